@@ -1,0 +1,264 @@
+/**
+ * The vocabulary: every event type that access writes, and the shape of its `data` (the sealed part apart). Type strings are ours and
+ * carry a version; a changed shape is a new version with an upcast, never an edit. Persons, patients and records appear only as
+ * pseudonyms. Times are RFC 3339 strings; intervals are [from, until).
+ */
+import type { Pseudonym, Sealed } from '../audit/vault.ts'
+
+/** A subject in an entry: its type is a code and stays readable. */
+export interface SubjectReference {
+  readonly type: string
+  readonly pseudonym: Pseudonym
+}
+
+/** Who decided an administrative change: the person named, or the calling software alone. `rule` is what permitted it. */
+export interface Actor {
+  readonly subject?: SubjectReference
+  readonly rule: string
+}
+
+interface Administrative {
+  readonly actor: Actor
+  /** Holds what the shape below names "sealed". */
+  readonly sealed?: Sealed
+}
+
+export type Effect = 'permit' | 'limited' | 'forbid'
+
+export interface Bound {
+  /** `own_patients` and `shared` are checked; every other kind becomes an obligation of that type. */
+  readonly kind: string
+  readonly codes: readonly string[]
+}
+
+export interface Permission {
+  /** Unique in its role. */
+  readonly id: string
+  /** A resource type or `*`. */
+  readonly resource_type: string
+  /** Actions, or `*`. */
+  readonly actions: readonly string[]
+  readonly effect: Effect
+  readonly bounds: readonly Bound[]
+  /** PurposeOfUse codes with their descendants (never BTG by descent); empty: any. */
+  readonly purposes: readonly string[]
+}
+
+export interface ClinicRegistered {
+  readonly title: string
+  readonly time_zone: string
+  readonly administrator: SubjectReference
+}
+
+/** sealed: { type, id } */
+export interface IdentityIntroduced {
+  readonly kind: 'subject' | 'patient'
+  readonly type: string
+  readonly pseudonym: Pseudonym
+  readonly commit: string
+  readonly sealed?: Sealed
+}
+
+/** sealed: { reason } */
+export interface RoleDefined extends Administrative {
+  readonly role: string
+  readonly title: string
+  readonly inherits: readonly string[]
+  readonly permissions: readonly Permission[]
+}
+export interface RoleRetired extends Administrative {
+  readonly role: string
+}
+
+export interface StaffEnrolled extends Administrative {
+  readonly subject: SubjectReference
+  readonly own_patient?: Pseudonym
+  readonly member_of: readonly SubjectReference[]
+}
+
+/** sealed: { reason } */
+export interface StaffOffboarded extends Administrative {
+  readonly subject: SubjectReference
+  /** When employment ended; access and cut-off end at the entry itself. */
+  readonly effective: string
+  readonly unknown_subject: boolean
+  /** `digest` is SHA-256 (base64url) over the canonical JSON of the sorted ids that ended. */
+  readonly ended: { readonly grants: number; readonly shares: number; readonly relationships: number; readonly digest: string }
+}
+
+/** sealed: { reason } */
+export interface StaffReinstated extends Administrative {
+  readonly subject: SubjectReference
+}
+
+/** The entry's id is the grant id. sealed: { reason } */
+export interface RoleGranted extends Administrative {
+  readonly subject: SubjectReference
+  readonly role: string
+  /** Absent: from this entry on. */
+  readonly from?: string
+  readonly until?: string
+  /** `self_granted` when the only administrator grants to himself. */
+  readonly flags: readonly string[]
+}
+
+/** sealed: { reason } */
+export interface RoleRevoked extends Administrative {
+  readonly subject: SubjectReference
+  readonly role: string
+  readonly grant_ids: readonly string[]
+}
+
+export interface CareTeamJoined extends Administrative {
+  readonly patient: Pseudonym
+  readonly subject: SubjectReference
+  readonly from?: string
+  readonly until?: string
+}
+export interface CareTeamLeft extends Administrative {
+  readonly patient: Pseudonym
+  readonly subject: SubjectReference
+}
+
+/** The entry's id is the share id. sealed: { resource_ids } */
+export interface RecordShared extends Administrative {
+  readonly recipient: SubjectReference
+  readonly patient: Pseudonym
+  readonly resource_types: readonly string[]
+  /** Pseudonyms of the records (kind `record`, type = resource type), one for each type and id; absent: every record of those types. */
+  readonly records?: readonly Pseudonym[]
+  readonly actions: readonly string[]
+  readonly purpose: string
+  readonly until: string
+}
+
+/** sealed: { reason } */
+export interface ShareEnded extends Administrative {
+  readonly share_id: string
+}
+
+export interface ObligationData {
+  readonly id: string
+  readonly type: string
+  readonly properties: { readonly codes?: readonly string[] }
+}
+
+/** sealed: { resource_id, reason?, session_id? } */
+export interface AccessDecided {
+  readonly decision: 'permit' | 'deny'
+  readonly reason_code: string
+  /** Empty when no rule decided. */
+  readonly rule: string
+  readonly obligations: readonly ObligationData[]
+  readonly intent: 'access' | 'probe'
+  readonly subject: SubjectReference
+  readonly action: string
+  readonly resource_type: string
+  readonly patient?: Pseudonym
+  readonly purpose: string
+  /** Roles in force for the subject at the decision, sorted. */
+  readonly roles: readonly string[]
+  readonly session?: { readonly issued_at?: string; readonly method?: string }
+  /** State revision it rests on. */
+  readonly state_revision: number
+  /** For `stale_request`: the entry of the permit that no longer holds. */
+  readonly supersedes?: string
+  /** For a refused administrative, sharing or reporting call: its operation, e.g. `grant_role`. */
+  readonly operation?: string
+  readonly sealed?: Sealed
+}
+
+/** sealed: { resource_id, reason?, source? } */
+export interface AccessRecorded {
+  readonly subject: SubjectReference
+  readonly action: string
+  readonly resource_type: string
+  readonly patient?: Pseudonym
+  /** `UNSTATED` when none was given. */
+  readonly purpose: string
+  readonly occurred_at: string
+  readonly decision_entry_id?: string
+  /** `purpose_unstated`, `future_dated`. */
+  readonly flags: readonly string[]
+  readonly sealed?: Sealed
+}
+
+/** Reading the audit log is itself an access. sealed: { filter } under the key of the person reading, when one is named. */
+export interface TrailViewed {
+  readonly actor: Actor
+  /** `access_history`, `role_grants`, `offboardings`, `read_entries`, `get_entry`, … */
+  readonly query: string
+  readonly streamed: boolean
+  readonly subject?: SubjectReference
+  readonly patient?: Pseudonym
+  readonly sealed?: Sealed
+}
+
+/** In `_system`: refusals that belong to no clinic, or in a clinic's ledger: valid tokens without the scope. Counted over a second. */
+export interface RefusalsSummarised {
+  readonly from: string
+  readonly until: string
+  readonly refusals: readonly {
+    readonly reason: string
+    readonly caller: string
+    readonly clinic: string
+    readonly address: string
+    readonly count: number
+  }[]
+}
+
+export interface EventData {
+  readonly 'chartwarden.clinic.registered.v1': ClinicRegistered
+  readonly 'chartwarden.identity.introduced.v1': IdentityIntroduced
+  readonly 'chartwarden.role.defined.v1': RoleDefined
+  readonly 'chartwarden.role.retired.v1': RoleRetired
+  readonly 'chartwarden.staff.enrolled.v1': StaffEnrolled
+  readonly 'chartwarden.staff.offboarded.v1': StaffOffboarded
+  readonly 'chartwarden.staff.reinstated.v1': StaffReinstated
+  readonly 'chartwarden.role.granted.v1': RoleGranted
+  readonly 'chartwarden.role.revoked.v1': RoleRevoked
+  readonly 'chartwarden.careteam.joined.v1': CareTeamJoined
+  readonly 'chartwarden.careteam.left.v1': CareTeamLeft
+  readonly 'chartwarden.record.shared.v1': RecordShared
+  readonly 'chartwarden.share.ended.v1': ShareEnded
+  readonly 'chartwarden.access.decided.v1': AccessDecided
+  readonly 'chartwarden.access.recorded.v1': AccessRecorded
+  readonly 'chartwarden.trail.viewed.v1': TrailViewed
+  readonly 'chartwarden.refusals.summarised.v1': RefusalsSummarised
+}
+
+export type EventType = keyof EventData
+
+/** One event of the vocabulary with its place in the ledger. */
+export type AccessEvent = {
+  readonly [T in EventType]: {
+    readonly type: T
+    readonly id: string
+    readonly revision: bigint
+    /** Ledger time, milliseconds since the epoch. */
+    readonly time: number
+    readonly caller: string
+    readonly data: EventData[T]
+  }
+}[EventType]
+
+/** Whether a type changes the state that decisions rest on. */
+export const stateChanging: Readonly<Record<EventType, boolean>> = {
+  'chartwarden.clinic.registered.v1': true,
+  'chartwarden.identity.introduced.v1': false,
+  'chartwarden.role.defined.v1': true,
+  'chartwarden.role.retired.v1': true,
+  'chartwarden.staff.enrolled.v1': true,
+  'chartwarden.staff.offboarded.v1': true,
+  'chartwarden.staff.reinstated.v1': true,
+  'chartwarden.role.granted.v1': true,
+  'chartwarden.role.revoked.v1': true,
+  'chartwarden.careteam.joined.v1': true,
+  'chartwarden.careteam.left.v1': true,
+  'chartwarden.record.shared.v1': true,
+  'chartwarden.share.ended.v1': true,
+  'chartwarden.access.decided.v1': false,
+  'chartwarden.access.recorded.v1': false,
+  'chartwarden.trail.viewed.v1': false,
+  'chartwarden.refusals.summarised.v1': false,
+}

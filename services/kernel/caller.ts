@@ -1,0 +1,26 @@
+import type { Scope } from './scopes.ts'
+
+/** The software that calls, as its verified token names it. */
+export interface Caller {
+  /** `sub` of the token, 1 to 256 characters. */
+  readonly id: string
+  readonly issuer: string
+  /** Clinics the token names. */
+  readonly clinics: ReadonlySet<string>
+  readonly scopes: ReadonlySet<Scope>
+  /** `exp`, milliseconds since the epoch. */
+  readonly expiresAt: number
+}
+
+/** What every application function is told about a call besides its request. */
+export interface CallContext {
+  readonly caller: Caller
+  /** One per call; in the answer's headers, in the log and in the entry. */
+  readonly correlationId: string
+  /** The caller's W3C Trace Context, if it sent one that parses. */
+  readonly traceparent?: string
+  /** Reading of the monotonic clock after which nobody waits any more, in milliseconds. */
+  readonly deadline: number
+  /** Aborts when the caller goes away. */
+  readonly signal: AbortSignal
+}
