@@ -168,6 +168,13 @@ export declare type SubjectRef = Message<"chartwarden.types.v1.SubjectRef"> & {
    * @generated from field: string id = 2;
    */
   id: string;
+
+  /**
+   * The person's sign-in, where the person acts (on_behalf_of); needed once the person has a cut-off.
+   *
+   * @generated from field: chartwarden.types.v1.Session session = 3;
+   */
+  session?: Session | undefined;
 };
 
 /**

@@ -1,0 +1,180 @@
+/** Administrative and sharing calls: each is a decision about a person and, when permitted, one change of the clinic's state. */
+import { composeEntry } from '../audit/compose-entry.ts'
+import { entryId } from '../audit/entry.ts'
+import type { Identities } from '../audit/identities.ts'
+import type { Ledger, StoredEntry } from '../audit/ledger.ts'
+import type { ClinicVault, Identity, Pseudonym } from '../audit/vault.ts'
+import type { CallContext } from '../kernel/caller.ts'
+import { canonicalJson, type JsonValue } from '../kernel/canonical-json.ts'
+import { ChartwardenError } from '../kernel/errors.ts'
+import type { Randomness } from '../kernel/ids.ts'
+import type { Scope } from '../kernel/scopes.ts'
+import { type Actor, type AdministrationOutcome, type AdministrativeCommand, administer, stillHolds } from './administer.ts'
+import { provenanceOf } from './check.ts'
+import type { ClinicWriter, ClinicWriters } from './clinic-writer.ts'
+import { decodeEntry } from './event-codec.ts'
+import { type AccessDecided, type AccessEvent, stateChanging } from './events.ts'
+import { actingPerson, identityOfPerson, type NamedPerson, requirePerson } from './person.ts'
+
+/** What a request means once its identifiers are pseudonyms. */
+export interface Prepared {
+  readonly command: AdministrativeCommand
+  /** Those that must stand in the ledger before the change. */
+  readonly identities: readonly Identity[]
+  readonly sealed?: { readonly under: Pseudonym; readonly value: { readonly [name: string]: JsonValue | undefined } }
+}
+
+export interface AdministrativeRequest {
+  readonly clinic: string
+  /** E.g. `grant_role`; part of the entry's id. */
+  readonly operation: string
+  /** UUID. */
+  readonly requestId: string
+  readonly onBehalfOf: NamedPerson | undefined
+  readonly scope: Scope
+  /** The request without its id, trace and sessions. */
+  readonly form: JsonValue
+  prepare(vault: ClinicVault): Prepared
+}
+
+export interface Administered {
+  /** The change as it stands in the ledger. */
+  readonly event: AccessEvent
+  readonly entry: StoredEntry
+  readonly replayed: boolean
+  readonly writer: ClinicWriter
+}
+
+export interface AdministrationOptions {
+  readonly ledger: Ledger
+  readonly writers: ClinicWriters
+  readonly identities: Identities
+  readonly randomness: Randomness
+  /** Ledger time, milliseconds since the epoch. */
+  readonly now: () => number
+}
+
+/** Carries out a change; durable when the promise resolves. A refusal is recorded and thrown as NOT_PERMITTED. */
+export type Administration = (context: CallContext, request: AdministrativeRequest) => Promise<Administered>
+
+/** The state moved between planning and appending so that the command is now an error: plan again. */
+class PlanChanged extends Error {}
+
+export const createAdministration = (options: AdministrationOptions): Administration => {
+  const { ledger, writers, identities, randomness, now } = options
+
+  return async (context, request) => {
+    const person = requirePerson(context.caller, request.onBehalfOf)
+    const writer = await writers.open(request.clinic)
+    const { clinic, vault, state } = writer
+    const { command, identities: mentioned, sealed } = request.prepare(vault)
+    const actor: Actor = { scope: request.scope, ...(person === undefined ? {} : actingPerson(vault, person)) }
+    const digest = vault.requestDigest(canonicalJson({ operation: request.operation, caller: context.caller.id, request: request.form }))
+    const id = entryId(clinic, request.operation, request.requestId, 0)
+    const plan = (time: number) => administer(state, command, actor, time)
+
+    const replay = (original: StoredEntry, time: number): Administered => {
+      const event = decodeEntry(original)
+      if (event === undefined) throw new ChartwardenError('INTERNAL', { cause: new Error(`unknown type ${original.type}`) })
+      if (event.type === 'chartwarden.access.decided.v1') throw notPermitted(event.data)
+      if (!stillHolds(state, command, event, time)) throw new ChartwardenError('STALE_REQUEST')
+      return { event, entry: original, replayed: true, writer }
+    }
+
+    /** An error is answered only on a state that is current; and a repeat of what succeeded before is not an error. */
+    const settleError = async (error: Extract<AdministrationOutcome, { kind: 'error' }>): Promise<Administered | 'plan again'> => {
+      const before = state.revision
+      await writer.refresh()
+      if (state.revision !== before) return 'plan again'
+      const original = (await ledger.find(clinic, [id])).get(id)
+      if (original === undefined) throw new ChartwardenError(error.reason, { ...(error.fields === undefined ? {} : { fields: error.fields }) })
+      if (!Buffer.from(original.requestDigest).equals(digest)) throw new ChartwardenError('REQUEST_MISMATCH')
+      return replay(original, now())
+    }
+
+    for (;;) {
+      const planned = plan(now())
+      if (planned.kind === 'error') {
+        const settled = await settleError(planned)
+        if (settled === 'plan again') continue
+        return settled
+      }
+      const concerned = person === undefined ? mentioned : [...mentioned, identityOfPerson(person)]
+      await identities.introduce(clinic, vault, concerned, provenanceOf(context), context.deadline)
+      try {
+        const committed = await writer.commit<AdministrationOutcome>(
+          {
+            decide: (_, time) => plan(time),
+            notAfter: (outcome) => (outcome.kind === 'change' ? outcome.notAfter : undefined),
+            entries: async (outcome, time, stateRevision) => {
+              if (outcome.kind === 'error') throw new PlanChanged()
+              const common = { clinic, id, time, provenance: provenanceOf(context), requestDigest: digest }
+              if (outcome.kind === 'refused') {
+                const data = refusedData(actor, outcome, request.operation, stateRevision)
+                return [
+                  await composeEntry(vault, randomness, {
+                    ...common,
+                    type: 'chartwarden.access.decided.v1',
+                    stateChanging: false,
+                    data,
+                    sealed: { under: data.subject.pseudonym, value: { resource_id: request.operation } },
+                  }),
+                ]
+              }
+              return Promise.all(
+                outcome.events.map((event, ordinal) =>
+                  composeEntry(vault, randomness, {
+                    ...common,
+                    id: ordinal === 0 ? id : entryId(clinic, request.operation, request.requestId, ordinal),
+                    type: event.type,
+                    stateChanging: stateChanging[event.type],
+                    data: event.data,
+                    ...(sealed === undefined ? {} : { sealed }),
+                  }),
+                ),
+              )
+            },
+          },
+          context.deadline,
+        )
+        if (committed.kind === 'mismatch') throw new ChartwardenError('REQUEST_MISMATCH')
+        if (committed.kind === 'duplicate') return replay(committed.originals[0] as StoredEntry, committed.now)
+        const entry = committed.entries[0] as StoredEntry
+        const event = decodeEntry(entry) as AccessEvent
+        if (event.type === 'chartwarden.access.decided.v1') throw notPermitted(event.data)
+        return { event, entry, replayed: false, writer }
+      } catch (error) {
+        if (!(error instanceof PlanChanged)) throw error
+      }
+    }
+  }
+}
+
+const notPermitted = (decided: AccessDecided): ChartwardenError =>
+  new ChartwardenError('NOT_PERMITTED', {
+    metadata: { reason_code: decided.reason_code, needs: `${decided.resource_type} ${decided.action}` },
+  })
+
+const refusedData = (
+  actor: Actor,
+  outcome: Extract<AdministrationOutcome, { kind: 'refused' }>,
+  operation: string,
+  stateRevision: bigint,
+): AccessDecided => {
+  if (actor.subject === undefined) throw new ChartwardenError('INTERNAL', { cause: new Error('only a person is refused') })
+  const { decision } = outcome
+  return {
+    decision: 'deny',
+    reason_code: decision.reasonCode,
+    rule: decision.rule,
+    obligations: decision.obligations,
+    intent: 'access',
+    subject: actor.subject,
+    action: outcome.action,
+    resource_type: outcome.resourceType,
+    purpose: '',
+    roles: decision.roles,
+    state_revision: Number(stateRevision),
+    operation,
+  }
+}

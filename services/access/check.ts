@@ -1,0 +1,252 @@
+/** One question and its recorded answer (design, section 7). */
+import { composeEntry } from '../audit/compose-entry.ts'
+import { entryId, type Provenance } from '../audit/entry.ts'
+import type { Identities } from '../audit/identities.ts'
+import type { NewEntry, StoredEntry } from '../audit/ledger.ts'
+import type { Identity } from '../audit/vault.ts'
+import type { CallContext } from '../kernel/caller.ts'
+import { canonicalJson, type JsonValue } from '../kernel/canonical-json.ts'
+import { ChartwardenError, invalidField } from '../kernel/errors.ts'
+import type { Randomness } from '../kernel/ids.ts'
+import type { ClinicWriter, ClinicWriters, Transaction } from './clinic-writer.ts'
+import { type AccessDecision, type AccessRequest, decide, sessionTooFarAhead } from './decide.ts'
+import { decodeEntry } from './event-codec.ts'
+import type { AccessDecided } from './events.ts'
+
+type JsonObject = { readonly [name: string]: JsonValue | undefined }
+
+/** A well-formed question; the door has checked sizes and codes. Times in milliseconds since the epoch. */
+export interface Question {
+  /** UUID; the door has replaced an empty one. */
+  readonly requestId: string
+  readonly clinic: string
+  readonly subject: { readonly type: string; readonly id: string; readonly properties?: JsonObject }
+  readonly action: { readonly name: string; readonly properties?: JsonObject }
+  readonly resource: { readonly type: string; readonly id: string; readonly patientId: string; readonly properties?: JsonObject }
+  readonly purpose: string
+  readonly reason: string
+  readonly context?: JsonObject
+  readonly session?: { readonly id: string; readonly issuedAt?: number; readonly method: string }
+  readonly intent: 'access' | 'probe'
+  readonly supportedObligations: readonly string[]
+}
+
+/** The answer as it stands in the ledger. */
+export interface Answer {
+  readonly decided: AccessDecided
+  readonly entry: StoredEntry
+  readonly replayed: boolean
+}
+
+export interface CheckOptions {
+  readonly writers: ClinicWriters
+  readonly identities: Identities
+  readonly randomness: Randomness
+  /** Ledger time, milliseconds since the epoch. */
+  readonly now: () => number
+}
+
+/** Answers a question; the answer's entry is durable when the promise resolves. */
+export type Check = (context: CallContext, question: Question) => Promise<Answer>
+
+const decidedType = 'chartwarden.access.decided.v1'
+
+export const provenanceOf = (context: CallContext): Provenance => ({
+  caller: context.caller.id,
+  correlationId: context.correlationId,
+  ...(context.traceparent === undefined ? {} : { traceparent: context.traceparent }),
+})
+
+/** The request without its id, trace and session: what makes two questions the same. */
+const canonicalQuestion = (caller: string, question: Question): string => {
+  try {
+    return canonicalJson({
+      operation: 'check',
+      caller,
+      clinic: question.clinic,
+      subject: question.subject,
+      action: question.action,
+      resource: question.resource,
+      purpose: question.purpose,
+      reason: question.reason,
+      context: question.context,
+      intent: question.intent,
+      supported_obligations: question.supportedObligations.toSorted(),
+    })
+  } catch (cause) {
+    throw new ChartwardenError('INVALID_ARGUMENT', { message: 'The request holds text or numbers that JSON cannot carry exactly.', cause })
+  }
+}
+
+const identitiesOf = (question: Question): Identity[] => {
+  const subject: Identity = { kind: 'subject', type: question.subject.type, id: question.subject.id }
+  const { patientId } = question.resource
+  return patientId === '' ? [subject] : [subject, { kind: 'patient', type: '', id: patientId }]
+}
+
+const requestOf = (writer: ClinicWriter, question: Question): AccessRequest => {
+  const { vault } = writer
+  const { resource, session } = question
+  return {
+    subject: {
+      type: question.subject.type,
+      pseudonym: vault.pseudonym({ kind: 'subject', type: question.subject.type, id: question.subject.id }),
+    },
+    action: question.action.name,
+    resourceType: resource.type,
+    record: vault.pseudonym({ kind: 'record', type: resource.type, id: resource.id }),
+    ...(resource.patientId === '' ? {} : { patient: vault.pseudonym({ kind: 'patient', type: '', id: resource.patientId }) }),
+    purpose: question.purpose,
+    ...(session === undefined ? {} : { session: session.issuedAt === undefined ? {} : { issuedAt: session.issuedAt } }),
+    supportedObligations: new Set(question.supportedObligations),
+  }
+}
+
+const sessionData = (session: Question['session']): AccessDecided['session'] =>
+  session === undefined
+    ? undefined
+    : {
+        ...(session.issuedAt === undefined ? {} : { issued_at: new Date(session.issuedAt).toISOString() }),
+        ...(session.method === '' ? {} : { method: session.method }),
+      }
+
+/** The part of a decision entry that stays readable. */
+export const decidedData = (
+  request: AccessRequest,
+  decision: AccessDecision,
+  stateRevision: bigint,
+  rest: Pick<AccessDecided, 'intent'> & Partial<Pick<AccessDecided, 'session' | 'supersedes' | 'operation'>>,
+): AccessDecided => ({
+  decision: decision.decision,
+  reason_code: decision.reasonCode,
+  rule: decision.rule,
+  obligations: decision.obligations,
+  subject: request.subject,
+  action: request.action,
+  resource_type: request.resourceType,
+  ...(request.patient === undefined ? {} : { patient: request.patient }),
+  purpose: request.purpose ?? '',
+  roles: decision.roles,
+  state_revision: Number(stateRevision),
+  ...rest,
+})
+
+/** Whether a stored permit is what would be decided now. */
+const sameDecision = (stored: AccessDecided, fresh: AccessDecision): boolean =>
+  stored.decision === fresh.decision &&
+  canonicalJson(stored.obligations as unknown as JsonValue) === canonicalJson(fresh.obligations as unknown as JsonValue)
+
+export const createCheck = ({ writers, identities, randomness, now }: CheckOptions): Check => {
+  const compose = async (
+    writer: ClinicWriter,
+    context: CallContext,
+    question: Question,
+    digest: Uint8Array,
+    entry: { readonly id: string; readonly time: number; readonly data: AccessDecided; readonly causationId?: string },
+  ): Promise<NewEntry> =>
+    composeEntry(writer.vault, randomness, {
+      clinic: writer.clinic,
+      id: entry.id,
+      type: decidedType,
+      stateChanging: false,
+      time: entry.time,
+      provenance: { ...provenanceOf(context), ...(entry.causationId === undefined ? {} : { causationId: entry.causationId }) },
+      requestDigest: digest,
+      data: entry.data,
+      sealed: {
+        under: entry.data.patient ?? entry.data.subject.pseudonym,
+        value: {
+          resource_id: question.resource.id,
+          reason: question.reason === '' ? undefined : question.reason,
+          session_id: question.session === undefined || question.session.id === '' ? undefined : question.session.id,
+        },
+      },
+    })
+
+  const readDecision = (entry: StoredEntry): AccessDecided => {
+    const event = decodeEntry(entry)
+    if (event?.type !== decidedType) throw new ChartwardenError('INTERNAL', { cause: new Error('a check id names another kind of entry') })
+    return event.data
+  }
+
+  /** A repeated question whose stored permit no longer holds: a deny of its own, resting on the state that took the permit away. */
+  const refuseStale = async (
+    writer: ClinicWriter,
+    context: CallContext,
+    question: Question,
+    request: AccessRequest,
+    digest: Uint8Array,
+    original: StoredEntry,
+  ): Promise<Answer> => {
+    const committed = await writer.commit<{ readonly fresh: AccessDecision; readonly holds: boolean }>(
+      {
+        decide: (state, time) => {
+          const fresh = decide(state, request, time)
+          return { fresh, holds: false }
+        },
+        notAfter: () => undefined,
+        entries: async ({ fresh }, time, stateRevision) => [
+          await compose(writer, context, question, digest, {
+            id: entryId(writer.clinic, 'stale', original.id, Number(stateRevision)),
+            time,
+            causationId: original.id,
+            data: decidedData(
+              request,
+              { ...fresh, decision: 'deny', reasonCode: 'stale_request', rule: '', obligations: [] },
+              stateRevision,
+              { intent: question.intent, supersedes: original.id },
+            ),
+          }),
+        ],
+      },
+      context.deadline,
+    )
+    if (committed.kind === 'mismatch') throw new ChartwardenError('REQUEST_MISMATCH')
+    const entry = (committed.kind === 'stored' ? committed.entries : committed.originals)[0] as StoredEntry
+    return { decided: readDecision(entry), entry, replayed: committed.kind === 'duplicate' }
+  }
+
+  return async (context, question) => {
+    const { session } = question
+    if (session?.issuedAt !== undefined && sessionTooFarAhead({ issuedAt: session.issuedAt }, now())) {
+      throw invalidField('session.issued_at', 'is more than a minute ahead of the ledger clock')
+    }
+    const writer = await writers.open(question.clinic)
+    const digest = writer.vault.requestDigest(canonicalQuestion(context.caller.id, question))
+    await identities.introduce(writer.clinic, writer.vault, identitiesOf(question), provenanceOf(context), context.deadline)
+    const request = requestOf(writer, question)
+    const id = entryId(writer.clinic, 'check', question.requestId, 0)
+    const recorded = sessionData(session)
+    const transaction: Transaction<AccessDecision> = {
+      decide: (state, time) => decide(state, request, time),
+      notAfter: (decision) => decision.notAfter,
+      entries: async (decision, time, stateRevision) => [
+        await compose(writer, context, question, digest, {
+          id,
+          time,
+          data: decidedData(request, decision, stateRevision, {
+            intent: question.intent,
+            ...(recorded === undefined ? {} : { session: recorded }),
+          }),
+        }),
+      ],
+    }
+    const committed = await writer.commit(transaction, context.deadline)
+    switch (committed.kind) {
+      case 'mismatch':
+        throw new ChartwardenError('REQUEST_MISMATCH')
+      case 'stored': {
+        const entry = committed.entries[0] as StoredEntry
+        return { decided: readDecision(entry), entry, replayed: false }
+      }
+      case 'duplicate': {
+        const original = committed.originals[0] as StoredEntry
+        const decided = readDecision(original)
+        if (decided.decision === 'deny' || sameDecision(decided, decide(writer.state, request, committed.now))) {
+          return { decided, entry: original, replayed: true }
+        }
+        return refuseStale(writer, context, question, request, digest, original)
+      }
+    }
+  }
+}

@@ -1,0 +1,169 @@
+/**
+ * The clinic writer carries promise 2: decisions and permission changes of a clinic share one order. It holds the clinic's folded state,
+ * decides on it, and appends naming the state revision it decided on; when the ledger answers that the state has moved, it reads on and
+ * decides again. Nothing is answered that the ledger has not taken.
+ */
+import { LRUCache } from 'lru-cache'
+import { type Ledger, type NewEntry, type StoredEntry, systemLedger } from '../audit/ledger.ts'
+import type { ClinicVault, Vault } from '../audit/vault.ts'
+import type { Clock } from '../kernel/clock.ts'
+import { ChartwardenError } from '../kernel/errors.ts'
+import { decodeEntry } from './event-codec.ts'
+import { type ClinicState, emptyState, evolve } from './state.ts'
+
+/** One decision to be recorded. `decide` is pure and may run several times, each time on a newer state; only the last one counts. */
+export interface Transaction<Decided> {
+  decide(state: ClinicState, now: number): Decided
+  /** The moment after which the decision would no longer hold, if it has one. */
+  notAfter(decided: Decided): number | undefined
+  /** The entries that record it. Ids must not depend on the state, except where the state is part of what they say. */
+  entries(decided: Decided, now: number, stateRevision: bigint): Promise<readonly NewEntry[]>
+}
+
+export type Committed<Decided> =
+  | {
+      readonly kind: 'stored'
+      readonly decided: Decided
+      readonly entries: readonly StoredEntry[]
+      readonly stateRevision: bigint
+    }
+  /** The ids were there before: the originals; `state` is folded to at least the revision the ledger named, and `now` is its time. */
+  | { readonly kind: 'duplicate'; readonly originals: readonly StoredEntry[]; readonly now: number }
+  | { readonly kind: 'mismatch' }
+
+export interface ClinicWriter {
+  readonly clinic: string
+  readonly vault: ClinicVault
+  /** The folded state. Synchronous use only: it changes as entries are read. */
+  readonly state: ClinicState
+  /** Decides and appends until the ledger takes it. Throws DEADLINE_EXCEEDED when that takes too long. */
+  commit<Decided>(transaction: Transaction<Decided>, deadline: number): Promise<Committed<Decided>>
+  /** Folds everything the ledger holds now. After it the state is at least as new as when it was called. */
+  refresh(): Promise<void>
+}
+
+export interface ClinicWritersOptions {
+  readonly ledger: Ledger
+  readonly vault: Vault
+  /** Ledger time, milliseconds since the epoch. */
+  readonly now: () => number
+  readonly clock: Clock
+  /** Clinics whose state is kept folded. Defaults to 2,000. */
+  readonly maxClinics?: number
+}
+
+export interface ClinicWriters {
+  /** The writer of a registered clinic; throws CLINIC_NOT_ALLOWED when there is no such clinic. */
+  open(clinic: string): Promise<ClinicWriter>
+}
+
+const createClinicWriter = async (clinic: string, vault: ClinicVault, options: ClinicWritersOptions): Promise<ClinicWriter> => {
+  const { ledger, now, clock } = options
+  const state = emptyState()
+  let highestSeen = -1n
+  let regressed = false
+  let reading: Promise<void> | undefined
+
+  const regress = (): never => {
+    regressed = true
+    throw new ChartwardenError('LEDGER_REGRESSED')
+  }
+
+  const fold = async (): Promise<void> => {
+    for await (const entry of ledger.readState(clinic, state.revision + 1n)) {
+      const event = decodeEntry(entry)
+      // A state change this version cannot read would make every later decision wrong: refuse to decide at all.
+      if (event === undefined) throw new ChartwardenError('INTERNAL', { cause: new Error(`unknown state-changing type ${entry.type}`) })
+      evolve(state, event)
+      if (entry.revision > highestSeen) highestSeen = entry.revision
+    }
+  }
+
+  /** Reads until the state is at least at `revision`; readers that come meanwhile share one reading and check again. */
+  const foldTo = async (revision: bigint): Promise<void> => {
+    while (state.revision < revision) {
+      const before = state.revision
+      const joined = reading !== undefined
+      reading ??= fold().finally(() => {
+        reading = undefined
+      })
+      await reading
+      if (!joined && state.revision === before && state.revision < revision) regress()
+    }
+  }
+
+  const refresh = async (): Promise<void> => {
+    if (regressed) throw new ChartwardenError('LEDGER_REGRESSED')
+    const head = await ledger.head(clinic)
+    if (head === undefined || head.stateRevision < state.revision || head.revision < highestSeen) return regress()
+    await foldTo(head.stateRevision)
+  }
+
+  const commit: ClinicWriter['commit'] = async (transaction, deadline) => {
+    for (;;) {
+      if (regressed) throw new ChartwardenError('LEDGER_REGRESSED')
+      if (clock.monotonic() > deadline) throw new ChartwardenError('DEADLINE_EXCEEDED')
+      const time = now()
+      const restsOn = state.revision
+      const seenBefore = highestSeen
+      const decided = transaction.decide(state, time)
+      const notAfter = transaction.notAfter(decided)
+      const entries = await transaction.entries(decided, time, restsOn)
+      const outcome = await ledger.append({ clinic, entries, restsOn, deadline, ...(notAfter === undefined ? {} : { notAfter }) })
+      switch (outcome.kind) {
+        case 'stored': {
+          const last = outcome.revisions.at(-1) as bigint
+          if ((outcome.revisions[0] as bigint) <= seenBefore) return regress()
+          if (last > highestSeen) highestSeen = last
+          if (entries.some((entry) => entry.stateChanging)) await foldTo(outcome.stateRevision)
+          const stored = entries.map((entry, index) => ({
+            ...entry,
+            clinic,
+            revision: outcome.revisions[index] as bigint,
+            recordedAt: outcome.ledgerTime,
+          }))
+          return { kind: 'stored', decided, entries: stored, stateRevision: outcome.stateRevision }
+        }
+        case 'duplicate':
+          if (outcome.stateRevision < state.revision) return regress()
+          await foldTo(outcome.stateRevision)
+          return { kind: 'duplicate', originals: outcome.originals, now: outcome.ledgerTime }
+        case 'mismatch':
+          return outcome
+        case 'moved':
+          if (outcome.stateRevision < restsOn) return regress()
+          await foldTo(outcome.stateRevision)
+          break
+        case 'stale':
+          break
+      }
+    }
+  }
+
+  await foldTo((await ledger.head(clinic))?.stateRevision ?? -1n)
+  return { clinic, vault, state, commit, refresh }
+}
+
+/** The writers of all clinics this process serves; the least used are dropped and folded again when they are asked for. */
+export const createClinicWriters = (options: ClinicWritersOptions): ClinicWriters => {
+  const { ledger, vault } = options
+  const writers = new LRUCache<string, Promise<ClinicWriter>>({ max: options.maxClinics ?? 2_000 })
+  const open = async (clinic: string): Promise<ClinicWriter> => {
+    const head = clinic === systemLedger ? undefined : await ledger.head(clinic)
+    const keys = head === undefined ? undefined : await vault.clinic(clinic)
+    if (keys === undefined) throw new ChartwardenError('CLINIC_NOT_ALLOWED')
+    return createClinicWriter(clinic, keys, options)
+  }
+  return {
+    open: (clinic) => {
+      const known = writers.get(clinic)
+      if (known !== undefined) return known
+      const opening = open(clinic)
+      writers.set(clinic, opening)
+      opening.catch(() => {
+        if (writers.peek(clinic) === opening) writers.delete(clinic)
+      })
+      return opening
+    },
+  }
+}

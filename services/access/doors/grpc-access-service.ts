@@ -1,0 +1,156 @@
+import { create, type MessageInitShape } from '@bufbuild/protobuf'
+import {
+  type CheckBatchRequest,
+  CheckBatchResponseSchema,
+  type CheckRequest,
+  type CheckResponse,
+  CheckResponseSchema,
+  type CheckStreamRequest,
+  CheckStreamResponseSchema,
+  Intent,
+} from '../../../proto/gen/chartwarden/access/v1/access_service_pb.js'
+import { Decision } from '../../../proto/gen/chartwarden/types/v1/types_pb.js'
+import type { CallContext } from '../../kernel/caller.ts'
+import { ChartwardenError, toChartwardenError } from '../../kernel/errors.ts'
+import { requireClinic } from '../../kernel/grpc/require-clinic.ts'
+import type { Randomness } from '../../kernel/ids.ts'
+import type { Answer, Check, Question } from '../check.ts'
+import { entryRefOf, itemErrorOf } from './answers.ts'
+import { createFields, maxIdLength, maxTypeLength } from './fields.ts'
+import { mergeInFlight } from './merge-in-flight.ts'
+
+export interface AccessDoorOptions {
+  readonly check: Check
+  readonly randomness: Randomness
+  /** Items of one batch. Defaults to 512. */
+  readonly maxBatchItems: number
+  /** Questions of one stream that may be decided at once; more wait, which slows the sender. */
+  readonly maxStreamInFlight: number
+  /** Faults that are not the caller's, for the log. */
+  readonly onFault: (error: unknown, context: CallContext) => void
+}
+
+const maxContextBytes = 8 * 1024
+const maxObligations = 64
+
+const questionOf = (request: CheckRequest, clinic: string, randomness: Randomness): Question => {
+  const fields = createFields(randomness)
+  const { subject, action, resource } = request
+  if (resource === undefined) fields.fault('resource', 'is required')
+  if (action === undefined) fields.fault('action', 'is required')
+  if (request.supportedObligations.length > maxObligations) fields.fault('supported_obligations', `has more than ${maxObligations} items`)
+  const session = fields.session('session', request.session)
+  const requestContext = fields.json('context', request.context, maxContextBytes)
+  const subjectProperties = fields.json('subject.properties', subject?.properties, maxContextBytes)
+  const actionProperties = fields.json('action.properties', action?.properties, maxContextBytes)
+  const resourceProperties = fields.json('resource.properties', resource?.properties, maxContextBytes)
+  const question: Question = {
+    requestId: fields.requestId('request_id', request.requestId),
+    clinic: fields.clinic('clinic', clinic),
+    subject: { ...fields.subject('subject', subject), ...(subjectProperties === undefined ? {} : { properties: subjectProperties }) },
+    action: {
+      name: action === undefined ? '' : fields.text('action.name', action.name, { max: maxTypeLength }),
+      ...(actionProperties === undefined ? {} : { properties: actionProperties }),
+    },
+    resource: {
+      type: resource === undefined ? '' : fields.text('resource.type', resource.type, { max: maxTypeLength }),
+      id: resource === undefined ? '' : fields.text('resource.id', resource.id, { max: maxIdLength }),
+      patientId: resource === undefined ? '' : fields.text('resource.patient_id', resource.patientId, { min: 0, max: maxIdLength }),
+      ...(resourceProperties === undefined ? {} : { properties: resourceProperties }),
+    },
+    purpose: fields.purpose('purpose', request.purpose, { required: true }),
+    reason: fields.reason('reason', request.reason),
+    ...(requestContext === undefined ? {} : { context: requestContext }),
+    ...(session === undefined ? {} : { session }),
+    intent: intentOf(request.intent, fields),
+    supportedObligations: request.supportedObligations.map((type, index) =>
+      fields.text(`supported_obligations[${index}]`, type, { max: maxTypeLength }),
+    ),
+  }
+  fields.check()
+  return question
+}
+
+const intentOf = (intent: Intent, fields: { fault(field: string, description: string): void }): Question['intent'] => {
+  switch (intent) {
+    case Intent.UNSPECIFIED:
+    case Intent.ACCESS:
+      return 'access'
+    case Intent.PROBE:
+      return 'probe'
+    default:
+      fields.fault('intent', 'is not a known intent')
+      return 'access'
+  }
+}
+
+const responseOf = (requestId: string, { decided, entry, replayed }: Answer): CheckResponse =>
+  create(CheckResponseSchema, {
+    requestId,
+    decision: decided.decision === 'permit' ? Decision.PERMIT : Decision.DENY,
+    reasonCode: decided.reason_code,
+    rule: decided.rule,
+    obligations: decided.obligations.map(({ id, type, properties }) => ({
+      id,
+      type,
+      properties: properties.codes === undefined ? {} : { codes: [...properties.codes] },
+    })),
+    entry: entryRefOf(entry),
+    replayed,
+  })
+
+/** Handlers of chartwarden.access.v1.AccessService. */
+export const accessServiceHandlers = (options: AccessDoorOptions) => {
+  const { check, randomness, maxBatchItems, maxStreamInFlight, onFault } = options
+
+  const answer = async (request: CheckRequest, clinic: string, context: CallContext): Promise<CheckResponse> => {
+    const question = questionOf(request, clinic, randomness)
+    return responseOf(question.requestId, await check(context, question))
+  }
+
+  /** An item's answer or its own refusal: an item never fails its neighbours. */
+  const settle = async (request: CheckRequest, clinic: string, context: CallContext) => {
+    try {
+      return { outcome: { case: 'response' as const, value: await answer(request, clinic, context) } }
+    } catch (thrown) {
+      if (toChartwardenError(thrown).reason === 'INTERNAL') onFault(thrown, context)
+      return { outcome: { case: 'error' as const, value: itemErrorOf(thrown) } }
+    }
+  }
+
+  return {
+    check: (request: CheckRequest, context: CallContext): Promise<CheckResponse> => answer(request, request.clinic, context),
+
+    checkBatch: async (
+      request: CheckBatchRequest,
+      context: CallContext,
+    ): Promise<MessageInitShape<typeof CheckBatchResponseSchema>> => {
+      const fields = createFields(randomness)
+      fields.clinic('clinic', request.clinic)
+      if (request.checks.length === 0) fields.fault('checks', 'is required')
+      if (request.checks.length > maxBatchItems) fields.fault('checks', `has more than ${maxBatchItems} items`)
+      for (const [index, item] of request.checks.entries()) {
+        if (item.clinic !== '' && item.clinic !== request.clinic) fields.fault(`checks[${index}].clinic`, 'must be empty or that of the batch')
+      }
+      fields.check()
+      return { results: await Promise.all(request.checks.map((item) => settle(item, request.clinic, context))) }
+    },
+
+    checkStream: (
+      requests: AsyncIterable<CheckStreamRequest>,
+      context: CallContext,
+    ): AsyncIterable<MessageInitShape<typeof CheckStreamResponseSchema>> =>
+      mergeInFlight(requests, maxStreamInFlight, async ({ seq, check: item }) => {
+        if (item === undefined) {
+          const error = new ChartwardenError('INVALID_ARGUMENT', { message: 'check: is required' })
+          return { seq, result: { outcome: { case: 'error' as const, value: itemErrorOf(error) } } }
+        }
+        try {
+          requireClinic(context, item.clinic)
+        } catch (thrown) {
+          return { seq, result: { outcome: { case: 'error' as const, value: itemErrorOf(thrown) } } }
+        }
+        return { seq, result: await settle(item, item.clinic, context) }
+      }),
+  }
+}

@@ -1,0 +1,117 @@
+/** Reading entries as they stand in the ledger, opened for those who may see their sealed parts. */
+import { type EntryData, openEnvelope } from '../audit/entry.ts'
+import type { Ledger, StoredEntry } from '../audit/ledger.ts'
+import type { ClinicVault, Opened } from '../audit/vault.ts'
+import type { CallContext } from '../kernel/caller.ts'
+import type { JsonValue } from '../kernel/canonical-json.ts'
+import { ChartwardenError } from '../kernel/errors.ts'
+import { pause } from '../kernel/pause.ts'
+import type { NamedPerson } from './person.ts'
+import type { AuthoriseReading, ReadingRequest } from './reading.ts'
+
+/** The sealed part of an entry, as far as the caller may see it and keys exist. */
+export type PrivatePart =
+  | { readonly state: 'none' | 'no_scope' | 'key_destroyed' }
+  | { readonly state: 'opened'; readonly value: JsonValue }
+
+export interface ShownEntry {
+  readonly entry: StoredEntry
+  readonly private: PrivatePart
+}
+
+export interface EntryRange {
+  readonly clinic: string
+  readonly onBehalfOf: NamedPerson | undefined
+  readonly from: bigint
+  /** Inclusive; undefined: the head when the call began, or without end when following. */
+  readonly until: bigint | undefined
+  readonly follow: boolean
+}
+
+export interface ReadEntriesOptions {
+  readonly ledger: Ledger
+  readonly authorise: AuthoriseReading
+  /** How long a following stream waits before it looks again. Defaults to 250 ms. */
+  readonly pollMs?: number
+}
+
+export interface EntryReader {
+  /** One entry by id or revision; throws ENTRY_UNKNOWN. */
+  get(context: CallContext, clinic: string, onBehalfOf: NamedPerson | undefined, key: string | bigint): Promise<ShownEntry>
+  /** Entries in order of revision; nothing is left out. Ends, when not following, at the last revision wanted. */
+  read(context: CallContext, range: EntryRange): AsyncGenerator<ShownEntry, { readonly completeTo: bigint }>
+}
+
+const auditLog = { resourceType: 'audit_log', action: 'read' } as const
+
+const openPrivate = async (vault: ClinicVault, entry: StoredEntry, unseal: boolean): Promise<PrivatePart> => {
+  const sealed = (openEnvelope(entry.bytes).data as EntryData).sealed
+  if (sealed === undefined) return { state: 'none' }
+  if (!unseal) return { state: 'no_scope' }
+  const opened: Opened = await vault.open(sealed, { clinic: entry.clinic, entryId: entry.id, entryType: entry.type })
+  return opened.kind === 'opened' ? { state: 'opened', value: opened.value } : { state: 'key_destroyed' }
+}
+
+export const createEntryReader = ({ ledger, authorise, pollMs = 250 }: ReadEntriesOptions): EntryReader => {
+  const requestOf = (
+    clinic: string,
+    onBehalfOf: NamedPerson | undefined,
+    query: string,
+    rest: Pick<ReadingRequest, 'streamed' | 'filter' | 'record'>,
+  ): ReadingRequest => ({
+    clinic,
+    ...(onBehalfOf === undefined ? {} : { onBehalfOf }),
+    query,
+    scope: 'audit.read',
+    needs: auditLog,
+    ...rest,
+  })
+
+  return {
+    get: async (context, clinic, onBehalfOf, key) => {
+      const { writer } = await authorise(
+        context,
+        requestOf(clinic, onBehalfOf, 'get_entry', { record: 'viewing', streamed: false, filter: { key: String(key) } }),
+      )
+      let entry: StoredEntry | undefined
+      if (typeof key === 'string') entry = (await ledger.find(clinic, [key])).get(key)
+      else for await (const found of ledger.read(clinic, key, key)) entry = found
+      if (entry === undefined) throw new ChartwardenError('ENTRY_UNKNOWN')
+      return { entry, private: await openPrivate(writer.vault, entry, context.caller.scopes.has('audit.unseal')) }
+    },
+
+    async *read(context, range) {
+      const { clinic, onBehalfOf, follow } = range
+      const unseal = context.caller.scopes.has('audit.unseal')
+      const filter = { from: String(range.from), until: range.until === undefined ? '' : String(range.until), follow }
+      const { writer, revision } = await authorise(
+        context,
+        requestOf(clinic, onBehalfOf, 'read_entries', { record: 'viewing', streamed: true, filter }),
+      )
+      let decidedOn = writer.state.revision
+      // The reading's own entry is part of what is read: nothing is left out.
+      const head = (await ledger.head(clinic))?.revision ?? (revision as bigint)
+      const last = range.until ?? (follow ? undefined : head)
+      let next = range.from
+      for (;;) {
+        const known = (await ledger.head(clinic))?.revision ?? -1n
+        const to = last === undefined || known < last ? known : last
+        if (to >= next) {
+          for await (const entry of ledger.read(clinic, next, to)) {
+            yield { entry, private: await openPrivate(writer.vault, entry, unseal) }
+            next = entry.revision + 1n
+          }
+        }
+        if (last !== undefined && next > last) return { completeTo: last }
+        if (!follow) return { completeTo: to }
+        if (context.signal.aborted) return { completeTo: next - 1n }
+        await pause(pollMs, context.signal)
+        await writer.refresh()
+        if (writer.state.revision !== decidedOn) {
+          decidedOn = writer.state.revision
+          await authorise(context, requestOf(clinic, onBehalfOf, 'read_entries', { record: 'none', streamed: true, filter }))
+        }
+      }
+    },
+  }
+}

@@ -1,0 +1,155 @@
+/** Reading the audit log is itself an access: decided for the person named, and recorded before anything is shown. */
+import { composeEntry } from '../audit/compose-entry.ts'
+import { entryId } from '../audit/entry.ts'
+import type { Identities } from '../audit/identities.ts'
+import type { NewEntry, StoredEntry } from '../audit/ledger.ts'
+import type { CallContext } from '../kernel/caller.ts'
+import { canonicalJson, type JsonValue } from '../kernel/canonical-json.ts'
+import { ChartwardenError } from '../kernel/errors.ts'
+import type { Randomness } from '../kernel/ids.ts'
+import type { PersonNeeds, Scope } from '../kernel/scopes.ts'
+import { decidedData, provenanceOf } from './check.ts'
+import type { ClinicWriter, ClinicWriters } from './clinic-writer.ts'
+import { type AccessDecision, decide } from './decide.ts'
+import type { ClinicState } from './state.ts'
+import type { TrailViewed } from './events.ts'
+import { type ActingPerson, actingPerson, identityOfPerson, type NamedPerson, requirePerson } from './person.ts'
+
+/** One reading before it is answered. */
+export interface ReadingRequest {
+  readonly clinic: string
+  readonly onBehalfOf?: NamedPerson
+  /** E.g. `access_history`, `read_entries`. */
+  readonly query: string
+  readonly scope: Scope
+  readonly needs: Exclude<PersonNeeds, 'share_of_each_type' | 'nothing'>
+  /** `viewing` writes one entry of the audit trail being viewed; `decision` one decision where a person is named; `none` only decides. */
+  readonly record: 'viewing' | 'decision' | 'none'
+  readonly streamed: boolean
+  readonly subject?: { readonly type: string; readonly id: string }
+  readonly patientId?: string
+  /** The whole filter; kept sealed. */
+  readonly filter: JsonValue
+}
+
+export interface Authorised {
+  readonly writer: ClinicWriter
+  /** Revision of the entry that records the reading; undefined when none was written. */
+  readonly revision: bigint | undefined
+}
+
+export interface ReadingOptions {
+  readonly writers: ClinicWriters
+  readonly identities: Identities
+  readonly randomness: Randomness
+  /** Ledger time, milliseconds since the epoch. */
+  readonly now: () => number
+}
+
+/** Decides and records a reading. Throws NOT_PERMITTED after the refusal is recorded. */
+export type AuthoriseReading = (context: CallContext, request: ReadingRequest) => Promise<Authorised>
+
+type Verdict =
+  | { readonly kind: 'permitted'; readonly rule: string; readonly decision?: AccessDecision }
+  | { readonly kind: 'refused'; readonly decision: AccessDecision }
+
+const judge = (state: ClinicState, person: ActingPerson | undefined, request: ReadingRequest, time: number): Verdict => {
+  if (person === undefined) return { kind: 'permitted', rule: `scope/${request.scope}` }
+  const decision = decide(state, personRequest(person, request), time)
+  return decision.decision === 'permit' ? { kind: 'permitted', rule: decision.rule, decision } : { kind: 'refused', decision }
+}
+
+const personRequest = (person: ActingPerson, request: ReadingRequest) => ({
+  subject: person.subject,
+  action: request.needs.action,
+  resourceType: request.needs.resourceType,
+  purpose: undefined,
+  ...(person.session === undefined ? {} : { session: person.session }),
+  supportedObligations: new Set<string>(),
+})
+
+export const createAuthoriseReading = ({ writers, identities, randomness, now }: ReadingOptions): AuthoriseReading => {
+  return async (context, request) => {
+    const named = requirePerson(context.caller, request.onBehalfOf)
+    const writer = await writers.open(request.clinic)
+    const { clinic, vault } = writer
+    const person = named === undefined ? undefined : actingPerson(vault, named)
+    if (named !== undefined) await identities.introduce(clinic, vault, [identityOfPerson(named)], provenanceOf(context), context.deadline)
+    const requestId = randomness.uuid()
+    const digest = vault.requestDigest(canonicalJson({ operation: request.query, requestId }))
+
+    const viewing = (verdict: Extract<Verdict, { kind: 'permitted' }>, common: EntryCommon): Promise<NewEntry> => {
+      const data: TrailViewed = {
+        actor: { rule: verdict.rule, ...(person === undefined ? {} : { subject: person.subject }) },
+        query: request.query,
+        streamed: request.streamed,
+        ...(request.subject === undefined
+          ? {}
+          : {
+              subject: {
+                type: request.subject.type,
+                pseudonym: vault.pseudonym({ kind: 'subject', type: request.subject.type, id: request.subject.id }),
+              },
+            }),
+        ...(request.patientId === undefined || request.patientId === ''
+          ? {}
+          : { patient: vault.pseudonym({ kind: 'patient', type: '', id: request.patientId }) }),
+      }
+      return composeEntry(vault, randomness, {
+        ...common,
+        type: 'chartwarden.trail.viewed.v1',
+        stateChanging: false,
+        data,
+        ...(person === undefined ? {} : { sealed: { under: person.subject.pseudonym, value: { filter: request.filter } } }),
+      })
+    }
+    const decision = (actor: ActingPerson, decided: AccessDecision, stateRevision: bigint, common: EntryCommon): Promise<NewEntry> =>
+      composeEntry(vault, randomness, {
+        ...common,
+        type: 'chartwarden.access.decided.v1',
+        stateChanging: false,
+        data: decidedData(personRequest(actor, request), decided, stateRevision, { intent: 'access', operation: request.query }),
+        sealed: { under: actor.subject.pseudonym, value: { resource_id: request.query } },
+      })
+
+    // With nothing to record on a permit, the state just refreshed decides; a refusal is recorded all the same.
+    if (request.record !== 'viewing') {
+      await writer.refresh()
+      const verdict = judge(writer.state, person, request, now())
+      if (verdict.kind === 'permitted' && (request.record === 'none' || person === undefined)) return { writer, revision: undefined }
+    }
+    const committed = await writer.commit<Verdict>(
+      {
+        decide: (state, time) => judge(state, person, request, time),
+        notAfter: (verdict) => verdict.decision?.notAfter,
+        entries: async (verdict, time, stateRevision) => {
+          const common = { clinic, id: entryId(clinic, request.query, requestId, 0), time, provenance: provenanceOf(context), requestDigest: digest }
+          if (verdict.kind === 'permitted' && request.record === 'viewing') return [await viewing(verdict, common)]
+          if (person === undefined || verdict.decision === undefined) {
+            throw new ChartwardenError('INTERNAL', { cause: new Error('a reading without a person has nothing to record') })
+          }
+          return [await decision(person, verdict.decision, stateRevision, common)]
+        },
+      },
+      context.deadline,
+    )
+    if (committed.kind !== 'stored') throw new ChartwardenError('INTERNAL', { cause: new Error(`a new reading was ${committed.kind}`) })
+    if (committed.decided.kind === 'refused') {
+      throw new ChartwardenError('NOT_PERMITTED', {
+        metadata: {
+          reason_code: committed.decided.decision.reasonCode,
+          needs: `${request.needs.resourceType} ${request.needs.action}`,
+        },
+      })
+    }
+    return { writer, revision: (committed.entries[0] as StoredEntry).revision }
+  }
+}
+
+interface EntryCommon {
+  readonly clinic: string
+  readonly id: string
+  readonly time: number
+  readonly provenance: ReturnType<typeof provenanceOf>
+  readonly requestDigest: Uint8Array
+}

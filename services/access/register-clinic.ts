@@ -1,0 +1,109 @@
+/** Opening a clinic's ledger: its keys, and one append that registers it with its first administrator. */
+import { composeEntry } from '../audit/compose-entry.ts'
+import { entryId } from '../audit/entry.ts'
+import type { Identities } from '../audit/identities.ts'
+import { type Ledger, type NewEntry, noState, type StoredEntry } from '../audit/ledger.ts'
+import type { Identity, Vault } from '../audit/vault.ts'
+import type { CallContext } from '../kernel/caller.ts'
+import { canonicalJson, type JsonValue } from '../kernel/canonical-json.ts'
+import { ChartwardenError } from '../kernel/errors.ts'
+import type { Randomness } from '../kernel/ids.ts'
+import { administer } from './administer.ts'
+import { provenanceOf } from './check.ts'
+import { stateChanging } from './events.ts'
+import { emptyState } from './state.ts'
+
+export interface Registration {
+  /** UUID. */
+  readonly requestId: string
+  readonly clinic: string
+  readonly title: string
+  readonly timeZone: string
+  readonly administrator: { readonly type: string; readonly id: string }
+  /** The request without its id. */
+  readonly form: JsonValue
+}
+
+export interface RegisterClinicOptions {
+  readonly ledger: Ledger
+  readonly vault: Vault
+  readonly identities: Identities
+  readonly randomness: Randomness
+  /** Ledger time, milliseconds since the epoch. */
+  readonly now: () => number
+}
+
+export interface Registered {
+  readonly entry: StoredEntry
+  readonly replayed: boolean
+}
+
+/** Registers a clinic; throws CLINIC_EXISTS when there is one of that name by another request. */
+export type RegisterClinic = (context: CallContext, registration: Registration) => Promise<Registered>
+
+const operation = 'register_clinic'
+
+export const createRegisterClinic = (options: RegisterClinicOptions): RegisterClinic => {
+  const { ledger, vault, identities, randomness, now } = options
+  return async (context, registration) => {
+    const { clinic, requestId } = registration
+    const keys = await vault.createClinic(clinic)
+    const administrator: Identity = { kind: 'subject', ...registration.administrator }
+    const requestDigest = keys.requestDigest(canonicalJson({ operation, caller: context.caller.id, request: registration.form }))
+    const id = (ordinal: number): string => entryId(clinic, operation, requestId, ordinal)
+
+    for (;;) {
+      const time = now()
+      const outcome = administer(
+        emptyState(),
+        {
+          kind: 'register_clinic',
+          title: registration.title,
+          timeZone: registration.timeZone,
+          administrator: { type: administrator.type, pseudonym: keys.pseudonym(administrator) },
+        },
+        { scope: 'clinic.register' },
+        time,
+      )
+      if (outcome.kind !== 'change') throw new ChartwardenError('INTERNAL', { cause: new Error(`a registration was ${outcome.kind}`) })
+      const provenance = provenanceOf(context)
+      const introduction = await identities.draft(clinic, keys, administrator, time, provenance)
+      const changes = await Promise.all(
+        outcome.events.map((event, ordinal) =>
+          composeEntry(keys, randomness, {
+            clinic,
+            id: id(ordinal),
+            type: event.type,
+            stateChanging: stateChanging[event.type],
+            time,
+            provenance,
+            requestDigest,
+            data: event.data,
+          }),
+        ),
+      )
+      const [first, ...rest] = changes as [NewEntry, ...NewEntry[]]
+      // The registration itself is revision 0; the administrator is introduced right behind it, ahead of the first entry about that person.
+      const entries = [first, introduction, ...rest]
+      const appended = await ledger.append({ clinic, entries, restsOn: noState, deadline: context.deadline })
+      switch (appended.kind) {
+        case 'stored':
+          return {
+            entry: { ...first, clinic, revision: appended.revisions[0] as bigint, recordedAt: appended.ledgerTime },
+            replayed: false,
+          }
+        case 'duplicate':
+          return { entry: appended.originals[0] as StoredEntry, replayed: true }
+        case 'mismatch': {
+          // The administrator's introduction is in every ledger of that clinic, so only the request's own id tells which case it is.
+          const original = (await ledger.find(clinic, [id(0)])).get(id(0))
+          throw new ChartwardenError(original === undefined ? 'CLINIC_EXISTS' : 'REQUEST_MISMATCH')
+        }
+        case 'moved':
+          throw new ChartwardenError('CLINIC_EXISTS')
+        case 'stale':
+          break
+      }
+    }
+  }
+}

@@ -1,0 +1,128 @@
+/** Staff as people read them: identifiers and reasons opened, in order of identifier. */
+import { type EntryData, openEnvelope } from '../audit/entry.ts'
+import type { Identities, ResolvedIdentity } from '../audit/identities.ts'
+import type { Ledger } from '../audit/ledger.ts'
+import type { Pseudonym } from '../audit/vault.ts'
+import type { ClinicWriter } from './clinic-writer.ts'
+import type { SubjectReference } from './events.ts'
+import type { SubjectState, SubjectStatus } from './state/subjects.ts'
+import { grantsHeld } from './state.ts'
+
+export interface ShownSubject {
+  readonly type: string
+  readonly id: string
+}
+
+export interface ShownGrant {
+  readonly grantId: string
+  readonly role: string
+  readonly from: number | undefined
+  readonly until: number | undefined
+  readonly grantor: ShownSubject | undefined
+  /** Empty unless the caller may unseal. */
+  readonly reason: string
+}
+
+export interface ShownStaff {
+  readonly subject: ShownSubject
+  readonly status: SubjectStatus
+  readonly grants: readonly ShownGrant[]
+  readonly cutOff: number | undefined
+  readonly memberOf: readonly ShownSubject[]
+}
+
+export interface StaffView {
+  /** One person as of now; undefined when nobody of this pseudonym is known. */
+  one(writer: ClinicWriter, pseudonym: Pseudonym, unseal: boolean): Promise<ShownStaff | undefined>
+  /** A page in order of type and identifier after the one named; `more` says whether others follow. */
+  page(
+    writer: ClinicWriter,
+    options: { readonly after: ShownSubject | undefined; readonly size: number; readonly includeFormer: boolean; readonly unseal: boolean },
+  ): Promise<{ readonly staff: readonly ShownStaff[]; readonly more: boolean }>
+}
+
+export interface StaffViewOptions {
+  readonly ledger: Ledger
+  readonly identities: Identities
+  /** Ledger time, milliseconds since the epoch. */
+  readonly now: () => number
+}
+
+const compare = (left: ShownSubject, right: ShownSubject): number => {
+  if (left.type !== right.type) return left.type < right.type ? -1 : 1
+  if (left.id === right.id) return 0
+  return left.id < right.id ? -1 : 1
+}
+
+/** An erased or unknown identity is shown by its pseudonym, marked so. */
+const shown = (reference: SubjectReference, resolved: ReadonlyMap<Pseudonym, ResolvedIdentity>): ShownSubject => {
+  const identity = resolved.get(reference.pseudonym)
+  if (identity?.kind === 'known') return { type: identity.type, id: identity.id }
+  return { type: reference.type, id: `${identity?.kind ?? 'unknown'}:${reference.pseudonym}` }
+}
+
+export const createStaffView = ({ ledger, identities, now }: StaffViewOptions): StaffView => {
+  const show = async (writer: ClinicWriter, subjects: readonly SubjectState[], unseal: boolean): Promise<ShownStaff[]> => {
+    const { clinic, vault, state } = writer
+    const time = now()
+    const held = subjects.map((subject) => ({ subject, grants: grantsHeld(state, subject.reference.pseudonym, time) }))
+    const references = held.flatMap(({ subject, grants }) => [
+      subject.reference,
+      ...subject.memberOf,
+      ...grants.flatMap(({ grantor }) => (grantor === undefined ? [] : [grantor])),
+    ])
+    const resolved = await identities.resolve(
+      clinic,
+      vault,
+      references.map(({ pseudonym }) => pseudonym),
+    )
+    const reasons = unseal ? await openReasons(writer, held.flatMap(({ grants }) => grants.map(({ id }) => id))) : new Map<string, string>()
+    return held.map(({ subject, grants }) => ({
+      subject: shown(subject.reference, resolved),
+      status: subject.status,
+      grants: grants.map((grant) => ({
+        grantId: grant.id,
+        role: grant.role,
+        from: grant.from,
+        until: grant.until,
+        grantor: grant.grantor === undefined ? undefined : shown(grant.grantor, resolved),
+        reason: reasons.get(grant.id) ?? '',
+      })),
+      cutOff: subject.cutOff,
+      memberOf: subject.memberOf.map((organisation) => shown(organisation, resolved)),
+    }))
+  }
+
+  const openReasons = async ({ clinic, vault }: ClinicWriter, grantIds: readonly string[]): Promise<Map<string, string>> => {
+    const reasons = new Map<string, string>()
+    for (const [id, entry] of await ledger.find(clinic, grantIds)) {
+      const { sealed } = openEnvelope(entry.bytes).data as EntryData
+      if (sealed === undefined) continue
+      const opened = await vault.open(sealed, { clinic, entryId: entry.id, entryType: entry.type })
+      const reason = opened.kind === 'opened' ? (opened.value as { readonly reason?: string }).reason : undefined
+      if (reason !== undefined) reasons.set(id, reason)
+    }
+    return reasons
+  }
+
+  return {
+    one: async (writer, pseudonym, unseal) => {
+      const subject = writer.state.subjects.get(pseudonym)
+      return subject === undefined ? undefined : (await show(writer, [subject], unseal))[0]
+    },
+    page: async (writer, { after, size, includeFormer, unseal }) => {
+      const wanted = [...writer.state.subjects.values()].filter((subject) => includeFormer || subject.status !== 'offboarded')
+      const resolved = await identities.resolve(
+        writer.clinic,
+        writer.vault,
+        wanted.map(({ reference }) => reference.pseudonym),
+      )
+      const ordered = wanted
+        .map((subject) => ({ subject, name: shown(subject.reference, resolved) }))
+        .filter(({ name }) => after === undefined || compare(name, after) > 0)
+        .toSorted((left, right) => compare(left.name, right.name))
+      const page = ordered.slice(0, size).map(({ subject }) => subject)
+      return { staff: await show(writer, page, unseal), more: ordered.length > size }
+    },
+  }
+}

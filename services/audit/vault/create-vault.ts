@@ -1,0 +1,156 @@
+import { createCipheriv, createDecipheriv, createHash, createHmac } from 'node:crypto'
+import { LRUCache } from 'lru-cache'
+import { canonicalJson, type JsonValue } from '../../kernel/canonical-json.ts'
+import { ChartwardenError } from '../../kernel/errors.ts'
+import type { Randomness } from '../../kernel/ids.ts'
+import type { ClinicVault, Identity, KnownIdentity, Pseudonym, SealContext, Vault } from '../vault.ts'
+import { coalesce } from './coalesce.ts'
+import type { KeyStore, StoredIdentityKey } from './key-store.ts'
+import type { MasterKey } from './master-key.ts'
+
+export interface VaultOptions {
+  readonly masterKey: MasterKey
+  readonly keyStore: KeyStore
+  readonly randomness: Randomness
+  /** Pseudonyms and unwrapped data keys kept in memory for each clinic. Defaults to 50,000. */
+  readonly cacheSize?: number
+}
+
+interface DataKey {
+  readonly key: Buffer
+  readonly commit: string
+}
+
+const tagLength = 16
+const maxKeysPerStatement = 500
+
+const commitment = (key: Uint8Array): string =>
+  createHash('sha256').update('chartwarden data key commitment v1\n').update(key).digest('base64url')
+
+const associatedData = ({ clinic, entryId, entryType }: SealContext): Buffer => Buffer.from(`${clinic}\n${entryId}\n${entryType}`, 'utf8')
+
+/** The Vault over a key store. Keys leave it never; they are unwrapped in this process's memory only. */
+export const createVault = (options: VaultOptions): Vault => {
+  const { masterKey, keyStore, randomness } = options
+  const cacheSize = options.cacheSize ?? 50_000
+  const clinics = new Map<string, ClinicVault>()
+
+  const openClinic = (clinic: string, pseudonymKey: Uint8Array, digestKey: Uint8Array): ClinicVault => {
+    const pseudonyms = new LRUCache<string, Pseudonym>({ max: cacheSize })
+    const dataKeys = new LRUCache<Pseudonym, DataKey>({ max: cacheSize })
+
+    const remember = (pseudonym: Pseudonym, stored: StoredIdentityKey | undefined): DataKey | 'key_destroyed' | undefined => {
+      if (stored === undefined) return undefined
+      if (stored.kind === 'destroyed') return 'key_destroyed'
+      const key = masterKey.unwrap(stored.wrapped, `${clinic}\n${pseudonym}`)
+      if (commitment(key) !== stored.commit) {
+        throw new ChartwardenError('INTERNAL', { cause: new Error('a stored data key does not match its commitment') })
+      }
+      const dataKey = { key, commit: stored.commit }
+      dataKeys.set(pseudonym, dataKey)
+      return dataKey
+    }
+
+    const loadKey = coalesce<Pseudonym, StoredIdentityKey | undefined>(
+      async (asked) => {
+        const found = await keyStore.identityKeys(clinic, [...new Set(asked)])
+        return asked.map((pseudonym) => found.get(pseudonym))
+      },
+      { maxGroup: maxKeysPerStatement },
+    )
+    const makeKey = coalesce<Pseudonym, StoredIdentityKey>(
+      async (asked) => {
+        const wanted = [...new Set(asked)]
+        const known = await keyStore.identityKeys(clinic, wanted)
+        const missing = wanted.filter((pseudonym) => !known.has(pseudonym))
+        const made = missing.map((pseudonym) => {
+          const key = randomness.bytes(32)
+          return { pseudonym, wrapped: masterKey.wrap(key, `${clinic}\n${pseudonym}`), commit: commitment(key) }
+        })
+        const stored = made.length === 0 ? new Map<Pseudonym, StoredIdentityKey>() : await keyStore.putIdentityKeys(clinic, made)
+        return asked.map((pseudonym) => (known.get(pseudonym) ?? stored.get(pseudonym)) as StoredIdentityKey)
+      },
+      { maxGroup: maxKeysPerStatement },
+    )
+    const dataKey = async (pseudonym: Pseudonym): Promise<DataKey | 'key_destroyed' | undefined> =>
+      dataKeys.get(pseudonym) ?? remember(pseudonym, await loadKey(pseudonym))
+
+    const pseudonymOf = ({ kind, type, id }: Identity): Pseudonym => {
+      const name = canonicalJson([kind, type, id])
+      const cached = pseudonyms.get(name)
+      if (cached !== undefined) return cached
+      const pseudonym = createHmac('sha256', pseudonymKey).update(name, 'utf8').digest('base64url') as Pseudonym
+      pseudonyms.set(name, pseudonym)
+      return pseudonym
+    }
+
+    return {
+      pseudonym: pseudonymOf,
+      requestDigest: (canonicalRequest) => createHmac('sha256', digestKey).update(canonicalRequest, 'utf8').digest(),
+      identity: async (identity): Promise<KnownIdentity> => {
+        const pseudonym = pseudonymOf(identity)
+        const cached = dataKeys.get(pseudonym)
+        if (cached !== undefined) return { pseudonym, commit: cached.commit }
+        const stored = await makeKey(pseudonym)
+        remember(pseudonym, stored)
+        return { pseudonym, commit: stored.commit }
+      },
+      seal: async (kid, context, value) => {
+        const found = await dataKey(kid)
+        if (found === 'key_destroyed') return found
+        if (found === undefined) throw new ChartwardenError('INTERNAL', { cause: new Error('sealing for an identity without a key') })
+        const nonce = randomness.bytes(12)
+        const cipher = createCipheriv('aes-256-gcm', found.key, nonce).setAAD(associatedData(context))
+        const ct = Buffer.concat([cipher.update(canonicalJson(value), 'utf8'), cipher.final(), cipher.getAuthTag()])
+        return { kid, nonce: Buffer.from(nonce).toString('base64url'), ct: ct.toString('base64url') }
+      },
+      open: async (sealed, context) => {
+        const found = await dataKey(sealed.kid)
+        if (found === 'key_destroyed') return { kind: 'key_destroyed' }
+        if (found === undefined) throw new ChartwardenError('INTERNAL', { cause: new Error('a sealed part names a key that never was') })
+        const bytes = Buffer.from(sealed.ct, 'base64url')
+        const decipher = createDecipheriv('aes-256-gcm', found.key, Buffer.from(sealed.nonce, 'base64url'))
+          .setAAD(associatedData(context))
+          .setAuthTag(bytes.subarray(bytes.length - tagLength))
+        try {
+          const plain = Buffer.concat([decipher.update(bytes.subarray(0, bytes.length - tagLength)), decipher.final()])
+          return { kind: 'opened', value: JSON.parse(plain.toString('utf8')) as JsonValue }
+        } catch (cause) {
+          throw new ChartwardenError('INTERNAL', { cause: new Error('a sealed part does not authenticate', { cause }) })
+        }
+      },
+    }
+  }
+
+  const remember = (clinic: string, keys: { pseudonymKey: Uint8Array; digestKey: Uint8Array }): ClinicVault => {
+    const existing = clinics.get(clinic)
+    if (existing !== undefined) return existing
+    const opened = openClinic(
+      clinic,
+      masterKey.unwrap(keys.pseudonymKey, `${clinic}\npseudonym key`),
+      masterKey.unwrap(keys.digestKey, `${clinic}\ndigest key`),
+    )
+    clinics.set(clinic, opened)
+    return opened
+  }
+
+  return {
+    clinic: async (clinic) => {
+      const known = clinics.get(clinic)
+      if (known !== undefined) return known
+      const keys = await keyStore.clinicKeys(clinic)
+      return keys === undefined ? undefined : remember(clinic, keys)
+    },
+    createClinic: async (clinic) => {
+      const known = clinics.get(clinic)
+      if (known !== undefined) return known
+      const keys =
+        (await keyStore.clinicKeys(clinic)) ??
+        (await keyStore.putClinicKeys(clinic, {
+          pseudonymKey: masterKey.wrap(randomness.bytes(32), `${clinic}\npseudonym key`),
+          digestKey: masterKey.wrap(randomness.bytes(32), `${clinic}\ndigest key`),
+        }))
+      return remember(clinic, keys)
+    },
+  }
+}

@@ -1,0 +1,26 @@
+import type { Pseudonym } from '../vault.ts'
+
+/** A clinic's own keys, wrapped. */
+export interface WrappedClinicKeys {
+  readonly pseudonymKey: Uint8Array
+  readonly digestKey: Uint8Array
+}
+
+/** The data key of one identity, wrapped, or what is left once it was destroyed. */
+export type StoredIdentityKey =
+  | { readonly kind: 'present'; readonly wrapped: Uint8Array; readonly commit: string }
+  | { readonly kind: 'destroyed'; readonly commit: string }
+
+export interface NewIdentityKey {
+  readonly pseudonym: Pseudonym
+  readonly wrapped: Uint8Array
+  readonly commit: string
+}
+
+/** Where wrapped keys are kept, apart from the ledger. Every write is insert-if-absent and answers what is stored, so that replicas agree. */
+export interface KeyStore {
+  clinicKeys(clinic: string): Promise<WrappedClinicKeys | undefined>
+  putClinicKeys(clinic: string, keys: WrappedClinicKeys): Promise<WrappedClinicKeys>
+  identityKeys(clinic: string, pseudonyms: readonly Pseudonym[]): Promise<ReadonlyMap<Pseudonym, StoredIdentityKey>>
+  putIdentityKeys(clinic: string, keys: readonly NewIdentityKey[]): Promise<ReadonlyMap<Pseudonym, StoredIdentityKey>>
+}
