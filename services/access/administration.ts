@@ -11,9 +11,9 @@ import type { Randomness } from '../kernel/ids.ts'
 import type { Scope } from '../kernel/scopes.ts'
 import { type Actor, type AdministrationOutcome, type AdministrativeCommand, administer, stillHolds } from './administer.ts'
 import { provenanceOf } from './check.ts'
-import type { ClinicWriter, ClinicWriters } from './clinic-writer.ts'
+import type { ClinicWriters } from './clinic-writer.ts'
 import { decodeEntry } from './event-codec.ts'
-import { type AccessDecided, type AccessEvent, stateChanging } from './events.ts'
+import { type AccessDecided, type AccessEvent, type ObligationData, stateChanging } from './events.ts'
 import { actingPerson, identityOfPerson, type NamedPerson, requirePerson } from './person.ts'
 
 /** What a request means once its identifiers are pseudonyms. */
@@ -21,7 +21,8 @@ export interface Prepared {
   readonly command: AdministrativeCommand
   /** Those that must stand in the ledger before the change. */
   readonly identities: readonly Identity[]
-  readonly sealed?: { readonly under: Pseudonym; readonly value: { readonly [name: string]: JsonValue | undefined } }
+  /** Sealed under the identity named, or, where the command concerns nobody, under that of whoever asks. */
+  readonly sealed?: { readonly under?: Pseudonym; readonly value: { readonly [name: string]: JsonValue | undefined } }
 }
 
 export interface AdministrativeRequest {
@@ -42,7 +43,8 @@ export interface Administered {
   readonly event: AccessEvent
   readonly entry: StoredEntry
   readonly replayed: boolean
-  readonly writer: ClinicWriter
+  /** Duties that came with the permission of the person named. */
+  readonly obligations: readonly ObligationData[]
 }
 
 export interface AdministrationOptions {
@@ -69,6 +71,9 @@ export const createAdministration = (options: AdministrationOptions): Administra
     const { clinic, vault, state } = writer
     const { command, identities: mentioned, sealed } = request.prepare(vault)
     const actor: Actor = { scope: request.scope, ...(person === undefined ? {} : actingPerson(vault, person)) }
+    // The calling software is a subject too: of type "service".
+    const asker: Identity = person === undefined ? { kind: 'subject', type: 'service', id: context.caller.id } : identityOfPerson(person)
+    const sealedPart = sealed === undefined ? undefined : { under: sealed.under ?? vault.pseudonym(asker), value: sealed.value }
     const digest = vault.requestDigest(canonicalJson({ operation: request.operation, caller: context.caller.id, request: request.form }))
     const id = entryId(clinic, request.operation, request.requestId, 0)
     const plan = (time: number) => administer(state, command, actor, time)
@@ -78,7 +83,8 @@ export const createAdministration = (options: AdministrationOptions): Administra
       if (event === undefined) throw new ChartwardenError('INTERNAL', { cause: new Error(`unknown type ${original.type}`) })
       if (event.type === 'chartwarden.access.decided.v1') throw notPermitted(event.data)
       if (!stillHolds(state, command, event, time)) throw new ChartwardenError('STALE_REQUEST')
-      return { event, entry: original, replayed: true, writer }
+      const again = plan(time)
+      return { event, entry: original, replayed: true, obligations: again.kind === 'change' ? again.obligations : [] }
     }
 
     /** An error is answered only on a state that is current; and a repeat of what succeeded before is not an error. */
@@ -87,7 +93,7 @@ export const createAdministration = (options: AdministrationOptions): Administra
       await writer.refresh()
       if (state.revision !== before) return 'plan again'
       const original = (await ledger.find(clinic, [id])).get(id)
-      if (original === undefined) throw new ChartwardenError(error.reason, { ...(error.fields === undefined ? {} : { fields: error.fields }) })
+      if (original === undefined) throw errorOf(error)
       if (!Buffer.from(original.requestDigest).equals(digest)) throw new ChartwardenError('REQUEST_MISMATCH')
       return replay(original, now())
     }
@@ -99,7 +105,8 @@ export const createAdministration = (options: AdministrationOptions): Administra
         if (settled === 'plan again') continue
         return settled
       }
-      const concerned = person === undefined ? mentioned : [...mentioned, identityOfPerson(person)]
+      const sealsUnderAsker = sealed !== undefined && sealed.under === undefined
+      const concerned = person !== undefined || sealsUnderAsker ? [...mentioned, asker] : mentioned
       await identities.introduce(clinic, vault, concerned, provenanceOf(context), context.deadline)
       try {
         const committed = await writer.commit<AdministrationOutcome>(
@@ -117,7 +124,7 @@ export const createAdministration = (options: AdministrationOptions): Administra
                     type: 'chartwarden.access.decided.v1',
                     stateChanging: false,
                     data,
-                    sealed: { under: data.subject.pseudonym, value: { resource_id: request.operation } },
+                    sealed: { under: data.patient ?? data.subject.pseudonym, value: { resource_id: request.operation } },
                   }),
                 ]
               }
@@ -129,7 +136,7 @@ export const createAdministration = (options: AdministrationOptions): Administra
                     type: event.type,
                     stateChanging: stateChanging[event.type],
                     data: event.data,
-                    ...(sealed === undefined ? {} : { sealed }),
+                    ...(sealedPart === undefined ? {} : { sealed: sealedPart }),
                   }),
                 ),
               )
@@ -142,13 +149,19 @@ export const createAdministration = (options: AdministrationOptions): Administra
         const entry = committed.entries[0] as StoredEntry
         const event = decodeEntry(entry) as AccessEvent
         if (event.type === 'chartwarden.access.decided.v1') throw notPermitted(event.data)
-        return { event, entry, replayed: false, writer }
+        return { event, entry, replayed: false, obligations: committed.decided.kind === 'change' ? committed.decided.obligations : [] }
       } catch (error) {
         if (!(error instanceof PlanChanged)) throw error
       }
     }
   }
 }
+
+/** The catalogue error of a command that cannot be carried out. */
+export const errorOf = ({ reason, fields }: Extract<AdministrationOutcome, { kind: 'error' }>): ChartwardenError =>
+  fields === undefined
+    ? new ChartwardenError(reason)
+    : new ChartwardenError(reason, { fields, message: fields.map(({ field, description }) => `${field}: ${description}`).join('; ') })
 
 const notPermitted = (decided: AccessDecided): ChartwardenError =>
   new ChartwardenError('NOT_PERMITTED', {
@@ -172,7 +185,8 @@ const refusedData = (
     subject: actor.subject,
     action: outcome.action,
     resource_type: outcome.resourceType,
-    purpose: '',
+    ...(outcome.patient === undefined ? {} : { patient: outcome.patient }),
+    purpose: outcome.purpose ?? '',
     roles: decision.roles,
     state_revision: Number(stateRevision),
     operation,

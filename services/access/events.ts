@@ -89,6 +89,8 @@ export interface StaffOffboarded extends Administrative {
 /** sealed: { reason } */
 export interface StaffReinstated extends Administrative {
   readonly subject: SubjectReference
+  /** Organisations from now on: offboarding ended the memberships held before. Absent: none. */
+  readonly member_of?: readonly SubjectReference[]
 }
 
 /** The entry's id is the grant id. sealed: { reason } */

@@ -9,6 +9,7 @@ import { canonicalJson, type JsonValue } from '../kernel/canonical-json.ts'
 import { ChartwardenError } from '../kernel/errors.ts'
 import type { Randomness } from '../kernel/ids.ts'
 import { administer } from './administer.ts'
+import { errorOf } from './administration.ts'
 import { provenanceOf } from './check.ts'
 import { stateChanging } from './events.ts'
 import { emptyState } from './state.ts'
@@ -65,7 +66,8 @@ export const createRegisterClinic = (options: RegisterClinicOptions): RegisterCl
         { scope: 'clinic.register' },
         time,
       )
-      if (outcome.kind !== 'change') throw new ChartwardenError('INTERNAL', { cause: new Error(`a registration was ${outcome.kind}`) })
+      if (outcome.kind === 'error') throw errorOf(outcome)
+      if (outcome.kind === 'refused') throw new ChartwardenError('INTERNAL', { cause: new Error('nobody is named in a registration') })
       const provenance = provenanceOf(context)
       const introduction = await identities.draft(clinic, keys, administrator, time, provenance)
       const changes = await Promise.all(

@@ -6,24 +6,13 @@
 import { canonicalJson } from '../kernel/canonical-json.ts'
 import type { Clock } from '../kernel/clock.ts'
 import type { Randomness } from '../kernel/ids.ts'
+import type { Refusal } from '../kernel/refusal.ts'
 import { composeEntry } from './compose-entry.ts'
 import { entryId } from './entry.ts'
 import { type Ledger, systemLedger } from './ledger.ts'
 import type { Vault } from './vault.ts'
 
 export const refusalsSummarised = 'chartwarden.refusals.summarised.v1'
-
-/** One refused call. */
-export interface Refusal {
-  /** Reason of the error catalogue. */
-  readonly reason: string
-  /** `sub` of the token, where it was verified. */
-  readonly caller?: string
-  /** The clinic the call named. */
-  readonly clinic?: string
-  /** Where the call came from. */
-  readonly address: string
-}
 
 export interface RefusalRecorder {
   /** Counts; returns at once. */

@@ -1,3 +1,4 @@
+import type { ChartwardenError } from './errors.ts'
 import type { Scope } from './scopes.ts'
 
 /** The software that calls, as its verified token names it. */
@@ -19,8 +20,12 @@ export interface CallContext {
   readonly correlationId: string
   /** The caller's W3C Trace Context, if it sent one that parses. */
   readonly traceparent?: string
-  /** Reading of the monotonic clock after which nobody waits any more, in milliseconds. */
+  /** Reading of the monotonic clock after which nobody waits any more, in milliseconds; Infinity for a stream without a deadline. */
   readonly deadline: number
   /** Aborts when the caller goes away. */
   readonly signal: AbortSignal
+  /** Aborts when the service begins to stop: a stream that follows ends itself then. */
+  readonly draining?: AbortSignal
+  /** Tells the system ledger of a refusal that is answered inside a batch or stream instead of thrown. Counts each error once. */
+  readonly refused?: (error: ChartwardenError, clinic?: string) => void
 }

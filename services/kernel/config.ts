@@ -1,13 +1,17 @@
-/** The one configuration object; see `readConfig` for where each value comes from. PLACEHOLDER SHAPE: the fields below are agreed. */
+/**
+ * The one configuration object. Every value comes from one variable of `configVariables`; what is wrong, unknown or unsafe stops the
+ * start with one line.
+ */
+import { type ConfigVariable, type Mode, type Row, rows } from './config-variables.ts'
+import { type HostPort, formatHostPort, isLoopback } from './host-port.ts'
+import { StartError } from './start-error.ts'
+
 export interface TlsFiles {
   readonly certFile: string
   readonly keyFile: string
 }
 
-export interface HostPort {
-  readonly host: string
-  readonly port: number
-}
+export type { HostPort }
 
 export interface DatabaseUrls {
   /** Writer role. */
@@ -32,6 +36,8 @@ export interface Config {
   readonly jwks: string | undefined
   readonly jwtIssuer: string
   readonly jwtAudience: string
+  /** How far the clocks of issuer and service may differ, seconds. */
+  readonly clockToleranceSeconds: number
   /** Undefined in development: made in the state directory. */
   readonly masterKeyFile: string | undefined
   /** Undefined: embedded Postgres in the state directory. */
@@ -43,6 +49,135 @@ export interface Config {
   readonly maxMessageBytes: number
   readonly maxBatchItems: number
   readonly maxQueuedEntries: number
+  readonly maxStreamsPerConnection: number
   readonly defaultDeadlineMs: number
   readonly drainTimeoutMs: number
+}
+
+export type Environment = Readonly<Record<string, string | undefined>>
+
+/** The documented variables as data, in the order of the documentation. */
+export const configVariables: readonly ConfigVariable[] = Object.freeze(
+  Object.values<Row<unknown>>(rows).map(({ parse: _parse, ...variable }) => Object.freeze(variable)),
+)
+
+const prefix = 'CHARTWARDEN_'
+
+const refuseUnknown = (environment: Environment): void => {
+  const known = new Set(configVariables.map((variable) => variable.name))
+  for (const name of Object.keys(environment)) {
+    if (name.startsWith(prefix) && !known.has(name)) {
+      throw new StartError(`${name} is not a variable of this version; remove it or correct its name.`)
+    }
+  }
+}
+
+/** An empty variable counts as one that is not set, as compose files write it. */
+const createReader = (environment: Environment, mode: Mode) => {
+  const read = <T>(row: Row<T>): T | undefined => {
+    const given = environment[row.name]
+    const text = given === undefined || given === '' ? row.default[mode] : given
+    if (text === undefined) {
+      if (mode === 'production' && row.requiredInProduction) throw new StartError(`${row.name} is required in production.`)
+      return undefined
+    }
+    const value = row.parse(text)
+    if (value === undefined) {
+      throw new StartError(`${row.name} must be ${row.allowed}${row.secret ? '' : `, not ${JSON.stringify(text.slice(0, 100))}`}.`)
+    }
+    return value
+  }
+  const always = <T>(row: Row<T>): T => {
+    const value = read(row)
+    if (value === undefined) throw new StartError(`${row.name} is required.`)
+    return value
+  }
+  return { read, always }
+}
+
+type Read = ReturnType<typeof createReader>['read']
+
+const readTls = (read: Read): TlsFiles | undefined => {
+  const certFile = read(rows.tlsCertFile)
+  const keyFile = read(rows.tlsKeyFile)
+  if (certFile === undefined && keyFile === undefined) return undefined
+  if (certFile === undefined) throw new StartError(`${rows.tlsKeyFile.name} needs ${rows.tlsCertFile.name} beside it.`)
+  if (keyFile === undefined) throw new StartError(`${rows.tlsCertFile.name} needs ${rows.tlsKeyFile.name} beside it.`)
+  return Object.freeze({ certFile, keyFile })
+}
+
+const readDatabaseUrls = (read: Read, mode: Mode): DatabaseUrls | undefined => {
+  const writer = read(rows.databaseUrl)
+  const feed = read(rows.feedDatabaseUrl)
+  const query = read(rows.queryDatabaseUrl)
+  const migrate = read(rows.migrateDatabaseUrl)
+  if (writer === undefined) {
+    const alone = [rows.feedDatabaseUrl, rows.queryDatabaseUrl, rows.migrateDatabaseUrl].find((row) => read(row) !== undefined)
+    if (alone !== undefined) throw new StartError(`${alone.name} needs ${rows.databaseUrl.name} beside it.`)
+    return undefined
+  }
+  if (mode === 'production') {
+    if (feed === undefined) throw new StartError(`${rows.feedDatabaseUrl.name} is required in production when ${rows.databaseUrl.name} is set.`)
+    return Object.freeze({ writer, feed, query: query ?? feed, migrate })
+  }
+  return Object.freeze({ writer, feed: feed ?? writer, query: query ?? writer, migrate: migrate ?? writer })
+}
+
+const refuseUnsafeProduction = (config: Config): void => {
+  if (config.tls === undefined && !config.tlsByProxy) {
+    throw new StartError(
+      `Production needs TLS: set ${rows.tlsCertFile.name} and ${rows.tlsKeyFile.name}, or ${rows.tlsByProxy.name}=true where a proxy ends it.`,
+    )
+  }
+  if (config.demo) throw new StartError(`${rows.demo.name} is for development only.`)
+  const url = config.jwks === undefined || !URL.canParse(config.jwks) ? undefined : new URL(config.jwks)
+  if (url?.protocol === 'http:' && !isLoopback(url.hostname)) throw new StartError(`${rows.jwks.name} must use https in production.`)
+}
+
+/** Development tokens come from a key on disk, so a development service stays on its own machine unless the connection is protected. */
+const refuseOpenDevelopment = (config: Config): void => {
+  if (config.tls !== undefined || config.tlsByProxy) return
+  for (const [row, address] of [
+    [rows.grpcAddr, config.grpcAddr],
+    [rows.httpAddr, config.httpAddr],
+  ] as const) {
+    if (!isLoopback(address.host)) {
+      throw new StartError(
+        `${row.name} is ${formatHostPort(address)}, which other machines can reach without TLS; use 127.0.0.1, set the TLS files, or ${rows.tlsByProxy.name}=true.`,
+      )
+    }
+  }
+}
+
+/** Reads and checks the configuration. Throws StartError for the first thing that is wrong; the line never shows a secret's value. */
+export const readConfig = (environment: Environment): Config => {
+  refuseUnknown(environment)
+  const mode = createReader(environment, 'development').always(rows.mode)
+  const { read, always } = createReader(environment, mode)
+  const config: Config = Object.freeze({
+    mode,
+    grpcAddr: Object.freeze(always(rows.grpcAddr)),
+    httpAddr: Object.freeze(always(rows.httpAddr)),
+    stateDir: always(rows.stateDir),
+    tls: readTls(read),
+    tlsByProxy: always(rows.tlsByProxy),
+    jwks: read(rows.jwks),
+    jwtIssuer: always(rows.jwtIssuer),
+    jwtAudience: always(rows.jwtAudience),
+    clockToleranceSeconds: always(rows.clockToleranceSeconds),
+    masterKeyFile: read(rows.masterKeyFile),
+    databaseUrls: readDatabaseUrls(read, mode),
+    demo: always(rows.demo),
+    grpcReflection: always(rows.grpcReflection),
+    logLevel: always(rows.logLevel),
+    maxMessageBytes: always(rows.maxMessageBytes),
+    maxBatchItems: always(rows.maxBatchItems),
+    maxQueuedEntries: always(rows.maxQueuedEntries),
+    maxStreamsPerConnection: always(rows.maxStreamsPerConnection),
+    defaultDeadlineMs: always(rows.defaultDeadlineMs),
+    drainTimeoutMs: always(rows.drainTimeoutMs),
+  })
+  if (mode === 'production') refuseUnsafeProduction(config)
+  else refuseOpenDevelopment(config)
+  return config
 }

@@ -5,6 +5,7 @@
 
 /** google.rpc.Code numbers, for the ones the catalogue uses. */
 export const grpcCode = {
+  cancelled: 1,
   invalidArgument: 3,
   deadlineExceeded: 4,
   notFound: 5,
@@ -35,6 +36,7 @@ export const errorCatalogue = {
   TOKEN_MISSING: row(grpcCode.unauthenticated, 401, false, 'No bearer token; send "authorization: Bearer <token>".'),
   TOKEN_REFUSED: row(grpcCode.unauthenticated, 401, false, 'The bearer token was refused; obtain a new one from your identity provider.'),
   TOKEN_EXPIRED: row(grpcCode.unauthenticated, 401, false, 'The bearer token has expired; obtain a new one and call again.'),
+  KEYS_UNAVAILABLE: row(grpcCode.unavailable, 503, true, 'The keys that tokens are verified with cannot be fetched; call again shortly.'),
   CLINIC_NOT_ALLOWED: row(grpcCode.permissionDenied, 403, false, 'This token does not reach that clinic, or there is no such clinic.'),
   SCOPE_MISSING: row(grpcCode.permissionDenied, 403, false, 'The token lacks the scope this call needs.'),
   NOT_PERMITTED: row(grpcCode.permissionDenied, 403, false, 'The person named may not do this; the refusal is recorded.'),
@@ -61,6 +63,12 @@ export const errorCatalogue = {
   LEDGER_REGRESSED: row(grpcCode.unavailable, 503, false, 'The ledger is behind what was already seen (a lost failover or a restored backup); the clinic is not served until an operator has looked.'),
   SHUTTING_DOWN: row(grpcCode.unavailable, 503, true, 'The service is stopping; call another replica or again shortly.'),
   PAGE_TOKEN_INVALID: row(grpcCode.invalidArgument, 400, false, 'The page token does not belong to this query; start again without one.'),
+  MESSAGE_TOO_LARGE: row(grpcCode.resourceExhausted, 413, false, 'The message is larger than this service takes or sends; ask for less at a time.'),
+  MEDIA_TYPE_UNSUPPORTED: row(grpcCode.invalidArgument, 415, false, 'This content type is not read here; send application/json.'),
+  ROUTE_UNKNOWN: row(grpcCode.notFound, 404, false, 'There is nothing at this address and method.'),
+  REQUEST_TIMEOUT: row(grpcCode.deadlineExceeded, 408, true, 'The request did not arrive in time; send it again.'),
+  SERVICE_UNREACHABLE: row(grpcCode.unavailable, 503, true, 'The service cannot be reached; check its address and call again.'),
+  CALL_CANCELLED: row(grpcCode.cancelled, 499, false, 'The call was cancelled before it was answered.'),
   UNIMPLEMENTED: row(grpcCode.unimplemented, 501, false, 'This call is not offered.'),
   INTERNAL: row(grpcCode.internal, 500, false, 'An internal fault; it is logged under the correlation id of this call.'),
 } as const satisfies Record<string, CatalogueRow>

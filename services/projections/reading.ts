@@ -1,5 +1,5 @@
-import type { JsonValue } from '../kernel/canonical-json.ts'
 import type { CallContext } from '../kernel/caller.ts'
+import type { JsonValue } from '../kernel/canonical-json.ts'
 
 /** A subject as the caller names it. */
 export interface NamedSubject {
@@ -7,10 +7,16 @@ export interface NamedSubject {
   readonly id: string
 }
 
+/** The person for whom a report is read. */
+export interface ReadingPerson extends NamedSubject {
+  /** The person's own sign-in; milliseconds since the epoch. */
+  readonly session?: { readonly issuedAt?: number }
+}
+
 /** One reading of the audit log, before it is answered. */
 export interface Reading {
   readonly clinic: string
-  readonly onBehalfOf?: NamedSubject
+  readonly onBehalfOf?: ReadingPerson
   /** `access_history`, `role_grants` or `offboardings`. */
   readonly query: string
   readonly streamed: boolean
@@ -19,6 +25,8 @@ export interface Reading {
   readonly patientId?: string
   /** The whole filter; kept sealed. */
   readonly filter: JsonValue
+  /** A later page: the person is decided anew, but the page belongs to the entry of the first one and makes none. Defaults to false. */
+  readonly continuation?: boolean
 }
 
 /**

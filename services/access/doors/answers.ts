@@ -3,7 +3,9 @@ import { create } from '@bufbuild/protobuf'
 import { type Timestamp, timestampFromMs } from '@bufbuild/protobuf/wkt'
 import { leafHash, openEnvelope } from '../../audit/entry.ts'
 import type { StoredEntry } from '../../audit/ledger.ts'
+import type { CallContext } from '../../kernel/caller.ts'
 import { toChartwardenError } from '../../kernel/errors.ts'
+import type { ObligationData } from '../events.ts'
 import { type EntryRef, EntryRefSchema, type ItemError, ItemErrorSchema } from '../../../proto/gen/chartwarden/types/v1/types_pb.js'
 
 export const timestampOf = (millis: number): Timestamp => timestampFromMs(millis)
@@ -23,4 +25,28 @@ export const entryRefOf = (entry: StoredEntry): EntryRef =>
 export const itemErrorOf = (thrown: unknown): ItemError => {
   const error = toChartwardenError(thrown)
   return create(ItemErrorSchema, { reason: error.reason, message: error.message, code: error.grpc })
+}
+
+/** Duties as the contract's obligations. */
+export const obligationMessages = (obligations: readonly ObligationData[]) =>
+  obligations.map(({ id, type, properties }) => ({
+    id,
+    type,
+    properties: properties.codes === undefined ? {} : { codes: [...properties.codes] },
+  }))
+
+/**
+ * One item's refusal inside a batch or stream, which no interceptor sees: a fault of ours goes to the log and a refused clinic to the
+ * system ledger, as they would for a call of its own.
+ */
+export const refuseItem = (
+  thrown: unknown,
+  clinic: string,
+  context: CallContext,
+  onFault: (error: unknown, context: CallContext) => void,
+): ItemError => {
+  const error = toChartwardenError(thrown)
+  if (error.reason === 'INTERNAL') onFault(thrown, context)
+  context.refused?.(error, clinic)
+  return itemErrorOf(error)
 }

@@ -11,11 +11,11 @@ import {
 } from '../../../proto/gen/chartwarden/access/v1/access_service_pb.js'
 import { Decision } from '../../../proto/gen/chartwarden/types/v1/types_pb.js'
 import type { CallContext } from '../../kernel/caller.ts'
-import { ChartwardenError, toChartwardenError } from '../../kernel/errors.ts'
+import { ChartwardenError } from '../../kernel/errors.ts'
 import { requireClinic } from '../../kernel/grpc/require-clinic.ts'
 import type { Randomness } from '../../kernel/ids.ts'
 import type { Answer, Check, Question } from '../check.ts'
-import { entryRefOf, itemErrorOf } from './answers.ts'
+import { entryRefOf, itemErrorOf, obligationMessages, refuseItem } from './answers.ts'
 import { createFields, maxIdLength, maxTypeLength } from './fields.ts'
 import { mergeInFlight } from './merge-in-flight.ts'
 
@@ -90,11 +90,7 @@ const responseOf = (requestId: string, { decided, entry, replayed }: Answer): Ch
     decision: decided.decision === 'permit' ? Decision.PERMIT : Decision.DENY,
     reasonCode: decided.reason_code,
     rule: decided.rule,
-    obligations: decided.obligations.map(({ id, type, properties }) => ({
-      id,
-      type,
-      properties: properties.codes === undefined ? {} : { codes: [...properties.codes] },
-    })),
+    obligations: obligationMessages(decided.obligations),
     entry: entryRefOf(entry),
     replayed,
   })
@@ -113,8 +109,7 @@ export const accessServiceHandlers = (options: AccessDoorOptions) => {
     try {
       return { outcome: { case: 'response' as const, value: await answer(request, clinic, context) } }
     } catch (thrown) {
-      if (toChartwardenError(thrown).reason === 'INTERNAL') onFault(thrown, context)
-      return { outcome: { case: 'error' as const, value: itemErrorOf(thrown) } }
+      return { outcome: { case: 'error' as const, value: refuseItem(thrown, clinic, context, onFault) } }
     }
   }
 

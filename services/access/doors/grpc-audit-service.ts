@@ -16,11 +16,10 @@ import {
 import { leafHash, openEnvelope } from '../../audit/entry.ts'
 import type { CallContext } from '../../kernel/caller.ts'
 import { canonicalJson } from '../../kernel/canonical-json.ts'
-import { toChartwardenError } from '../../kernel/errors.ts'
 import { isUuid, type Randomness } from '../../kernel/ids.ts'
 import type { EntryReader, PrivatePart, ShownEntry } from '../read-entries.ts'
 import type { PerformedAccess, RecordAccess } from '../record-access.ts'
-import { entryRefOf, itemErrorOf, timestampOfText } from './answers.ts'
+import { entryRefOf, refuseItem, timestampOfText } from './answers.ts'
 import { createFields, maxIdLength, maxTypeLength } from './fields.ts'
 import { requestForm } from './form.ts'
 
@@ -110,8 +109,7 @@ export const auditServiceHandlers = (options: AuditDoorOptions) => {
         try {
           return { outcome: { case: 'response' as const, value: await record(item, request.clinic, context) } }
         } catch (thrown) {
-          if (toChartwardenError(thrown).reason === 'INTERNAL') onFault(thrown, context)
-          return { outcome: { case: 'error' as const, value: itemErrorOf(thrown) } }
+          return { outcome: { case: 'error' as const, value: refuseItem(thrown, request.clinic, context, onFault) } }
         }
       })
       return { results: await Promise.all(results) }

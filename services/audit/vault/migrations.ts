@@ -1,10 +1,12 @@
 import { type Kysely, sql } from 'kysely'
+import type { MigrationSet, SetMigration } from '../../kernel/postgres/migrate.ts'
 
 /**
  * The key tables. The writer inserts and reads; nobody else sees them, and no runtime role changes or deletes a row: destroying a key is
  * the owner's act.
  */
-const keyTables = {
+const keyTables: SetMigration = {
+  name: '0001_key_tables',
   async up(db: Kysely<unknown>): Promise<void> {
     await sql`create schema chartwarden_vault`.execute(db)
     await sql`revoke all on schema chartwarden_vault from public`.execute(db)
@@ -32,4 +34,4 @@ const keyTables = {
 }
 
 /** Migrations of the vault; run after the ledger's, which makes the roles. */
-export const vaultMigrations = { name: 'vault', migrations: { '001_key_tables': keyTables } }
+export const vaultMigrations: MigrationSet = { name: 'vault', migrations: [keyTables] }

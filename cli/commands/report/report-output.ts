@@ -1,0 +1,80 @@
+import { type Command, Option } from 'commander'
+import type { Outcome } from '../../exit-codes.ts'
+import { type ClinicOptions, withClinic } from '../../input/common-options.ts'
+import type { Column } from '../../output/column.ts'
+import { count } from '../../output/describe.ts'
+import { createProgress } from '../../output/progress.ts'
+import { createRowWriter, type RowFormat } from '../../output/row-writer.ts'
+import type { Session } from '../../session.ts'
+
+export interface ReportOptions extends ClinicOptions {
+  readonly format: Exclude<RowFormat, 'json'>
+}
+
+/** `--clinic`, `--on-behalf-of` and `--format`. */
+export const withReport = (command: Command): Command =>
+  withClinic(command).addOption(
+    new Option('--format <format>', 'table for people; csv for spreadsheets, formulas neutralised by an apostrophe; ndjson, a row a line')
+      .choices(['table', 'csv', 'ndjson'])
+      .default('table'),
+  )
+
+/** What a report yields: its rows, and at last the revision it is complete to. A source that ends without it was cut. */
+export type ReportItem<Row> = { readonly row: Row } | { readonly completeToRevision: bigint }
+
+export interface WriteReportOptions<Row> {
+  readonly columns: readonly Column<Row>[]
+  readonly toJson: (row: Row) => unknown
+  readonly items: AsyncIterable<ReportItem<Row>>
+}
+
+/** Writes every row as it comes, then says on stderr how many there were and to which revision they are complete. */
+export const writeReport = async <Row>(
+  session: Session,
+  options: ReportOptions,
+  { columns, toJson, items }: WriteReportOptions<Row>,
+): Promise<Outcome> => {
+  const writer = createRowWriter<Row>({ format: session.json ? 'json' : options.format, columns, toJson, out: session.io.out })
+  const progress = createProgress({ io: session.io, title: 'Rows', afterMs: 1000, printsRows: true })
+  let rows = 0
+  let completeTo: bigint | undefined
+  try {
+    for await (const item of items) {
+      if ('row' in item) {
+        await writer.write(item.row)
+        rows += 1
+        progress.advance(1)
+      } else completeTo = item.completeToRevision
+    }
+  } finally {
+    progress.stop()
+  }
+  await writer.end({ complete_to_revision: completeTo === undefined ? null : String(completeTo) })
+  if (completeTo === undefined) {
+    const message = `The report was cut after ${count(rows, 'row')}; it is not complete. Run it again.`
+    await session.note(
+      session.json ? JSON.stringify({ error: { reason: 'INCOMPLETE', message, fields: [], exit_code: 8 } }) : `chartwarden: ${message}`,
+    )
+    return 'incomplete'
+  }
+  if (!session.json) await session.note(`${count(rows, 'row')}, complete to revision ${completeTo}.`)
+  return 'ok'
+}
+
+/** Follows page tokens to the end. */
+export async function* everyPage<Row>(
+  fetch: (
+    pageToken: string,
+  ) => Promise<{ readonly rows: readonly Row[]; readonly nextPageToken: string; readonly completeToRevision: bigint }>,
+): AsyncGenerator<ReportItem<Row>, void, undefined> {
+  let pageToken = ''
+  // Later pages may be complete to a later revision; the whole is complete to the first page's.
+  let completeToRevision: bigint | undefined
+  do {
+    const page = await fetch(pageToken)
+    for (const row of page.rows) yield { row }
+    pageToken = page.nextPageToken
+    completeToRevision ??= page.completeToRevision
+  } while (pageToken !== '')
+  yield { completeToRevision }
+}

@@ -1,0 +1,22 @@
+import { once } from 'node:events'
+import type { Writable } from 'node:stream'
+import type { Clock } from '../services/kernel/clock.ts'
+import type { Randomness } from '../services/kernel/ids.ts'
+
+/** Everything a command touches outside itself. */
+export interface Io {
+  readonly environment: Readonly<Record<string, string | undefined>>
+  /** Results, and nothing else. */
+  readonly out: Writable
+  /** Errors, warnings and progress. */
+  readonly err: Writable
+  readonly outIsTerminal: boolean
+  readonly errIsTerminal: boolean
+  readonly clock: Clock
+  readonly randomness: Randomness
+}
+
+/** Writes and waits while the reader is slower than we are, so that a long report is never held in memory. */
+export const write = async (stream: Writable, text: string): Promise<void> => {
+  if (!stream.write(text)) await once(stream, 'drain')
+}

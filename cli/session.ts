@@ -1,0 +1,101 @@
+import { readFile } from 'node:fs/promises'
+import type { Command } from 'commander'
+import { ChartwardenError } from '../services/kernel/errors.ts'
+import type { Scope } from '../services/kernel/scopes.ts'
+import { givenToken } from './bearer-token.ts'
+import { type Connection, createConnection } from './connection.ts'
+import type { Place } from './demo/suggestions.ts'
+import { developmentToken } from './development-token.ts'
+import type { Outcome } from './exit-codes.ts'
+import { type Io, write } from './io.ts'
+import { developmentSetting } from './settings.ts'
+
+/** Options every command takes. */
+export interface GlobalOptions {
+  readonly json?: true
+  readonly address?: string
+  readonly token?: string
+  readonly tlsCa?: string
+  readonly timeout?: number
+  readonly verbose?: true
+}
+
+export interface ConnectNeeds {
+  /** Clinics the token must reach; a development token names them and no others. */
+  readonly clinics: readonly string[]
+  /** Scopes a development token is made with. */
+  readonly scopes: readonly Scope[]
+}
+
+/** What the body of a command works with. */
+export interface Session {
+  readonly io: Io
+  readonly json: boolean
+  /** Writes a result to stdout. */
+  print(text: string): Promise<void>
+  /** Writes a line for people to stderr. */
+  note(line: string): Promise<void>
+  connect(needs: ConnectNeeds): Promise<Connection>
+  /** Where the service is looked for, as far as that is not the default. */
+  readonly place: Place
+}
+
+export type Body = (session: Session, command: Command) => Promise<Outcome>
+
+const defaultTimeoutSeconds = 30
+const developmentTokenSeconds = 900
+
+/** An address to listen on, as one to call. */
+const callable = (address: string): string => address.replace(/^0\.0\.0\.0(?=:)/, '127.0.0.1').replace(/^\[::\](?=:)/, '[::1]')
+
+const readAuthorities = async (path: string): Promise<Buffer> => {
+  try {
+    return await readFile(path)
+  } catch (cause) {
+    throw new ChartwardenError('INVALID_ARGUMENT', { message: `The file of certificate authorities ${path} cannot be read.`, cause })
+  }
+}
+
+/** Runs the body of a command and closes what it opened. */
+export const runBody = async (io: Io, command: Command, body: Body): Promise<Outcome> => {
+  const options = command.optsWithGlobals<GlobalOptions>()
+  const connections: Connection[] = []
+  const note = (line: string): Promise<void> => write(io.err, `${line}\n`)
+
+  const token = async (needs: ConnectNeeds): Promise<string> => {
+    const given = await givenToken(options.token, io.environment)
+    if (given !== undefined) return given
+    const made = await developmentToken(io, { ...needs, seconds: developmentTokenSeconds })
+    if (options.verbose) await note(`Made a development token for ${needs.clinics.join(', ') || 'no clinic'}: ${needs.scopes.join(' ')}`)
+    return made
+  }
+
+  const address = callable(options.address ?? developmentSetting(io.environment, 'CHARTWARDEN_GRPC_ADDR'))
+  const stateDirectory = developmentSetting(io.environment, 'CHARTWARDEN_STATE_DIR')
+
+  const session: Session = {
+    io,
+    place: {
+      ...(address === developmentSetting({}, 'CHARTWARDEN_GRPC_ADDR') ? {} : { address }),
+      ...(stateDirectory === developmentSetting({}, 'CHARTWARDEN_STATE_DIR') ? {} : { stateDirectory }),
+    },
+    json: options.json ?? false,
+    print: (text) => write(io.out, text),
+    note,
+    connect: async (needs) => {
+      const connection = createConnection({
+        address,
+        token: await token(needs),
+        ...(options.tlsCa === undefined ? {} : { tlsAuthorities: await readAuthorities(options.tlsCa) }),
+        timeoutMs: (options.timeout ?? defaultTimeoutSeconds) * 1000,
+      })
+      connections.push(connection)
+      return connection
+    },
+  }
+  try {
+    return await body(session, command)
+  } finally {
+    for (const connection of connections) connection.close()
+  }
+}

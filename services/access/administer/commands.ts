@@ -1,0 +1,171 @@
+/** Administrative commands once identifiers are pseudonyms, and what can come of them. Times are milliseconds since the epoch. */
+import type { Pseudonym } from '../../audit/vault.ts'
+import type { ErrorReason, FieldViolation } from '../../kernel/errors.ts'
+import type { MethodName, Scope } from '../../kernel/scopes.ts'
+import type { AccessDecision, SessionFacts } from '../decide.ts'
+import type { EventData, ObligationData, SubjectReference } from '../events.ts'
+import type { RoleDraft } from '../policy/role-draft.ts'
+
+/** Who asks: the calling software by its scope, and the person it names, if any. */
+export interface Actor {
+  readonly scope: Scope
+  readonly subject?: SubjectReference
+  /** The person's own sign-in; needed once the person has a cut-off. */
+  readonly session?: SessionFacts
+}
+
+export interface RegisterClinic {
+  readonly kind: 'register_clinic'
+  readonly title: string
+  readonly timeZone: string
+  readonly administrator: SubjectReference
+}
+
+export interface EnrolStaff {
+  readonly kind: 'enrol_staff'
+  readonly subject: SubjectReference
+  readonly ownPatient?: Pseudonym
+  readonly memberOf: readonly SubjectReference[]
+}
+
+export interface GrantRole {
+  readonly kind: 'grant_role'
+  readonly subject: SubjectReference
+  readonly role: string
+  /** Absent: from the entry on, no clock compared. */
+  readonly from?: number
+  readonly until?: number
+}
+
+export interface RevokeRole {
+  readonly kind: 'revoke_role'
+  readonly subject: SubjectReference
+  /** Every grant of this role, unless `grantId` names one. */
+  readonly role?: string
+  readonly grantId?: string
+}
+
+export interface Offboard {
+  readonly kind: 'offboard'
+  readonly subject: SubjectReference
+  /** Absent: now. */
+  readonly effective?: number
+}
+
+export interface Reinstate {
+  readonly kind: 'reinstate'
+  readonly subject: SubjectReference
+  /** Absent: none; the memberships held before the offboarding do not come back. */
+  readonly memberOf?: readonly SubjectReference[]
+}
+
+export interface PutRole {
+  readonly kind: 'put_role'
+  readonly role: RoleDraft
+}
+
+export interface RetireRole {
+  readonly kind: 'retire_role'
+  readonly role: string
+}
+
+export interface PutCareTeam {
+  readonly kind: 'put_care_team'
+  readonly patient: Pseudonym
+  readonly subject: SubjectReference
+  readonly from?: number
+  readonly until?: number
+}
+
+export interface RemoveCareTeam {
+  readonly kind: 'remove_care_team'
+  readonly patient: Pseudonym
+  readonly subject: SubjectReference
+}
+
+export interface ShareRecord {
+  readonly kind: 'share_record'
+  readonly recipient: SubjectReference
+  readonly patient: Pseudonym
+  readonly resourceTypes: readonly string[]
+  /** One for each type and record id; absent: every record of those types. */
+  readonly records?: readonly { readonly resourceType: string; readonly pseudonym: Pseudonym }[]
+  readonly actions: readonly string[]
+  readonly purpose: string
+  /** Required; undefined is refused. */
+  readonly until: number | undefined
+  readonly supportedObligations: ReadonlySet<string>
+}
+
+export interface EndShare {
+  readonly kind: 'end_share'
+  readonly shareId: string
+}
+
+export type AdministrativeCommand =
+  | RegisterClinic
+  | EnrolStaff
+  | GrantRole
+  | RevokeRole
+  | Offboard
+  | Reinstate
+  | PutRole
+  | RetireRole
+  | PutCareTeam
+  | RemoveCareTeam
+  | ShareRecord
+  | EndShare
+
+/** The contract's method of each command; its scope and what the named person needs are in `methodRules`. */
+export const commandMethods = {
+  register_clinic: 'chartwarden.access.v1.ClinicService/RegisterClinic',
+  enrol_staff: 'chartwarden.access.v1.StaffService/EnrolStaff',
+  grant_role: 'chartwarden.access.v1.StaffService/GrantRole',
+  revoke_role: 'chartwarden.access.v1.StaffService/RevokeRole',
+  offboard: 'chartwarden.access.v1.StaffService/Offboard',
+  reinstate: 'chartwarden.access.v1.StaffService/Reinstate',
+  put_role: 'chartwarden.access.v1.PolicyService/PutRole',
+  retire_role: 'chartwarden.access.v1.PolicyService/RetireRole',
+  put_care_team: 'chartwarden.access.v1.RelationshipService/PutCareTeam',
+  remove_care_team: 'chartwarden.access.v1.RelationshipService/RemoveCareTeam',
+  share_record: 'chartwarden.access.v1.RelationshipService/ShareRecord',
+  end_share: 'chartwarden.access.v1.RelationshipService/EndShare',
+} as const satisfies Record<AdministrativeCommand['kind'], MethodName>
+
+/** An event to be written; the writer gives it id, time and the sealed part. */
+export type PlannedEvent = {
+  readonly [T in keyof EventData]: { readonly type: T; readonly data: Omit<EventData[T], 'sealed'> }
+}[keyof EventData]
+
+/** The state changes: append all events together. */
+export interface Change {
+  readonly kind: 'change'
+  readonly events: readonly PlannedEvent[]
+  /** Duties that came with the permission of the person named. */
+  readonly obligations: readonly ObligationData[]
+  /** From then on plan again. */
+  readonly notAfter?: number
+}
+
+/** The person named may not: to be recorded as a deny. */
+export interface Refusal {
+  readonly kind: 'refused'
+  readonly decision: AccessDecision
+  readonly resourceType: string
+  readonly action: string
+  readonly patient?: Pseudonym
+  readonly purpose?: string
+}
+
+/** The command cannot be carried out, whoever asks; nothing is recorded. */
+export interface CommandError {
+  readonly kind: 'error'
+  readonly reason: ErrorReason
+  readonly fields?: readonly FieldViolation[]
+}
+
+export type AdministrationOutcome = Change | Refusal | CommandError
+
+export const commandError = (reason: ErrorReason): CommandError => ({ kind: 'error', reason })
+
+export const malformed = (fields: readonly FieldViolation[]): CommandError => ({ kind: 'error', reason: 'INVALID_ARGUMENT', fields })

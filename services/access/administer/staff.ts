@@ -1,0 +1,87 @@
+import { createHash } from 'node:crypto'
+import type { Pseudonym } from '../../audit/vault.ts'
+import { canonicalJson } from '../../kernel/canonical-json.ts'
+import type { FieldViolation } from '../../kernel/errors.ts'
+import type { Actor, StaffOffboarded, SubjectReference } from '../events.ts'
+import { type ClinicState, grantsHeld, membershipsHeld, sharesReceived } from '../state.ts'
+import { type CommandError, commandError, type EnrolStaff, type Offboard, type PlannedEvent, type Reinstate } from './commands.ts'
+import { timeText } from './times.ts'
+
+/** Each membership is looked at in a check of a share. */
+const maxMemberships = 64
+
+export const membershipViolations = (subject: SubjectReference, memberOf: readonly SubjectReference[]): readonly FieldViolation[] => [
+  ...(memberOf.length > maxMemberships ? [{ field: 'member_of', description: `names more than ${maxMemberships}` }] : []),
+  ...(memberOf.some(({ pseudonym }) => pseudonym === subject.pseudonym) ? [{ field: 'member_of', description: 'names the person' }] : []),
+  ...(new Set(memberOf.map(({ pseudonym }) => pseudonym)).size < memberOf.length
+    ? [{ field: 'member_of', description: 'names the same organisation twice' }]
+    : []),
+]
+
+export const enrolStaff = (state: ClinicState, command: EnrolStaff, actor: Actor): PlannedEvent | CommandError => {
+  const { subject, ownPatient, memberOf } = command
+  const known = state.subjects.get(subject.pseudonym)
+  if (known !== undefined) return commandError(known.status === 'offboarded' ? 'SUBJECT_FORMER' : 'SUBJECT_EXISTS')
+  return {
+    type: 'chartwarden.staff.enrolled.v1',
+    data: { actor, subject, ...(ownPatient === undefined ? {} : { own_patient: ownPatient }), member_of: memberOf },
+  }
+}
+
+/**
+ * What an offboarding at this moment ends: everything in force or to come that the subject holds or received. The digest lets a report
+ * that names them be checked against the entry.
+ */
+export const endedBy = (state: ClinicState, subject: Pseudonym, now: number): StaffOffboarded['ended'] => {
+  const grants = grantsHeld(state, subject, now).map(({ id }) => id)
+  const shares = sharesReceived(state, subject, now).map(({ id }) => id)
+  const relationships = membershipsHeld(state, subject, now).map(({ patient }) => `careteam/${patient}/${subject}`)
+  const ids = [...grants, ...shares, ...relationships].sort()
+  const digest = createHash('sha256').update(canonicalJson(ids), 'utf8').digest('base64url')
+  return { grants: grants.length, shares: shares.length, relationships: relationships.length, digest }
+}
+
+/** Whether the clinic knows this identifier from anywhere: enrolled once, given something, or the organisation of someone. */
+const isKnown = (state: ClinicState, subject: Pseudonym): boolean => {
+  const entry = state.subjects.get(subject)
+  if (entry !== undefined) return entry.known
+  if (state.shares.byRecipient.has(subject)) return true
+  return state.subjects.values().some(({ memberOf }) => memberOf.some(({ pseudonym }) => pseudonym === subject))
+}
+
+/**
+ * Ends employment, whoever it is and however often it is asked: a repeat under a new request ends nothing more and voids the sign-ins
+ * since. Offboarding the last administrator works too; the calling software can still grant on its own scope.
+ */
+export const offboardSubject = (state: ClinicState, command: Offboard, actor: Actor, now: number): PlannedEvent | CommandError => {
+  const { subject, effective } = command
+  if (effective !== undefined && effective > now) return commandError('FUTURE_EFFECTIVE')
+  return {
+    type: 'chartwarden.staff.offboarded.v1',
+    data: {
+      actor,
+      subject,
+      effective: timeText(effective ?? now),
+      unknown_subject: !isKnown(state, subject.pseudonym),
+      ended: endedBy(state, subject.pseudonym, now),
+    },
+  }
+}
+
+export const reinstateSubject = (state: ClinicState, command: Reinstate, actor: Actor): PlannedEvent | CommandError => {
+  const { subject, memberOf = [] } = command
+  const known = state.subjects.get(subject.pseudonym)
+  if (known === undefined) return commandError('SUBJECT_UNKNOWN')
+  if (known.status !== 'offboarded') return commandError('SUBJECT_NOT_FORMER')
+  return {
+    type: 'chartwarden.staff.reinstated.v1',
+    data: { actor, subject, ...(memberOf.length === 0 ? {} : { member_of: memberOf }) },
+  }
+}
+
+/** Why this subject cannot be given anything now; undefined when it can. */
+export const notEmployed = (state: ClinicState, subject: SubjectReference): CommandError | undefined => {
+  const known = state.subjects.get(subject.pseudonym)
+  if (known === undefined) return commandError('SUBJECT_UNKNOWN')
+  return known.status === 'offboarded' ? commandError('SUBJECT_FORMER') : undefined
+}

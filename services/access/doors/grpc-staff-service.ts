@@ -1,0 +1,237 @@
+import type { MessageInitShape } from '@bufbuild/protobuf'
+import {
+  type EnrolStaffRequest,
+  EnrolStaffRequestSchema,
+  type EnrolStaffResponseSchema,
+  type GetStaffRequest,
+  type GetStaffResponseSchema,
+  type GrantRoleRequest,
+  GrantRoleRequestSchema,
+  type GrantRoleResponseSchema,
+  type ListStaffRequest,
+  type ListStaffResponseSchema,
+  type OffboardRequest,
+  OffboardRequestSchema,
+  type OffboardResponseSchema,
+  type ReinstateRequest,
+  ReinstateRequestSchema,
+  type ReinstateResponseSchema,
+  type RevokeRoleRequest,
+  RevokeRoleRequestSchema,
+  type RevokeRoleResponseSchema,
+  type StaffSchema,
+  StaffStatus,
+} from '../../../proto/gen/chartwarden/access/v1/administration_pb.js'
+import type { CallContext } from '../../kernel/caller.ts'
+import { ChartwardenError } from '../../kernel/errors.ts'
+import { isUuid, type Randomness } from '../../kernel/ids.ts'
+import type { Administered, Administration } from '../administration.ts'
+import type { StaffOffboarded } from '../events.ts'
+import type { AuthoriseReading } from '../reading.ts'
+import type { ShownStaff, StaffView } from '../staff-view.ts'
+import { type AdministrativeMethod, aboutSubject, administrativeCall, patientIdentity, referenceOf, subjectIdentity } from './administrative-call.ts'
+import { entryRefOf, timestampOf } from './answers.ts'
+import { createFields, maxIdLength, maxTypeLength } from './fields.ts'
+import { pageSize, pageToken, readPageToken } from './paging.ts'
+
+export interface StaffDoorOptions {
+  readonly administration: Administration
+  readonly authorise: AuthoriseReading
+  readonly view: StaffView
+  readonly randomness: Randomness
+}
+
+const maxOrganisations = 32
+const staffAccount = { resourceType: 'staff_account', action: 'update' } as const
+
+const enrolStaff: AdministrativeMethod<typeof EnrolStaffRequestSchema> = {
+  schema: EnrolStaffRequestSchema,
+  operation: 'enrol_staff',
+  scope: 'staff.write',
+  read: (request, fields) => {
+    const subject = fields.subject('subject', request.subject)
+    const ownPatient = fields.text('own_patient_id', request.ownPatientId, { min: 0, max: maxIdLength })
+    if (request.memberOf.length > maxOrganisations) fields.fault('member_of', `has more than ${maxOrganisations} items`)
+    const memberOf = request.memberOf.map((organisation, index) => fields.subject(`member_of[${index}]`, organisation))
+    return (vault) => ({
+      command: {
+        kind: 'enrol_staff',
+        subject: referenceOf(vault, subject),
+        ...(ownPatient === '' ? {} : { ownPatient: vault.pseudonym(patientIdentity(ownPatient)) }),
+        memberOf: memberOf.map((organisation) => referenceOf(vault, organisation)),
+      },
+      identities: [subjectIdentity(subject), ...memberOf.map(subjectIdentity), ...(ownPatient === '' ? [] : [patientIdentity(ownPatient)])],
+    })
+  },
+}
+
+const grantRole: AdministrativeMethod<typeof GrantRoleRequestSchema> = {
+  schema: GrantRoleRequestSchema,
+  operation: 'grant_role',
+  scope: 'staff.write',
+  read: (request, fields) => {
+    const subject = fields.subject('subject', request.subject)
+    const role = fields.text('role', request.role, { max: maxTypeLength })
+    const from = fields.moment('from', request.from)
+    const until = fields.moment('until', request.until)
+    const reason = fields.reason('reason', request.reason)
+    return aboutSubject(subject, reason, (reference) => ({
+          kind: 'grant_role',
+          subject: reference,
+          role,
+          ...(from === undefined ? {} : { from }),
+          ...(until === undefined ? {} : { until }),
+        }))
+  },
+}
+
+const revokeRole: AdministrativeMethod<typeof RevokeRoleRequestSchema> = {
+  schema: RevokeRoleRequestSchema,
+  operation: 'revoke_role',
+  scope: 'staff.write',
+  read: (request, fields) => {
+    const subject = fields.subject('subject', request.subject)
+    const role = fields.text('role', request.role, { min: 0, max: maxTypeLength })
+    const grantId = request.grantId.toLowerCase()
+    if (grantId !== '' && !isUuid(grantId)) fields.fault('grant_id', 'must be a UUID')
+    const reason = fields.reason('reason', request.reason)
+    return aboutSubject(subject, reason, (reference) => ({
+          kind: 'revoke_role',
+          subject: reference,
+          ...(role === '' ? {} : { role }),
+          ...(grantId === '' ? {} : { grantId }),
+        }))
+  },
+}
+
+const offboard: AdministrativeMethod<typeof OffboardRequestSchema> = {
+  schema: OffboardRequestSchema,
+  operation: 'offboard',
+  scope: 'staff.offboard',
+  read: (request, fields) => {
+    const subject = fields.subject('subject', request.subject)
+    const effective = fields.moment('effective', request.effective)
+    const reason = fields.reason('reason', request.reason)
+    return aboutSubject(subject, reason, (reference) => ({ kind: 'offboard', subject: reference, ...(effective === undefined ? {} : { effective }) }))
+  },
+}
+
+const reinstate: AdministrativeMethod<typeof ReinstateRequestSchema> = {
+  schema: ReinstateRequestSchema,
+  operation: 'reinstate',
+  scope: 'staff.write',
+  read: (request, fields) => {
+    const subject = fields.subject('subject', request.subject)
+    const reason = fields.reason('reason', request.reason)
+    return aboutSubject(subject, reason, (reference) => ({ kind: 'reinstate', subject: reference }))
+  },
+}
+
+const statuses = { active: StaffStatus.ACTIVE, suspended: StaffStatus.SUSPENDED, offboarded: StaffStatus.OFFBOARDED } as const
+
+const staffMessage = (staff: ShownStaff): MessageInitShape<typeof StaffSchema> => ({
+  subject: staff.subject,
+  status: statuses[staff.status],
+  grants: staff.grants.map(({ grantId, role, from, until, grantor, reason }) => ({
+    grantId,
+    role,
+    ...(from === undefined ? {} : { from: timestampOf(from) }),
+    ...(until === undefined ? {} : { until: timestampOf(until) }),
+    ...(grantor === undefined ? {} : { grantor }),
+    reason,
+  })),
+  ...(staff.cutOff === undefined ? {} : { cutOff: timestampOf(staff.cutOff) }),
+  memberOf: [...staff.memberOf],
+})
+
+/** What the entry says of an offboarding; anything else under its id is damage. */
+const offboardingOf = ({ event }: Administered): StaffOffboarded => {
+  if (event.type === 'chartwarden.staff.offboarded.v1') return event.data
+  throw new ChartwardenError('INTERNAL', { cause: new Error(`an offboarding expected, ${event.type} found`) })
+}
+
+/** Handlers of chartwarden.access.v1.StaffService. */
+export const staffServiceHandlers = ({ administration, authorise, view, randomness }: StaffDoorOptions) => ({
+  enrolStaff: async (request: EnrolStaffRequest, context: CallContext): Promise<MessageInitShape<typeof EnrolStaffResponseSchema>> => {
+    const { entry, replayed } = await administrativeCall(administration, randomness, enrolStaff, request, context)
+    return { entry: entryRefOf(entry), replayed }
+  },
+  grantRole: async (request: GrantRoleRequest, context: CallContext): Promise<MessageInitShape<typeof GrantRoleResponseSchema>> => {
+    const { entry, replayed } = await administrativeCall(administration, randomness, grantRole, request, context)
+    return { entry: entryRefOf(entry), grantId: entry.id, replayed }
+  },
+  revokeRole: async (request: RevokeRoleRequest, context: CallContext): Promise<MessageInitShape<typeof RevokeRoleResponseSchema>> => {
+    const { entry, replayed } = await administrativeCall(administration, randomness, revokeRole, request, context)
+    return { entry: entryRefOf(entry), replayed }
+  },
+  offboard: async (request: OffboardRequest, context: CallContext): Promise<MessageInitShape<typeof OffboardResponseSchema>> => {
+    const administered = await administrativeCall(administration, randomness, offboard, request, context)
+    const { ended, unknown_subject: unknownSubject } = offboardingOf(administered)
+    return {
+      entry: entryRefOf(administered.entry),
+      grantsEnded: ended.grants,
+      sharesEnded: ended.shares,
+      relationshipsEnded: ended.relationships,
+      unknownSubject,
+      replayed: administered.replayed,
+    }
+  },
+  reinstate: async (request: ReinstateRequest, context: CallContext): Promise<MessageInitShape<typeof ReinstateResponseSchema>> => {
+    const { entry, replayed } = await administrativeCall(administration, randomness, reinstate, request, context)
+    return { entry: entryRefOf(entry), replayed }
+  },
+
+  getStaff: async (request: GetStaffRequest, context: CallContext): Promise<MessageInitShape<typeof GetStaffResponseSchema>> => {
+    const fields = createFields(randomness)
+    const clinic = fields.clinic('clinic', request.clinic)
+    const onBehalfOf = fields.person('on_behalf_of', request.onBehalfOf)
+    const subject = fields.subject('subject', request.subject)
+    fields.check()
+    const { writer } = await authorise(context, {
+      clinic,
+      ...(onBehalfOf === undefined ? {} : { onBehalfOf }),
+      query: 'get_staff',
+      scope: 'staff.read',
+      needs: staffAccount,
+      record: 'decision',
+      streamed: false,
+      filter: {},
+    })
+    const completeToRevision = writer.state.revision
+    const staff = await view.one(writer, writer.vault.pseudonym(subjectIdentity(subject)), context.caller.scopes.has('audit.unseal'))
+    if (staff === undefined) throw new ChartwardenError('SUBJECT_UNKNOWN')
+    return { staff: staffMessage(staff), completeToRevision }
+  },
+
+  listStaff: async (request: ListStaffRequest, context: CallContext): Promise<MessageInitShape<typeof ListStaffResponseSchema>> => {
+    const fields = createFields(randomness)
+    const clinic = fields.clinic('clinic', request.clinic)
+    const onBehalfOf = fields.person('on_behalf_of', request.onBehalfOf)
+    const size = pageSize(fields, request.pageSize)
+    const place = readPageToken(fields, request.pageToken, 2)
+    fields.check()
+    const { writer } = await authorise(context, {
+      clinic,
+      ...(onBehalfOf === undefined ? {} : { onBehalfOf }),
+      query: 'list_staff',
+      scope: 'staff.read',
+      needs: staffAccount,
+      record: 'decision',
+      streamed: false,
+      filter: {},
+    })
+    const completeToRevision = writer.state.revision
+    const { staff, more } = await view.page(writer, {
+      after: place === undefined ? undefined : { type: place[0] as string, id: place[1] as string },
+      size,
+      includeFormer: request.includeFormer,
+      unseal: context.caller.scopes.has('audit.unseal'),
+    })
+    const last = staff.at(-1)?.subject
+    return {
+      staff: staff.map(staffMessage),
+      nextPageToken: more && last !== undefined ? pageToken([last.type, last.id]) : '',
+      completeToRevision,
+    }
+  },
+})

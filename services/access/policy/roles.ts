@@ -1,0 +1,175 @@
+/**
+ * Roles and what they effectively permit, inherited permissions included. Everything a check needs is worked out once when a role is
+ * defined; what depends on several roles is worked out on first use and forgotten when any role changes.
+ */
+import type { Bound, Effect, ObligationData, Permission } from '../events.ts'
+import { coveredBy, purposes } from './purposes.ts'
+
+/** Stands for every resource type, or every action. */
+export const wildcard = '*'
+
+/** The kinds of bound that are checked here; every other kind becomes an obligation on the caller. */
+export const checkedBounds = ['own_patients', 'shared'] as const
+
+export type CheckedBound = (typeof checkedBounds)[number]
+
+export const isCheckedBound = (kind: string): kind is CheckedBound => (checkedBounds as readonly string[]).includes(kind)
+
+/** A role as data. */
+export interface RoleDefinition {
+  readonly role: string
+  readonly title: string
+  readonly inherits: readonly string[]
+  readonly permissions: readonly Permission[]
+}
+
+/** A permission made ready for checks. */
+export interface EffectivePermission {
+  /** The role that defines it, which may be one that the granted role inherits. */
+  readonly role: string
+  readonly id: string
+  /** `role/<role>#<permission id>` or `forbid/<role>#<permission id>`. */
+  readonly rule: string
+  readonly effect: Effect
+  /** Holds whatever the purpose. */
+  readonly anyPurpose: boolean
+  /** Purposes it holds for, descendants included. */
+  readonly purposes: ReadonlySet<string>
+  readonly ownPatients: boolean
+  readonly shared: boolean
+  /** Its bounds that are not checked here. */
+  readonly obligations: readonly ObligationData[]
+}
+
+type ByAction = Map<string, EffectivePermission[]>
+
+interface EffectiveRole {
+  readonly byType: ReadonlyMap<string, ByAction>
+}
+
+/** Roles in force, and what is derived from them. */
+export interface Roles {
+  readonly definitions: Map<string, RoleDefinition>
+  readonly own: Map<string, readonly EffectivePermission[]>
+  /** Derived on first use; emptied by every change. */
+  readonly effective: Map<string, EffectiveRole>
+  /** Names that any role mentions; derived on first use, undefined after every change. */
+  vocabulary: { readonly resourceTypes: ReadonlySet<string>; readonly actions: ReadonlySet<string> } | undefined
+}
+
+export const noRoles = (): Roles => ({ definitions: new Map(), own: new Map(), effective: new Map(), vocabulary: undefined })
+
+const everyPurpose: ReadonlySet<string> = new Set(purposes)
+
+const obligationsOf = (role: string, permission: Permission): readonly ObligationData[] =>
+  permission.bounds
+    .filter((bound: Bound) => !isCheckedBound(bound.kind))
+    .map(({ kind, codes }) => ({
+      id: `${role}#${permission.id}/${kind}`,
+      type: kind,
+      properties: codes.length === 0 ? {} : { codes },
+    }))
+
+const prepare = (role: string, permission: Permission): EffectivePermission => ({
+  role,
+  id: permission.id,
+  rule: `${permission.effect === 'forbid' ? 'forbid' : 'role'}/${role}#${permission.id}`,
+  effect: permission.effect,
+  anyPurpose: permission.purposes.length === 0,
+  purposes: permission.purposes.length === 0 ? everyPurpose : coveredBy(permission.purposes),
+  ownPatients: permission.bounds.some(({ kind }) => kind === 'own_patients'),
+  shared: permission.bounds.some(({ kind }) => kind === 'shared'),
+  obligations: obligationsOf(role, permission),
+})
+
+const forgetDerived = (roles: Roles): void => {
+  roles.effective.clear()
+  roles.vocabulary = undefined
+}
+
+/** Defines a role or replaces its definition. */
+export const defineRole = (roles: Roles, definition: RoleDefinition): void => {
+  roles.definitions.set(definition.role, definition)
+  roles.own.set(
+    definition.role,
+    definition.permissions.map((permission) => prepare(definition.role, permission)),
+  )
+  forgetDerived(roles)
+}
+
+export const retireRole = (roles: Roles, role: string): void => {
+  roles.definitions.delete(role)
+  roles.own.delete(role)
+  forgetDerived(roles)
+}
+
+/** The role itself and every role it inherits, directly or not, whether in force or not. A cycle ends. */
+export const closureOf = (definitions: ReadonlyMap<string, RoleDefinition>, role: string): ReadonlySet<string> => {
+  const reached = new Set<string>()
+  const open = [role]
+  for (let name = open.pop(); name !== undefined; name = open.pop()) {
+    if (reached.has(name)) continue
+    reached.add(name)
+    open.push(...(definitions.get(name)?.inherits ?? []))
+  }
+  return reached
+}
+
+/** Retired and unknown roles have no permissions, so inheriting one gives nothing. */
+const combine = (roles: Roles, role: string): EffectiveRole => {
+  const byType = new Map<string, ByAction>()
+  for (const name of closureOf(roles.definitions, role)) {
+    const prepared = roles.own.get(name) ?? []
+    roles.definitions.get(name)?.permissions.forEach((permission, index) => {
+      let byAction = byType.get(permission.resource_type)
+      if (byAction === undefined) {
+        byAction = new Map()
+        byType.set(permission.resource_type, byAction)
+      }
+      for (const action of new Set(permission.actions)) {
+        const same = byAction.get(action)
+        if (same === undefined) byAction.set(action, [prepared[index] as EffectivePermission])
+        else same.push(prepared[index] as EffectivePermission)
+      }
+    })
+  }
+  return { byType }
+}
+
+/** Calls back for each permission of a role, inherited ones included, that speaks of this type and action. Nothing for an unknown role. */
+export const eachPermission = (
+  roles: Roles,
+  role: string,
+  resourceType: string,
+  action: string,
+  visit: (permission: EffectivePermission) => void,
+): void => {
+  let effective = roles.effective.get(role)
+  if (effective === undefined) {
+    if (!roles.definitions.has(role)) return
+    effective = combine(roles, role)
+    roles.effective.set(role, effective)
+  }
+  for (const type of resourceType === wildcard ? [wildcard] : [resourceType, wildcard]) {
+    const byAction = effective.byType.get(type)
+    if (byAction === undefined) continue
+    byAction.get(action)?.forEach(visit)
+    if (action !== wildcard) byAction.get(wildcard)?.forEach(visit)
+  }
+}
+
+/** Resource types and actions that any role in force names; what they lack is most likely a misspelling. */
+export const vocabularyOf = (roles: Roles): NonNullable<Roles['vocabulary']> => {
+  if (roles.vocabulary === undefined) {
+    const resourceTypes = new Set<string>()
+    const actions = new Set<string>()
+    for (const { permissions } of roles.definitions.values()) {
+      for (const permission of permissions) {
+        resourceTypes.add(permission.resource_type)
+        for (const action of permission.actions) actions.add(action)
+      }
+    }
+    roles.vocabulary = { resourceTypes, actions }
+  }
+  return roles.vocabulary
+}

@@ -1,0 +1,106 @@
+/** What makes a proposed role refused. Every finding names its field as the contract does, so that a person can mend it. */
+import { canonicalJson, type JsonValue } from '../../kernel/canonical-json.ts'
+import type { FieldViolation } from '../../kernel/errors.ts'
+import { isAction, isBoundKind, isPermissionId, isResourceType, isRoleName } from './names.ts'
+import { isPurpose } from './purposes.ts'
+import { definitionOf, type PermissionDraft, type RoleDraft } from './role-draft.ts'
+import { closureOf, isCheckedBound, type RoleDefinition, type Roles, wildcard } from './roles.ts'
+
+/** Limits of one role; all of it must fit one entry. */
+export const roleLimits = {
+  titleCharacters: 200,
+  inherits: 32,
+  permissions: 1_000,
+  actions: 64,
+  bounds: 16,
+  codes: 64,
+  codeCharacters: 128,
+  /** Of the canonical JSON; an entry holds 65,535 bytes with everything around the role. */
+  bytes: 60_000,
+} as const
+
+type Report = (field: string, description: string) => void
+
+const checkList = (report: Report, field: string, items: readonly string[], limit: number): void => {
+  if (items.length > limit) report(field, `holds more than ${limit}`)
+  if (new Set(items).size !== items.length) report(field, 'names the same twice')
+}
+
+const checkBounds = (report: Report, field: string, { bounds, effect }: PermissionDraft): void => {
+  if (effect === 'limited' && bounds.length === 0) report(`${field}.bounds`, 'a limited permission needs at least one bound')
+  if ((effect === 'permit' || effect === 'forbid') && bounds.length > 0) report(`${field}.bounds`, `a ${effect} permission has no bounds`)
+  checkList(
+    report,
+    `${field}.bounds`,
+    bounds.map(({ kind }) => kind),
+    roleLimits.bounds,
+  )
+  bounds.forEach(({ kind, codes }, index) => {
+    const at = `${field}.bounds[${index}]`
+    if (!isBoundKind(kind)) report(`${at}.kind`, 'must be a letter and up to 63 letters, digits and underscores')
+    if (isCheckedBound(kind) && codes.length > 0) report(`${at}.codes`, `"${kind}" takes no codes`)
+    checkList(report, `${at}.codes`, codes, roleLimits.codes)
+    if (codes.some((code) => code === '' || code.length > roleLimits.codeCharacters || !code.isWellFormed())) {
+      report(`${at}.codes`, `each has 1 to ${roleLimits.codeCharacters} characters`)
+    }
+  })
+}
+
+const checkPermission = (report: Report, field: string, permission: PermissionDraft): void => {
+  const { id, resource_type: type, actions, effect, purposes, condition } = permission
+  if (id !== undefined && id !== '' && !isPermissionId(id)) report(`${field}.id`, 'must be 1 to 128 letters, digits and _ . : / * + ~ -')
+  if (type !== wildcard && !isResourceType(type)) report(`${field}.resource_type`, 'must be "*" or 1 to 64 letters, digits and _ . : / -')
+  if (actions.length === 0) report(`${field}.actions`, 'names at least one action, or "*"')
+  if (actions.includes(wildcard) && actions.length > 1) report(`${field}.actions`, '"*" stands alone')
+  if (actions.some((action) => action !== wildcard && !isAction(action))) {
+    report(`${field}.actions`, 'each must be 1 to 64 letters, digits and _ . : / -')
+  }
+  checkList(report, `${field}.actions`, actions, roleLimits.actions)
+  if (effect !== 'permit' && effect !== 'limited' && effect !== 'forbid') report(`${field}.effect`, 'must be permit, limited or forbid')
+  checkBounds(report, field, permission)
+  for (const code of purposes.filter((purpose) => !isPurpose(purpose)))
+    report(`${field}.purposes`, `${JSON.stringify(code)} is no PurposeOfUse code`)
+  checkList(report, `${field}.purposes`, purposes, roleLimits.codes)
+  if (condition !== undefined && condition !== '') report(`${field}.condition`, 'conditions are not offered yet; leave it empty')
+}
+
+const bytesOf = (draft: RoleDraft): number => {
+  try {
+    return Buffer.byteLength(canonicalJson(definitionOf(draft) as unknown as JsonValue))
+  } catch {
+    return 0
+  }
+}
+
+/** Whether the role is well formed in itself, whatever other roles the clinic has. */
+export const validateRole = (draft: RoleDraft): readonly FieldViolation[] => {
+  const violations: FieldViolation[] = []
+  const report: Report = (field, description) => violations.push({ field, description })
+  if (!isRoleName(draft.role)) report('role.role', 'must be 1 to 64 lower-case letters, digits and underscores')
+  if (draft.title === '' || draft.title.length > roleLimits.titleCharacters || !draft.title.isWellFormed()) {
+    report('role.title', `must have 1 to ${roleLimits.titleCharacters} characters`)
+  }
+  if (draft.inherits.some((name) => !isRoleName(name))) report('role.inherits', 'each must be the name of a role')
+  checkList(report, 'role.inherits', draft.inherits, roleLimits.inherits)
+  if (draft.permissions.length > roleLimits.permissions) {
+    report('role.permissions', `holds more than ${roleLimits.permissions}`)
+    return violations
+  }
+  for (const [index, permission] of draft.permissions.entries()) checkPermission(report, `role.permissions[${index}]`, permission)
+  const ids = draft.permissions.flatMap(({ id }) => (id === undefined || id === '' ? [] : [id]))
+  if (new Set(ids).size !== ids.length) report('role.permissions', 'two permissions have the same id')
+  if (violations.length === 0 && bytesOf(draft) > roleLimits.bytes) report('role', `is larger than ${roleLimits.bytes} bytes; split it`)
+  return violations
+}
+
+/** Roles it would inherit that are not in force: they would give nothing, which is surely not what was meant. */
+export const validateInheritance = (draft: RoleDraft, roles: Roles): readonly FieldViolation[] =>
+  draft.inherits.flatMap((name, index) =>
+    name === draft.role || roles.definitions.has(name)
+      ? []
+      : [{ field: `role.inherits[${index}]`, description: 'no such role is in force' }],
+  )
+
+/** Whether the role would inherit from itself, directly or not. */
+export const inheritsItself = (draft: Pick<RoleDefinition, 'role' | 'inherits'>, roles: Roles): boolean =>
+  draft.inherits.some((name) => name === draft.role || closureOf(roles.definitions, name).has(draft.role))

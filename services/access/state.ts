@@ -1,0 +1,146 @@
+/**
+ * A clinic's state, folded from its state-changing entries: everything decisions rest on and nothing else. It holds pseudonyms only and so
+ * survives any erasure. One owner holds it and folds each entry once, in order; everybody else only reads.
+ */
+import { noState } from '../audit/ledger.ts'
+import type { Pseudonym } from '../audit/vault.ts'
+import { type AccessEvent, type SubjectReference, stateChanging } from './events.ts'
+import { defineRole, noRoles, type Roles, retireRole } from './policy/roles.ts'
+import { type CareTeams, join, leave, type MembershipState } from './state/care-teams.ts'
+import { addGrant, endGrants, type GrantState, type Grants, noGrants } from './state/grants.ts'
+import { isInForce, isNotOver, periodOf } from './state/period.ts'
+import { addShare, endShare, endSharesWith, noShares, type ShareState, type Shares } from './state/shares.ts'
+import { enrol, offboard, reinstate, type Subjects } from './state/subjects.ts'
+
+export interface ClinicState {
+  /** State revision: the revision of the last state-changing entry folded; -1 at first. */
+  revision: bigint
+  /** Undefined until the clinic is registered. */
+  clinic: { readonly title: string; readonly timeZone: string; readonly administrator: SubjectReference } | undefined
+  readonly roles: Roles
+  readonly subjects: Subjects
+  readonly grants: Grants
+  readonly careTeams: CareTeams
+  readonly shares: Shares
+}
+
+export const emptyState = (): ClinicState => ({
+  revision: noState,
+  clinic: undefined,
+  roles: noRoles(),
+  subjects: new Map(),
+  grants: noGrants(),
+  careTeams: new Map(),
+  shares: noShares(),
+})
+
+/** What is given to an offboarded subject is void, so that a reinstatement starts from nothing whatever was written in between. */
+const mayHold = (state: ClinicState, { pseudonym }: SubjectReference): boolean => state.subjects.get(pseudonym)?.status !== 'offboarded'
+
+const endEverything = (state: ClinicState, subject: Pseudonym): void => {
+  endGrants(state.grants, subject, () => true)
+  endSharesWith(state.shares, subject)
+  state.careTeams.delete(subject)
+}
+
+const endGrantsOfRole = (state: ClinicState, role: string): void => {
+  for (const subject of [...state.grants.bySubject.keys()]) endGrants(state.grants, subject, (grant) => grant.role === role)
+}
+
+const apply = (state: ClinicState, event: AccessEvent): void => {
+  switch (event.type) {
+    case 'chartwarden.clinic.registered.v1': {
+      const { title, time_zone: timeZone, administrator } = event.data
+      state.clinic = { title, timeZone, administrator }
+      return
+    }
+    case 'chartwarden.role.defined.v1': {
+      const { role, title, inherits, permissions } = event.data
+      return defineRole(state.roles, { role, title, inherits, permissions })
+    }
+    case 'chartwarden.role.retired.v1':
+      // The grants end too: a role defined anew under the same name must not come back to those who held the old one.
+      endGrantsOfRole(state, event.data.role)
+      return retireRole(state.roles, event.data.role)
+    case 'chartwarden.staff.enrolled.v1':
+      return enrol(state.subjects, event.data.subject, event.data.own_patient, event.data.member_of)
+    case 'chartwarden.staff.offboarded.v1':
+      endEverything(state, event.data.subject.pseudonym)
+      return offboard(state.subjects, event.data.subject, !event.data.unknown_subject, event.time)
+    case 'chartwarden.staff.reinstated.v1':
+      return reinstate(state.subjects, event.data.subject, event.data.member_of ?? [])
+    case 'chartwarden.role.granted.v1': {
+      const { subject, role, actor } = event.data
+      if (!mayHold(state, subject)) return
+      return addGrant(state.grants, {
+        ...periodOf(event.data),
+        id: event.id,
+        subject,
+        role,
+        grantor: actor.subject,
+        revision: event.revision,
+      })
+    }
+    case 'chartwarden.role.revoked.v1': {
+      const ended = new Set(event.data.grant_ids)
+      return endGrants(state.grants, event.data.subject.pseudonym, (grant) => ended.has(grant.id))
+    }
+    case 'chartwarden.careteam.joined.v1': {
+      const { patient, subject } = event.data
+      if (!mayHold(state, subject)) return
+      return join(state.careTeams, { ...periodOf(event.data), patient, subject: subject.pseudonym })
+    }
+    case 'chartwarden.careteam.left.v1':
+      return leave(state.careTeams, event.data.subject.pseudonym, event.data.patient)
+    case 'chartwarden.record.shared.v1': {
+      const { recipient, patient, resource_types: resourceTypes, records, actions, purpose, until } = event.data
+      if (!mayHold(state, recipient)) return
+      return addShare(state.shares, {
+        id: event.id,
+        recipient,
+        patient,
+        resourceTypes,
+        records: records === undefined ? undefined : new Set(records),
+        actions,
+        purpose,
+        until: Date.parse(until),
+      })
+    }
+    case 'chartwarden.share.ended.v1':
+      return endShare(state.shares, event.data.share_id)
+    default:
+      // The compiler refuses a new state-changing type here: it must be folded above.
+      event.type satisfies
+        | 'chartwarden.identity.introduced.v1'
+        | 'chartwarden.access.decided.v1'
+        | 'chartwarden.access.recorded.v1'
+        | 'chartwarden.trail.viewed.v1'
+        | 'chartwarden.refusals.summarised.v1'
+  }
+}
+
+/**
+ * Folds one entry into the state. Entries that change no state are ignored, and so is one that is in the state already. An unknown type
+ * never gets here: whoever reads the ledger must refuse a state-changing type this version does not know.
+ */
+export const evolve = (state: ClinicState, event: AccessEvent): void => {
+  if (stateChanging[event.type] !== true || event.revision <= state.revision) return
+  apply(state, event)
+  state.revision = event.revision
+}
+
+/** Grants of a subject that are in force at a moment. */
+export const grantsInForce = (state: ClinicState, subject: Pseudonym, now: number): readonly GrantState[] =>
+  (state.grants.bySubject.get(subject) ?? []).filter((grant) => isInForce(grant, now))
+
+/** Grants of a subject that are in force or to come. */
+export const grantsHeld = (state: ClinicState, subject: Pseudonym, now: number): readonly GrantState[] =>
+  (state.grants.bySubject.get(subject) ?? []).filter((grant) => isNotOver(grant, now))
+
+/** Care team memberships of a subject that are in force or to come. */
+export const membershipsHeld = (state: ClinicState, subject: Pseudonym, now: number): readonly MembershipState[] =>
+  [...(state.careTeams.get(subject)?.values() ?? [])].filter((membership) => isNotOver(membership, now))
+
+/** Shares with this subject itself that are in force; those with its organisations are theirs. */
+export const sharesReceived = (state: ClinicState, subject: Pseudonym, now: number): readonly ShareState[] =>
+  [...(state.shares.byRecipient.get(subject)?.values() ?? [])].flat().filter((share) => now < share.until)

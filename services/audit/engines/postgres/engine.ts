@@ -1,0 +1,192 @@
+/**
+ * The ledger in PostgreSQL. Order, verdicts and durability are the append function's (migrations/0004-append.ts); this is the client side:
+ * one statement per batch, reads in pages by key, and the feed by gapless position.
+ */
+import type { Pool, QueryConfig, QueryResultRow } from 'pg'
+import { ChartwardenError } from '../../../kernel/errors.ts'
+import { isUuid } from '../../../kernel/ids.ts'
+import { errorCode } from '../../../kernel/postgres/error-code.ts'
+import { checkAppend } from '../../append-rules.ts'
+import type { Head, LedgerEngine, Position, StoredEntry } from '../../ledger.ts'
+import { createChanges } from '../changes.ts'
+import { numberOf, positionOf } from '../position.ts'
+import { type AppendRow, appendOutcomes, appendStatement } from './append-statement.ts'
+import { createWakeUp } from './wake-up.ts'
+
+export interface PostgresEngineOptions {
+  /** Connects as a member of `chartwarden_writer`; see `createPool`. Ended by whoever made it. */
+  readonly writer: Pool
+  /** Connects as a member of `chartwarden_feed`. One connection of it listens while there are subscribers. */
+  readonly feed: Pool
+  /** How often a subscriber that has caught up looks for itself. Milliseconds, default 500. */
+  readonly pollMs?: number
+  /** Entries fetched at once. Default 1,000. */
+  readonly pageEntries?: number
+  /**
+   * After which a statement without an answer is given up and its connection closed, should the server be gone without a word; the pool's
+   * own `statement_timeout` ends it on the server. Milliseconds, default 10,000.
+   */
+  readonly answerTimeoutMs?: number
+}
+
+interface EntryRow extends QueryResultRow {
+  readonly position: string
+  readonly revision: string
+  readonly recorded_at: string
+  readonly id: string
+  readonly clinic: string
+  readonly type: string
+  readonly state_changing: boolean
+  readonly request_digest: Buffer
+  readonly bytes: Buffer
+}
+
+const columns = 'position, revision, recorded_at, id, clinic, type, state_changing, request_digest, bytes'
+const entries = `select ${columns} from chartwarden_ledger.entries`
+/** Raised by the append function when the log ends before a position already seen. */
+const regressed = 'CW001'
+
+const statements = {
+  read: `${entries} where clinic = $1 and revision >= $2 and revision <= $3 order by revision limit $4`,
+  readState: `${entries} where clinic = $1 and revision >= $2 and state_changing order by revision limit $3`,
+  find: `${entries} where clinic = $1 and id = any ($2::uuid[])`,
+  head: 'select revision, state_revision from chartwarden_ledger.heads where clinic = $1',
+  time: 'select floor(extract(epoch from clock_timestamp()) * 1000)::bigint as ledger_time',
+  clinics: `select clinic from chartwarden_ledger.heads where clinic > $1 and clinic <> '_system' order by clinic limit $2`,
+  end: 'select position from chartwarden_ledger.log_head where log_id = 1',
+  feed: `${entries} where log_id = 1 and position > $1 order by position limit $2`,
+} as const
+
+const storedEntry = (row: EntryRow): StoredEntry => ({
+  id: row.id,
+  type: row.type,
+  stateChanging: row.state_changing,
+  requestDigest: row.request_digest,
+  bytes: row.bytes,
+  clinic: row.clinic,
+  revision: BigInt(row.revision),
+  recordedAt: Number(row.recorded_at),
+})
+
+const unavailable = (cause: unknown): ChartwardenError =>
+  new ChartwardenError(errorCode(cause) === regressed ? 'LEDGER_REGRESSED' : 'LEDGER_UNAVAILABLE', { cause })
+
+const gap = (what: string, expected: bigint, found: bigint | undefined): ChartwardenError =>
+  new ChartwardenError('INTERNAL', { cause: new Error(`${what} ${expected} is missing: found ${found ?? 'nothing'} in its place`) })
+
+/** A ledger engine over PostgreSQL whose schema `migrateLedger` made. Faults of the database are LEDGER_UNAVAILABLE with their cause. */
+export const createPostgresEngine = (options: PostgresEngineOptions): LedgerEngine => {
+  const { writer, feed, pollMs = 500, pageEntries = 1_000, answerTimeoutMs = 10_000 } = options
+  const changes = createChanges()
+  const wakeUp = createWakeUp({ pool: feed, channel: 'chartwarden_ledger', onWake: changes.announce, retryMs: pollMs })
+  const closing = new AbortController()
+  let seenPosition = 0n
+
+  /** The driver takes the limit with the statement; its types do not know. */
+  const bounded = (statement: QueryConfig): QueryConfig => Object.assign(statement, { query_timeout: answerTimeoutMs })
+
+  const query = async <Row extends QueryResultRow>(pool: Pool, name: keyof typeof statements, values: unknown[]): Promise<Row[]> => {
+    try {
+      return (await pool.query<Row>(bounded({ name: `chartwarden_${name}`, text: statements[name], values }))).rows
+    } catch (cause) {
+      throw unavailable(cause)
+    }
+  }
+
+  const endOfLog = async (): Promise<bigint> => BigInt((await query<{ position: string }>(feed, 'end', []))[0]?.position ?? 0)
+
+  /** The entries after a position, none missing; waits if there are none. Undefined once stopped. */
+  const nextPage = async (last: bigint, stop: AbortSignal): Promise<readonly EntryRow[] | undefined> => {
+    while (!stop.aborted) {
+      const mark = changes.mark()
+      const end = await endOfLog()
+      if (end < last) throw new ChartwardenError('LEDGER_REGRESSED')
+      if (end > last) {
+        const page = await query<EntryRow>(feed, 'feed', [last, pageEntries])
+        if (page.length === 0) throw gap('position', last + 1n, undefined)
+        return page
+      }
+      await changes.after(mark, pollMs, stop)
+    }
+    return undefined
+  }
+
+  const appendBatch: LedgerEngine['appendBatch'] = async (appends) => {
+    for (const append of appends) checkAppend(append)
+    if (appends.length === 0) return []
+    let rows: readonly AppendRow[]
+    try {
+      rows = (await writer.query<AppendRow>(bounded(appendStatement(appends, seenPosition)))).rows
+    } catch (cause) {
+      throw unavailable(cause)
+    }
+    const position = BigInt(rows[0]?.log_position ?? 0)
+    if (position > seenPosition) seenPosition = position
+    return appendOutcomes(appends, rows)
+  }
+
+  return {
+    appendBatch,
+    async *read(clinic, from, to) {
+      let next = from < 0n ? 0n : from
+      while (next <= to) {
+        const page = await query<EntryRow>(writer, 'read', [clinic, next, to, pageEntries])
+        for (const row of page) {
+          const entry = storedEntry(row)
+          if (entry.revision !== next) throw gap('revision', next, entry.revision)
+          yield entry
+          next += 1n
+        }
+        if (page.length < pageEntries) return
+      }
+    },
+    async *readState(clinic, from) {
+      let next = from
+      while (true) {
+        const page = await query<EntryRow>(writer, 'readState', [clinic, next, pageEntries])
+        yield* page.map(storedEntry)
+        const last = page.at(-1)
+        if (!last || page.length < pageEntries) return
+        next = BigInt(last.revision) + 1n
+      }
+    },
+    async find(clinic, ids) {
+      const rows = await query<EntryRow>(writer, 'find', [clinic, ids.filter(isUuid)])
+      return new Map(rows.map((row) => [row.id, storedEntry(row)]))
+    },
+    async head(clinic): Promise<Head | undefined> {
+      const [row] = await query<{ revision: string; state_revision: string }>(writer, 'head', [clinic])
+      return row && { revision: BigInt(row.revision), stateRevision: BigInt(row.state_revision) }
+    },
+    async time() {
+      const [row] = await query<{ ledger_time: string }>(writer, 'time', [])
+      return Number(row?.ledger_time)
+    },
+    async clinics(after, limit) {
+      return (await query<{ clinic: string }>(writer, 'clinics', [after, limit])).map((row) => row.clinic)
+    },
+    async *subscribe(from, signal) {
+      const stop = AbortSignal.any([signal, closing.signal])
+      wakeUp.start()
+      let last = numberOf(from)
+      while (true) {
+        const page = await nextPage(last, stop)
+        if (!page || stop.aborted) return
+        for (const row of page) {
+          if (BigInt(row.position) !== last + 1n) throw gap('position', last + 1n, BigInt(row.position))
+          last += 1n
+        }
+        yield { entries: page.map(storedEntry), position: positionOf(last) }
+      }
+    },
+    async end(): Promise<Position | undefined> {
+      const end = await endOfLog()
+      return end === 0n ? undefined : positionOf(end)
+    },
+    distance: (from, to) => numberOf(to) - numberOf(from),
+    async close() {
+      closing.abort()
+      await wakeUp.close()
+    },
+  }
+}

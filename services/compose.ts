@@ -1,0 +1,213 @@
+/** The composition root: configuration → databases → ledger → services → servers, and back again in reverse. */
+import { hkdfSync } from 'node:crypto'
+import { join } from 'node:path'
+import { ReportService } from '../proto/gen/chartwarden/report/v1/report_service_pb.js'
+import { createAccess } from './access/index.ts'
+import { createBatcher } from './audit/batcher.ts'
+import { createPostgresEngine } from './audit/engines/postgres/engine.ts'
+import { ledgerMigrations } from './audit/engines/postgres/migrations.ts'
+import type { Ledger } from './audit/ledger.ts'
+import { createLedgerClock } from './audit/ledger-clock.ts'
+import { createRefusalRecorder } from './audit/refusals.ts'
+import { createVault } from './audit/vault/create-vault.ts'
+import { createMasterKey, readMasterKeyFile, readOrCreateMasterKeyFile } from './audit/vault/master-key.ts'
+import { vaultMigrations } from './audit/vault/migrations.ts'
+import { createPostgresKeyStore } from './audit/vault/postgres-key-store.ts'
+import type { Clock } from './kernel/clock.ts'
+import type { Config } from './kernel/config.ts'
+import { createGrpcServer } from './kernel/grpc/server.ts'
+import { implement } from './kernel/grpc/implement.ts'
+import { createHttpServer } from './kernel/http/server.ts'
+import type { Randomness } from './kernel/ids.ts'
+import type { Logger } from './kernel/logging.ts'
+import { openDatabases } from './kernel/postgres/databases.ts'
+import { migrate } from './kernel/postgres/migrate.ts'
+import { methodRules } from './kernel/scopes.ts'
+import { readTls } from './kernel/tls.ts'
+import { openDevelopmentKey } from './kernel/tokens/development-key.ts'
+import { createTokenVerifier } from './kernel/tokens/verifier.ts'
+import { createProjections, projectionMigrations } from './projections/index.ts'
+
+export interface ServiceOptions {
+  readonly config: Config
+  readonly logger: Logger
+  readonly clock: Clock
+  readonly randomness: Randomness
+  /** Stands between everything and the ledger. For tests: a gate, or a broken ledger that the tests must notice. */
+  readonly decorateLedger?: (ledger: Ledger) => Ledger
+}
+
+/** A running service. */
+export interface Service {
+  readonly grpcPort: number
+  readonly httpPort: number
+  /** Stops taking, finishes what was accepted, then closes the database. Safe to call twice. */
+  stop(): Promise<void>
+}
+
+/** What has to be undone, latest first. One failing step does not keep the others from running. */
+class Teardown {
+  readonly #steps: (() => Promise<void> | void)[] = []
+
+  add(step: () => Promise<void> | void): void {
+    this.#steps.push(step)
+  }
+
+  async run(logger: Logger): Promise<void> {
+    for (const step of this.#steps.splice(0).reverse()) {
+      try {
+        await step()
+      } catch (error) {
+        logger.error({ event: 'service.stop_step_failed', err: error }, 'a step of stopping failed; going on with the next')
+      }
+    }
+  }
+}
+
+const readMasterKey = (config: Config, randomness: Randomness): Promise<Buffer> =>
+  config.masterKeyFile === undefined
+    ? readOrCreateMasterKeyFile(join(config.stateDir, 'master.key'), randomness)
+    : readMasterKeyFile(config.masterKeyFile)
+
+/** Milliseconds without an answer from the ledger after which the service is not ready. */
+const readinessDeadlineMs = 2_000
+/** Seconds of difference between the ledger's clock and this machine's that an operator should know of. */
+const worrisomeSkewMs = 5_000
+
+const start = async (options: ServiceOptions, teardown: Teardown): Promise<Service> => {
+  const { config, logger, clock, randomness, decorateLedger = (ledger) => ledger } = options
+  const tls = config.tls === undefined ? undefined : await readTls(config.tls, clock)
+
+  const databases = await openDatabases({ config, logger, clock, randomness })
+  teardown.add(() => databases.close())
+  if (databases.migrate !== undefined) {
+    const applied = await migrate(databases.migrate, [ledgerMigrations, vaultMigrations, projectionMigrations])
+    if (applied.length > 0) logger.info({ event: 'database.migrated', applied }, 'the database schema was brought up to date')
+  }
+  await databases.check()
+
+  const key = await readMasterKey(config, randomness)
+  const vault = createVault({
+    masterKey: createMasterKey(key, randomness),
+    keyStore: createPostgresKeyStore({ pool: databases.writer }),
+    randomness,
+  })
+  const engine = createPostgresEngine({ writer: databases.writer, feed: databases.feed })
+  teardown.add(() => engine.close())
+  const ledgerClock = createLedgerClock({ clock })
+  const batcher = createBatcher({ engine, clock, ledgerClock, maxQueuedEntries: config.maxQueuedEntries })
+  teardown.add(() => batcher.drain())
+  const ledger = decorateLedger(batcher)
+  await ledger.time()
+
+  const refusals = createRefusalRecorder({
+    ledger,
+    vault,
+    clock,
+    randomness,
+    now: ledgerClock.now,
+    onFailure: (error) => logger.error({ event: 'refusals.not_written', err: error }, 'refused calls are counted but could not be written yet'),
+  })
+  teardown.add(() => refusals.close())
+
+  const access = createAccess({
+    ledger,
+    ledgerClock,
+    vault,
+    clock,
+    randomness,
+    maxBatchItems: config.maxBatchItems,
+    onFault: (error, { correlationId }) => logger.error({ event: 'item.failed', correlationId, err: error }, 'an item of a batch or stream failed'),
+  })
+  const projections = createProjections({
+    feed: engine,
+    feedPool: databases.feed,
+    queryPool: databases.query,
+    vault,
+    authoriseReading: async (context, { continuation, ...reading }) => {
+      const { revision } = await access.authoriseReading(context, {
+        ...reading,
+        scope: 'report.read',
+        needs: { resourceType: 'audit_log', action: 'read' },
+        record: continuation === true ? 'none' : 'viewing',
+      })
+      return { revision: revision ?? -1n }
+    },
+    pageTokenKey: Buffer.from(hkdfSync('sha256', key, '', 'chartwarden page tokens v1', 32)),
+    clock,
+    logger,
+  })
+  projections.runner.start()
+  teardown.add(() => projections.runner.stop())
+
+  const verifier = await createTokenVerifier({
+    jwks: config.jwks ?? (await openDevelopmentKey({ stateDir: config.stateDir, logger, randomness })).jwks,
+    issuer: config.jwtIssuer,
+    audience: config.jwtAudience,
+    clockToleranceSeconds: config.clockToleranceSeconds,
+    clock,
+    logger,
+  })
+  teardown.add(() => verifier.close())
+
+  const grpc = createGrpcServer({
+    address: config.grpcAddr,
+    tls,
+    verifier,
+    services: [...access.services, implement(ReportService, projections.handlers)],
+    methodRules,
+    onRefusal: refusals.record,
+    logger,
+    clock,
+    randomness,
+    maxMessageBytes: config.maxMessageBytes,
+    defaultDeadlineMs: config.defaultDeadlineMs,
+    reflection: config.grpcReflection,
+    maxStreamsPerConnection: config.maxStreamsPerConnection,
+  })
+  let stopping = false
+  const readiness = async () => {
+    const answered = await Promise.race([
+      ledger.time().then(
+        () => true,
+        () => false,
+      ),
+      new Promise<false>((resolve) => setTimeout(() => resolve(false), readinessDeadlineMs).unref()),
+    ])
+    const lag = answered ? await projections.lag() : undefined
+    return {
+      ready: answered && !stopping,
+      checks: {
+        ledger: answered ? 'answers' : 'does not answer',
+        clockSkewMs: ledgerClock.skew(),
+        clock: Math.abs(ledgerClock.skew()) > worrisomeSkewMs ? 'differs from the ledger' : 'agrees',
+        reports: lag?.state ?? 'unknown',
+        reportsBehindEntries: lag === undefined ? 'unknown' : String(lag.entries),
+        parkedEntries: lag === undefined ? 'unknown' : String(lag.parked),
+        stopping,
+      },
+    }
+  }
+  const http = await createHttpServer({ address: config.httpAddr, tls, verifier, logger, readiness, onRefusal: refusals.record, clock, randomness })
+  teardown.add(() => http.close())
+  const httpPort = await http.start()
+  teardown.add(async () => {
+    stopping = true
+    await grpc.drain(config.drainTimeoutMs)
+  })
+  const grpcPort = await grpc.start()
+  grpc.setServing(true)
+  logger.info({ event: 'service.ready', grpcPort, httpPort, mode: config.mode, embedded: databases.embedded }, 'ready')
+  return { grpcPort, httpPort, stop: () => teardown.run(logger) }
+}
+
+/** Starts a service; what was started is stopped again when a later step fails. Throws StartError with one clear line. */
+export const startService = async (options: ServiceOptions): Promise<Service> => {
+  const teardown = new Teardown()
+  try {
+    return await start(options, teardown)
+  } catch (error) {
+    await teardown.run(options.logger)
+    throw error
+  }
+}

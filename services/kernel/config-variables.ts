@@ -1,0 +1,176 @@
+/** The documented variables: parsing and documentation both come from this table. */
+import { type HostPort, parseHostPort } from './host-port.ts'
+
+export type Mode = 'development' | 'production'
+
+/** A variable as the documentation shows it. */
+export interface ConfigVariable {
+  readonly name: string
+  readonly meaning: string
+  /** Undefined where the value has no unit. */
+  readonly unit: string | undefined
+  /** As it would be written in the environment; undefined: not set. */
+  readonly default: Readonly<Record<Mode, string | undefined>>
+  /** Completes the sentence "must be …". */
+  readonly allowed: string
+  /** The start is refused without it in production. */
+  readonly requiredInProduction: boolean
+  /** The value must never be shown. */
+  readonly secret: boolean
+}
+
+export interface Row<T> extends ConfigVariable {
+  /** Undefined for a value that is not allowed. */
+  readonly parse: (text: string) => T | undefined
+}
+
+interface Kind<T> {
+  readonly allowed: string
+  readonly parse: (text: string) => T | undefined
+}
+
+interface RowOptions {
+  readonly unit?: string
+  readonly default?: string | Readonly<Record<Mode, string | undefined>>
+  readonly requiredInProduction?: true
+  readonly secret?: true
+}
+
+const row = <T>(name: string, kind: Kind<T>, meaning: string, options: RowOptions = {}): Row<T> => ({
+  name,
+  meaning,
+  unit: options.unit,
+  default: typeof options.default === 'object' ? options.default : { development: options.default, production: options.default },
+  requiredInProduction: options.requiredInProduction ?? false,
+  secret: options.secret ?? false,
+  ...kind,
+})
+
+const choice = <const T extends string>(...values: readonly T[]): Kind<T> => ({
+  allowed: values.join(', ').replace(/, ([^,]*)$/, ' or $1'),
+  parse: (text) => values.find((value) => value === text),
+})
+
+const truth: Kind<boolean> = {
+  allowed: 'true or false',
+  parse: (text) => (text === 'true' ? true : text === 'false' ? false : undefined),
+}
+
+const address: Kind<HostPort> = { allowed: 'host:port', parse: parseHostPort }
+
+const path: Kind<string> = { allowed: 'a path', parse: (text) => (text.includes('\0') ? undefined : text) }
+
+const word: Kind<string> = { allowed: 'a text without white space at its ends', parse: (text) => (text.trim() === text ? text : undefined) }
+
+const number = (least: number, most: number): Kind<number> => ({
+  allowed: `a whole number from ${least} to ${most}`,
+  parse: (text) => (/^\d{1,15}$/.test(text) && Number(text) >= least && Number(text) <= most ? Number(text) : undefined),
+})
+
+const databaseUrl: Kind<string> = {
+  allowed: 'a URL that begins with postgres:// or postgresql://',
+  parse: (text) => (/^postgres(?:ql)?:\/\/\S+$/.test(text) ? text : undefined),
+}
+
+const schemePattern = /^[A-Za-z][A-Za-z0-9+.-]*:\/\//
+
+const keySet: Kind<string> = {
+  allowed: 'the path of a file or an http(s) URL without user and password',
+  parse: (text) => {
+    if (!schemePattern.test(text)) return path.parse(text)
+    if (!URL.canParse(text)) return undefined
+    const url = new URL(text)
+    return /^https?:$/.test(url.protocol) && url.username === '' && url.password === '' ? text : undefined
+  },
+}
+
+export const rows = {
+  mode: row(
+    'CHARTWARDEN_MODE',
+    choice('development', 'production'),
+    'Development makes its own keys and listens only on this machine; production refuses to start unless it is configured safely.',
+    { default: 'development' },
+  ),
+  grpcAddr: row('CHARTWARDEN_GRPC_ADDR', address, 'Where gRPC listens.', { default: '127.0.0.1:50051' }),
+  httpAddr: row('CHARTWARDEN_HTTP_ADDR', address, 'Where HTTP listens.', { default: '127.0.0.1:8080' }),
+  stateDir: row('CHARTWARDEN_STATE_DIR', path, 'Directory of what the service keeps on disk: the embedded database and the development keys.', {
+    default: '.chartwarden',
+  }),
+  tlsCertFile: row('CHARTWARDEN_TLS_CERT_FILE', path, 'PEM file with the certificate chain of both listeners.'),
+  tlsKeyFile: row('CHARTWARDEN_TLS_KEY_FILE', path, 'PEM file with the private key of the certificate.'),
+  tlsByProxy: row('CHARTWARDEN_TLS_BY_PROXY', truth, 'Says that a proxy in front ends TLS, which allows production without certificate files.', {
+    default: 'false',
+  }),
+  jwks: row('CHARTWARDEN_JWKS', keySet, 'Keys that bearer tokens are verified with (RFC 7517); https in production. In development a key is made when unset.', {
+    requiredInProduction: true,
+  }),
+  jwtIssuer: row('CHARTWARDEN_JWT_ISSUER', word, 'The iss claim that bearer tokens must carry.', {
+    default: { development: 'chartwarden-development', production: undefined },
+    requiredInProduction: true,
+  }),
+  jwtAudience: row('CHARTWARDEN_JWT_AUDIENCE', word, 'What the aud claim of bearer tokens must be or contain.', {
+    default: { development: 'chartwarden', production: undefined },
+    requiredInProduction: true,
+  }),
+  clockToleranceSeconds: row(
+    'CHARTWARDEN_CLOCK_TOLERANCE_SECONDS',
+    number(0, 300),
+    'How far the clocks of token issuer and service may differ.',
+    { unit: 'seconds', default: '30' },
+  ),
+  masterKeyFile: row('CHARTWARDEN_MASTER_KEY_FILE', path, 'File with the key that wraps all other keys. In development it is made when unset.', {
+    requiredInProduction: true,
+  }),
+  databaseUrl: row('DATABASE_URL', databaseUrl, 'Postgres as the writer role. Unset: an embedded Postgres in the state directory.', {
+    secret: true,
+  }),
+  feedDatabaseUrl: row(
+    'CHARTWARDEN_FEED_DATABASE_URL',
+    databaseUrl,
+    'Postgres as the feed role; required in production beside DATABASE_URL, which development falls back to.',
+    { secret: true },
+  ),
+  queryDatabaseUrl: row(
+    'CHARTWARDEN_QUERY_DATABASE_URL',
+    databaseUrl,
+    'Postgres as the role that reads reports of one clinic. Unset: the feed URL in production, DATABASE_URL in development.',
+    { secret: true },
+  ),
+  migrateDatabaseUrl: row(
+    'CHARTWARDEN_MIGRATE_DATABASE_URL',
+    databaseUrl,
+    'Postgres as the owner of the schema. Unset: the schema must be current already in production; DATABASE_URL in development.',
+    { secret: true },
+  ),
+  demo: row('CHARTWARDEN_DEMO', truth, 'Registers the demo clinic at start; development only.', { default: 'false' }),
+  grpcReflection: row('CHARTWARDEN_GRPC_REFLECTION', truth, 'Whether gRPC clients may ask for the contract; needs no token.', {
+    default: { development: 'true', production: 'false' },
+  }),
+  logLevel: row('CHARTWARDEN_LOG_LEVEL', choice('fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'), 'Least level that is logged.', {
+    default: 'info',
+  }),
+  token: row('CHARTWARDEN_TOKEN', word, 'Bearer token of the command line, or @ and the path of a file that holds it; the service itself ignores it.', {
+    secret: true,
+  }),
+  maxMessageBytes: row('CHARTWARDEN_MAX_MESSAGE_BYTES', number(65_536, 16_777_216), 'Largest request, gRPC and HTTP.', {
+    unit: 'bytes',
+    default: '1048576',
+  }),
+  maxBatchItems: row('CHARTWARDEN_MAX_BATCH_ITEMS', number(1, 512), 'Most items of one batch call.', { unit: 'items', default: '512' }),
+  maxQueuedEntries: row('CHARTWARDEN_MAX_QUEUED_ENTRIES', number(1024, 1_048_576), 'Entries that may wait for the ledger before calls are refused.', {
+    unit: 'entries',
+    default: '16384',
+  }),
+  maxStreamsPerConnection: row('CHARTWARDEN_MAX_STREAMS_PER_CONNECTION', number(1, 65_536), 'Calls at a time on one gRPC connection.', {
+    unit: 'calls',
+    default: '1024',
+  }),
+  defaultDeadlineMs: row('CHARTWARDEN_DEFAULT_DEADLINE_MS', number(100, 600_000), 'Deadline of a unary call that names none.', {
+    unit: 'milliseconds',
+    default: '10000',
+  }),
+  drainTimeoutMs: row('CHARTWARDEN_DRAIN_TIMEOUT_MS', number(0, 600_000), 'How long a stop waits for calls under way; keep it below the platform\'s kill.', {
+    unit: 'milliseconds',
+    default: '10000',
+  }),
+} as const

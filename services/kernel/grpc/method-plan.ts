@@ -1,0 +1,29 @@
+import type { DescMethod } from '@bufbuild/protobuf'
+import type { Scope } from '../scopes.ts'
+import { StartError } from '../start-error.ts'
+
+/** What is known of a method before it is called. */
+export interface MethodPlan {
+  /** `package.Service/Method` */
+  readonly name: string
+  readonly method: DescMethod
+  readonly scope: Scope
+  /** Whether each request names a clinic that the caller's token must name. */
+  readonly namesClinic: boolean
+}
+
+export type MethodScopes = Readonly<Record<string, { readonly scope: Scope }>>
+
+/** Throws StartError for a method without a rule: it would be open to every token. */
+export const planMethod = (method: DescMethod, rules: MethodScopes): MethodPlan => {
+  const name = `${method.parent.typeName}/${method.name}`
+  const rule = Object.hasOwn(rules, name) ? rules[name] : undefined
+  if (rule === undefined) throw new StartError(`The method ${name} has no rule that says which scope it needs.`)
+  return {
+    name,
+    method,
+    scope: rule.scope,
+    // Whoever registers a clinic cannot have a token that names it yet.
+    namesClinic: rule.scope !== 'clinic.register' && method.methodKind !== 'bidi_streaming' && method.input.fields.some(({ name }) => name === 'clinic'),
+  }
+}

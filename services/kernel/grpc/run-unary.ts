@@ -1,0 +1,42 @@
+import type { handleUnaryCall, sendUnaryData } from '@grpc/grpc-js'
+import { ChartwardenError } from '../errors.ts'
+import { encodeAnswer } from './encode-answer.ts'
+import type { UnaryHandler } from './implement.ts'
+import type { MethodPlan } from './method-plan.ts'
+import { authorise, beginCall, failCall, readRequest, type ServerParts } from './open-call.ts'
+
+/** Runs a unary method. A call is answered once: by its handler, or at its deadline, whichever comes first. */
+export const runUnary =
+  (parts: ServerParts, plan: MethodPlan, handler: UnaryHandler): handleUnaryCall<Buffer, Buffer> =>
+  (call, respond: sendUnaryData<Buffer>) => {
+    const open = beginCall(parts, plan, call, parts.defaultDeadlineMs)
+    let over = false
+    const finish = (thrown: unknown, answer: Buffer | undefined): void => {
+      if (over) return
+      over = true
+      stopTimer()
+      if (answer !== undefined) respond(null, answer)
+      else respond(failCall(parts, open, call, thrown, call.request))
+    }
+    // grpc-js watches the deadlines that callers name, but with a timer that knows nothing of the handler or of our error details.
+    const stopTimer = parts.timers.after(Math.max(0, open.deadline - parts.clock.monotonic()), () => {
+      finish(new ChartwardenError('DEADLINE_EXCEEDED'), undefined)
+      open.abort()
+    })
+    call.once('cancelled', () => {
+      if (over) return
+      over = true
+      stopTimer()
+      open.abort()
+    })
+    const run = async (): Promise<void> => {
+      try {
+        const context = await authorise(parts, open, call)
+        const answer = await handler(readRequest(open, context, call.request), context)
+        finish(undefined, encodeAnswer(plan.method.output, answer))
+      } catch (thrown) {
+        finish(thrown, undefined)
+      }
+    }
+    void run()
+  }

@@ -1,0 +1,145 @@
+import { type HandleCall, Server, ServerCredentials, type UntypedServiceImplementation } from '@grpc/grpc-js'
+import type { Clock } from '../clock.ts'
+import { formatHostPort, type HostPort } from '../host-port.ts'
+import type { Randomness } from '../ids.ts'
+import type { Logger } from '../logging.ts'
+import type { OnRefusal } from '../refusal.ts'
+import { createRefusalReport } from '../refusals.ts'
+import { StartError } from '../start-error.ts'
+import { systemTimers, type Timers } from '../timers.ts'
+import type { TlsMaterial } from '../tls.ts'
+import type { TokenVerifier } from '../tokens/verifier.ts'
+import { addHealth } from './health.ts'
+import type { BidiHandler, ServerStreamHandler, ServiceImplementation, UnaryHandler } from './implement.ts'
+import { serviceDefinition } from './method-definitions.ts'
+import { type MethodScopes, planMethod } from './method-plan.ts'
+import type { ServerParts } from './open-call.ts'
+import { addReflection } from './reflection.ts'
+import { runBidiStream, runServerStream, type RunningStreams } from './run-stream.ts'
+import { runUnary } from './run-unary.ts'
+
+export interface GrpcServerOptions {
+  readonly address: HostPort
+  /** Undefined: no TLS. */
+  readonly tls?: TlsMaterial | undefined
+  readonly verifier: TokenVerifier
+  readonly services: readonly ServiceImplementation[]
+  /** Scope of every method, by `package.Service/Method`. */
+  readonly methodRules: MethodScopes
+  /** Told of every call refused for its token, clinic or scope. Must not throw or take long. */
+  readonly onRefusal: OnRefusal
+  readonly logger: Logger
+  readonly clock: Clock
+  readonly randomness: Randomness
+  /** Largest request, in bytes. */
+  readonly maxMessageBytes: number
+  /** Deadline of a unary call that names none, in milliseconds. Streams have none unless the caller names one. */
+  readonly defaultDeadlineMs: number
+  readonly reflection: boolean
+  /** Calls at a time on one connection. Defaults to 1,024. */
+  readonly maxStreamsPerConnection?: number
+  readonly timers?: Timers
+}
+
+export interface GrpcServer {
+  /** Listens and returns the port. Throws StartError when the address cannot be had. */
+  start(): Promise<number>
+  /** What grpc.health.v1 answers; not serving at first. */
+  setServing(serving: boolean): void
+  /**
+   * Stops: not serving, new calls refused, calls under way finished. What still runs after the timeout is ended with SHUTTING_DOWN.
+   * Resolves when no call is left.
+   */
+  drain(timeoutMs: number): Promise<void>
+  /** Stops at once; calls under way are cut. */
+  close(): void
+}
+
+/** Room for the last statuses to reach their callers once the time to drain is over, in milliseconds. */
+const lastStatusesMs = 200
+
+const bind = (parts: ServerParts, options: GrpcServerOptions, streams: RunningStreams, { service, handlers }: ServiceImplementation) => {
+  const implementation: Record<string, HandleCall<Buffer, Buffer>> = {}
+  for (const method of service.methods) {
+    const handler = handlers[method.localName]
+    if (typeof handler !== 'function') throw new StartError(`The method ${service.typeName}/${method.name} has no handler.`)
+    const plan = planMethod(method, options.methodRules)
+    if (method.methodKind === 'unary') implementation[method.localName] = runUnary(parts, plan, handler as UnaryHandler)
+    else if (method.methodKind === 'server_streaming') {
+      implementation[method.localName] = runServerStream(parts, plan, handler as ServerStreamHandler, streams)
+    } else if (method.methodKind === 'bidi_streaming') {
+      implementation[method.localName] = runBidiStream(parts, plan, handler as BidiHandler, streams)
+    } else throw new StartError(`The method ${plan.name} streams requests to one answer, which is not offered.`)
+  }
+  return implementation as UntypedServiceImplementation
+}
+
+/** A grpc-js server for services of the contract, with health and, if asked for, reflection. Throws StartError for a method without a rule. */
+export const createGrpcServer = (options: GrpcServerOptions): GrpcServer => {
+  const { address, tls, services, logger, timers = systemTimers } = options
+  const draining = new AbortController()
+  const streams: RunningStreams = new Set()
+  const parts: ServerParts = {
+    verifier: options.verifier,
+    clock: options.clock,
+    timers,
+    randomness: options.randomness,
+    logger,
+    report: createRefusalReport(options.onRefusal),
+    defaultDeadlineMs: options.defaultDeadlineMs,
+    draining: draining.signal,
+  }
+  const server = new Server({
+    'grpc.max_receive_message_length': options.maxMessageBytes,
+    'grpc.max_send_message_length': -1,
+    'grpc.max_concurrent_streams': options.maxStreamsPerConnection ?? 1024,
+    // A peer that vanished without a word is noticed within 80 seconds; grpc-js cannot limit how often peers ping.
+    'grpc.keepalive_time_ms': 60_000,
+    'grpc.keepalive_timeout_ms': 20_000,
+    // HTTP/2's own 64 KiB holds big streams back on far links (grpc-node issue 2669).
+    'grpc-node.flow_control_window': 1_048_576,
+  })
+  for (const service of services) server.addService(serviceDefinition(service.service), bind(parts, options, streams, service))
+  const names = services.map(({ service }) => service.typeName)
+  const health = addHealth(server, names)
+  if (options.reflection) addReflection(server, names)
+  const credentials =
+    tls === undefined ? ServerCredentials.createInsecure() : ServerCredentials.createSsl(null, [{ private_key: tls.key, cert_chain: tls.cert }], false)
+
+  const stopWithin = (timeoutMs: number): Promise<void> =>
+    new Promise((resolve) => {
+      const endStreams = (): void => {
+        logger.warn({ event: 'grpc.drain_timeout', streams: streams.size }, 'calls were still under way when the time to drain was over')
+        for (const stream of streams) stream.end()
+        stopTimer = timers.after(lastStatusesMs, () => server.forceShutdown())
+      }
+      let stopTimer = timers.after(timeoutMs, endStreams)
+      server.tryShutdown(() => {
+        stopTimer()
+        resolve()
+      })
+    })
+
+  return {
+    start: () =>
+      new Promise((resolve, reject) => {
+        server.bindAsync(formatHostPort(address), credentials, (cause, port) => {
+          if (cause === null) resolve(port)
+          else reject(new StartError(`gRPC cannot listen on ${formatHostPort(address)}; is it in use?`, { cause }))
+        })
+      }),
+    setServing: health.setServing,
+    drain: async (timeoutMs) => {
+      health.setServing(false)
+      draining.abort()
+      health.endWatches()
+      for (const stream of streams) stream.drain()
+      await stopWithin(timeoutMs)
+    },
+    close: () => {
+      draining.abort()
+      for (const stream of streams) stream.end()
+      server.forceShutdown()
+    },
+  }
+}

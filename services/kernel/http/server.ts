@@ -1,0 +1,166 @@
+import { fastify, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
+import { ChartwardenError } from '../errors.ts'
+import { formatHostPort, type HostPort } from '../host-port.ts'
+import type { Randomness } from '../ids.ts'
+import type { Logger } from '../logging.ts'
+import type { OnRefusal } from '../refusal.ts'
+import { createRefusalReport } from '../refusals.ts'
+import { StartError } from '../start-error.ts'
+import { systemTimers, type Timers } from '../timers.ts'
+import type { TlsMaterial } from '../tls.ts'
+import type { TokenVerifier } from '../tokens/verifier.ts'
+import { addAuthentication, type RequireToken } from './authentication.ts'
+import { answerClientError } from './client-error.ts'
+import { toHttpError } from './http-error.ts'
+import { problemHeaders, problemOf, problemType } from './problem.ts'
+import { askReadiness, type Readiness } from './readiness.ts'
+
+export interface HttpServerOptions {
+  readonly address: HostPort
+  /** Undefined: no TLS. */
+  readonly tls?: TlsMaterial | undefined
+  readonly verifier: TokenVerifier
+  readonly logger: Logger
+  readonly randomness: Randomness
+  /** What `/readyz` answers from; asked at each call, at most two seconds. */
+  readonly readiness: () => Promise<Readiness>
+  /** Told of every request refused for its token, clinic or scope. Must not throw or take long. */
+  readonly onRefusal: OnRefusal
+  /** Largest request body, in bytes. Defaults to 1 MiB. */
+  readonly bodyLimit?: number
+  /** Time a request may take to arrive, in milliseconds. Defaults to 10,000. */
+  readonly requestTimeoutMs?: number
+  /** Adds routes. Each states who may call it with `requireToken`, or is open on purpose. */
+  readonly routes?: (server: FastifyInstance, requireToken: RequireToken) => void | Promise<void>
+  readonly timers?: Timers
+}
+
+export interface HttpServer {
+  /** Listens and returns the port. Throws StartError when the address cannot be had. */
+  start(): Promise<number>
+  /** For `inject()`, which needs no socket. */
+  readonly server: FastifyInstance
+  /** Stops: not ready, new requests refused, those under way finished. What still runs after the timeout is cut. */
+  drain(timeoutMs: number): Promise<void>
+  /** Stops at once. */
+  close(): Promise<void>
+}
+
+const correlationHeader = 'x-correlation-id'
+
+/** Answers are about one caller at one moment, and none is a page; a route that serves pages sets its own. */
+const securityHeaders: Readonly<Record<string, string>> = {
+  'cache-control': 'no-store',
+  'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
+  'referrer-policy': 'no-referrer',
+  'x-content-type-options': 'nosniff',
+}
+
+const callerSchema = {
+  type: 'object',
+  required: ['id', 'issuer', 'clinics', 'scopes', 'expires_at'],
+  properties: {
+    id: { type: 'string' },
+    issuer: { type: 'string' },
+    clinics: { type: 'array', items: { type: 'string' } },
+    scopes: { type: 'array', items: { type: 'string' } },
+    expires_at: { type: 'string' },
+  },
+} as const
+
+/** The Fastify server with `/healthz`, `/readyz` and `/v1/caller`. Every refusal is a problem document of the catalogue. */
+export const createHttpServer = async (options: HttpServerOptions): Promise<HttpServer> => {
+  const { address, tls, logger, randomness, timers = systemTimers } = options
+  const report = createRefusalReport(options.onRefusal)
+  let draining = false
+
+  const answerError = (thrown: unknown, request: FastifyRequest, reply: FastifyReply): void => {
+    const error = toHttpError(thrown)
+    if (error.reason === 'INTERNAL') {
+      logger.error({ event: 'http.failed', route: request.routeOptions.url, correlationId: request.id, err: error }, 'a request failed')
+    }
+    report(error, { caller: request.user ?? undefined, address: request.ip })
+    const shown = error.reason === 'INTERNAL' ? new ChartwardenError('INTERNAL') : error
+    reply
+      .code(shown.http)
+      .headers({ ...securityHeaders, ...problemHeaders(shown), [correlationHeader]: request.id })
+      // Serialised here: Fastify would replace an Error and apply the route's own schema.
+      .header('content-type', problemType)
+      .send(JSON.stringify(problemOf(shown, request.id)))
+  }
+
+  const server = fastify({
+    ...(tls === undefined ? {} : { https: { cert: tls.cert, key: tls.key } }),
+    loggerInstance: logger,
+    disableRequestLogging: true,
+    requestIdHeader: false,
+    genReqId: () => randomness.uuid(),
+    bodyLimit: options.bodyLimit ?? 1_048_576,
+    requestTimeout: options.requestTimeoutMs ?? 10_000,
+    return503OnClosing: false,
+    forceCloseConnections: 'idle',
+    ajv: { customOptions: { coerceTypes: false, removeAdditional: false, useDefaults: false } },
+    clientErrorHandler: answerClientError(randomness),
+    frameworkErrors: (error: unknown, request: FastifyRequest, reply: FastifyReply) => answerError(error, request, reply),
+  } as object) as unknown as FastifyInstance
+
+  server.removeContentTypeParser('text/plain')
+  server.setErrorHandler(answerError)
+  server.setNotFoundHandler(() => {
+    throw new ChartwardenError('ROUTE_UNKNOWN')
+  })
+  server.addHook('onRequest', async (request, reply) => {
+    reply.headers({ ...securityHeaders, [correlationHeader]: request.id })
+    if (tls !== undefined) reply.header('strict-transport-security', 'max-age=31536000')
+    const probe = request.routeOptions.url === '/healthz' || request.routeOptions.url === '/readyz'
+    if (draining && !probe) throw new ChartwardenError('SHUTTING_DOWN')
+  })
+  server.addHook('onResponse', async (request, reply) => {
+    const { method, routeOptions, id } = request
+    logger.debug({ event: 'http.answered', method, route: routeOptions.url, status: reply.statusCode, correlationId: id }, 'answered')
+  })
+
+  const requireToken = await addAuthentication(server, options.verifier)
+
+  server.get('/healthz', async () => ({ status: 'ok' }))
+  server.get('/readyz', async (_request, reply) => {
+    const readiness: Readiness = draining
+      ? { ready: false, checks: { draining: { ready: false, detail: 'the service is stopping' } } }
+      : await askReadiness(options.readiness, timers, logger)
+    return reply.code(readiness.ready ? 200 : 503).send(readiness)
+  })
+  server.get('/v1/caller', { onRequest: requireToken(), schema: { response: { 200: callerSchema } } }, async ({ user }) => ({
+    id: user.id,
+    issuer: user.issuer,
+    clinics: [...user.clinics].sort(),
+    scopes: [...user.scopes].sort(),
+    expires_at: new Date(user.expiresAt).toISOString(),
+  }))
+  await options.routes?.(server, requireToken)
+
+  return {
+    server,
+    start: async () => {
+      try {
+        await server.listen({ host: address.host, port: address.port })
+      } catch (cause) {
+        throw new StartError(`HTTP cannot listen on ${formatHostPort(address)}; is it in use?`, { cause })
+      }
+      return server.addresses()[0]?.port ?? address.port
+    },
+    drain: async (timeoutMs) => {
+      draining = true
+      const stopTimer = timers.after(timeoutMs, () => {
+        logger.warn({ event: 'http.drain_timeout' }, 'requests were still under way when the time to drain was over')
+        server.server.closeAllConnections()
+      })
+      await server.close()
+      stopTimer()
+    },
+    close: async () => {
+      draining = true
+      server.server.closeAllConnections()
+      await server.close()
+    },
+  }
+}

@@ -1,0 +1,131 @@
+import { spawn } from 'node:child_process'
+import {
+  chownSync,
+  closeSync,
+  existsSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeSync,
+} from 'node:fs'
+import path from 'node:path'
+import type { Randomness } from '../ids.ts'
+import { StartError } from '../start-error.ts'
+import type { PostgresBinaries } from './binaries.ts'
+import { directoryArgument } from './postmaster.ts'
+import type { ServerAccount } from './server-account.ts'
+import { serverEnvironment } from './server-environment.ts'
+
+/** The role initdb makes: a superuser, used by the service itself to provision the other roles and for nothing else. */
+export const adminRole = 'chartwarden_admin'
+
+export interface NewDataDirectory {
+  readonly binaries: PostgresBinaries
+  /** Absolute; must not exist. */
+  readonly dataDirectory: string
+  readonly account: ServerAccount | undefined
+  /** Of `adminRole`. */
+  readonly password: string
+  readonly randomness: Randomness
+  /** Whether to wait until the files are on disk; default true. */
+  readonly sync?: boolean
+}
+
+/** Settles with what initdb wrote when it failed, else undefined. */
+const runInitdb = (options: NewDataDirectory, directory: string, passwordFile: number): Promise<string | undefined> => {
+  const { binaries, account } = options
+  const arguments_ = [
+    '-D',
+    directoryArgument(directory, account),
+    `--username=${adminRole}`,
+    // The open file and not its path: another account could not walk to it.
+    ...(process.platform === 'win32' ? [] : ['--pwfile=/dev/fd/3']),
+    '--auth=scram-sha-256',
+    '--encoding=UTF8',
+    // Built in, so that an update of the machine's C library never changes the order of an index.
+    '--locale-provider=builtin',
+    '--builtin-locale=C.UTF-8',
+    '--locale=C',
+    '--data-checksums',
+    ...(options.sync === false ? ['--no-sync'] : []),
+  ]
+  return new Promise((resolve, reject) => {
+    const child = spawn(binaries.initdb, arguments_, {
+      cwd: directory,
+      env: serverEnvironment(),
+      stdio: ['ignore', 'pipe', 'pipe', passwordFile],
+      windowsHide: true,
+      ...account,
+    })
+    let output = ''
+    child.stdout?.on('data', (chunk) => (output += chunk))
+    child.stderr?.on('data', (chunk) => (output += chunk))
+    child.once('error', reject)
+    child.once('close', (code) => resolve(code === 0 ? undefined : output.trim().replaceAll('\n', ' | ')))
+  })
+}
+
+const syncDirectory = (directory: string): void => {
+  if (process.platform === 'win32') return
+  const handle = openSync(directory, 'r')
+  try {
+    fsyncSync(handle)
+  } finally {
+    closeSync(handle)
+  }
+}
+
+/**
+ * Makes a data directory. It is made under a temporary name and renamed when it is complete, so that one that exists is never half made;
+ * what a crash left under such a name goes away with the next call.
+ */
+export const createDataDirectory = async (options: NewDataDirectory): Promise<void> => {
+  const { dataDirectory, account } = options
+  const parent = path.dirname(dataDirectory)
+  const unfinishedPrefix = `${path.basename(dataDirectory)}.new-`
+  for (const name of readdirSync(parent)) {
+    if (name.startsWith(unfinishedPrefix)) rmSync(path.join(parent, name), { recursive: true, force: true, maxRetries: 3 })
+  }
+  const unfinished = path.join(parent, unfinishedPrefix + options.randomness.uuid())
+  mkdirSync(unfinished, { mode: 0o700 })
+  const passwordPath = `${unfinished}.password`
+  const written = openSync(passwordPath, 'wx', 0o600)
+  try {
+    writeSync(written, `${options.password}\n`)
+    if (account !== undefined) {
+      chownSync(unfinished, account.uid, account.gid)
+      chownSync(passwordPath, account.uid, account.gid)
+    }
+  } finally {
+    closeSync(written)
+  }
+  const passwordFile = openSync(passwordPath, 'r')
+  try {
+    const failure = await runInitdb(options, unfinished, passwordFile)
+    if (failure !== undefined) throw new StartError(`Postgres cannot make its directory ${dataDirectory}: ${failure}`)
+    renameSync(unfinished, dataDirectory)
+    syncDirectory(parent)
+  } finally {
+    closeSync(passwordFile)
+    rmSync(passwordPath, { force: true })
+    rmSync(unfinished, { recursive: true, force: true })
+  }
+}
+
+/** Throws StartError unless the existing data directory is of the programs' major version. */
+export const checkDataDirectory = (dataDirectory: string, binaries: PostgresBinaries): void => {
+  const versionFile = path.join(dataDirectory, 'PG_VERSION')
+  if (!existsSync(versionFile)) {
+    throw new StartError(`${dataDirectory} is not a Postgres data directory (no PG_VERSION); restore it, or move it away to begin anew.`)
+  }
+  const version = readFileSync(versionFile, 'utf8').trim()
+  if (version !== binaries.major) {
+    throw new StartError(
+      `${dataDirectory} was made by PostgreSQL ${version} and this release brings PostgreSQL ${binaries.major}; dump it with the release that made it and restore it into a new state directory.`,
+    )
+  }
+}

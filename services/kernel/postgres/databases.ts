@@ -1,0 +1,114 @@
+import type { Pool } from 'pg'
+import type { Logger } from 'pino'
+import type { Clock } from '../clock.ts'
+import type { Config, DatabaseUrls } from '../config.ts'
+import type { Randomness } from '../ids.ts'
+import { type EmbeddedPostgres, type ServerExit, startEmbeddedPostgres } from './embedded.ts'
+import { createPool, type TakenRole } from './pool.ts'
+import { groupRoles } from './roles.ts'
+import { checkDatabase, type DatabaseRole } from './settings.ts'
+import { settlesWithin } from './wait.ts'
+
+export interface OpenDatabasesOptions {
+  readonly config: Pick<Config, 'mode' | 'stateDir' | 'databaseUrls'>
+  readonly logger: Logger
+  readonly clock: Clock
+  readonly randomness: Randomness
+}
+
+/** The connections of a service, one pool for each role, and the embedded server where there is no other. */
+export interface Databases {
+  readonly urls: DatabaseUrls
+  readonly writer: Pool
+  readonly feed: Pool
+  readonly query: Pool
+  /** Undefined: the schema must be current already. */
+  readonly migrate: Pool | undefined
+  /** Whether the server is our own. */
+  readonly embedded: boolean
+  /** Call after the migrations, before serving: see `checkDatabase`. */
+  check(): Promise<void>
+  /** Tells of exits of the embedded server; never calls for another. Returns what ends the telling. */
+  onExit(listener: (exit: ServerExit) => void): () => void
+  /** Ends the pools (a connection still in use after five seconds is left to the server) and then the embedded server. Safe to call twice. */
+  close(): Promise<void>
+}
+
+const poolEndMs = 5_000
+
+/**
+ * A URL that serves several roles is held to each role's own rights by taking the group's role on every connection. In production that is
+ * a condition for the reports, because their statements are bound to one clinic by the rules of that role alone.
+ */
+const takenRole = (urls: DatabaseUrls, role: 'writer' | 'feed' | 'query', mode: Config['mode']): TakenRole | undefined => {
+  const others = (['writer', 'feed', 'query'] as const).filter((other) => other !== role && urls[other] === urls[role])
+  if (others.length === 0) return undefined
+  // A login shared by feed and reports is the feed's own; only the reports step down from it.
+  if (mode === 'production' && role !== 'query') return undefined
+  return { name: groupRoles[role], required: mode === 'production' }
+}
+
+/**
+ * Starts the embedded server when no URL is configured, and makes the pools. Nothing is connected or migrated yet for configured URLs.
+ * Throws StartError when the embedded server cannot start.
+ */
+export const openDatabases = async (options: OpenDatabasesOptions): Promise<Databases> => {
+  const { config, logger, clock, randomness } = options
+  const embedded: EmbeddedPostgres | undefined =
+    config.databaseUrls === undefined ? await startEmbeddedPostgres({ stateDir: config.stateDir, logger, clock, randomness }) : undefined
+  const urls = embedded?.urls ?? (config.databaseUrls as DatabaseUrls)
+
+  const open = (role: 'writer' | 'feed' | 'query', max: number): Pool => {
+    const taken = takenRole(urls, role, config.mode)
+    return createPool({
+      url: urls[role],
+      applicationName: `chartwarden-${role}`,
+      logger,
+      max,
+      ...(taken === undefined ? {} : { role: taken }),
+    })
+  }
+  const pools = {
+    writer: open('writer', 10),
+    feed: open('feed', 10),
+    query: open('query', 20),
+    migrate:
+      urls.migrate === undefined
+        ? undefined
+        : // A migration takes the time it takes.
+          createPool({
+            url: urls.migrate,
+            applicationName: 'chartwarden-migrate',
+            logger,
+            max: 2,
+            statementTimeoutMs: 0,
+            idleInTransactionTimeoutMs: 0,
+          }),
+  }
+
+  const check = async (): Promise<void> => {
+    for (const role of ['migrate', 'writer', 'feed', 'query'] as const satisfies readonly DatabaseRole[]) {
+      const pool = pools[role]
+      if (pool !== undefined) await checkDatabase(pool, { mode: config.mode, role, logger })
+    }
+  }
+  const close = async (): Promise<void> => {
+    const ending = Object.values(pools).flatMap((pool) => (pool === undefined ? [] : [pool.end()]))
+    if (!(await settlesWithin(Promise.all(ending), poolEndMs))) {
+      logger.warn({ event: 'postgres.connections_left' }, 'database connections were still in use at the end')
+    }
+    await embedded?.stop()
+  }
+  let closed: Promise<void> | undefined
+  return {
+    urls,
+    ...pools,
+    embedded: embedded !== undefined,
+    check,
+    onExit: (listener) => embedded?.onExit(listener) ?? (() => {}),
+    close: () => {
+      closed ??= close()
+      return closed
+    },
+  }
+}

@@ -1,0 +1,167 @@
+/** Reads the requests of the report service. What is wrong is collected, so that one answer names every field to correct. */
+import type { Timestamp } from '@bufbuild/protobuf/wkt'
+import { type AccessFilter, type AccessHistoryRequest, AccessKind } from '../../../proto/gen/chartwarden/report/v1/report_service_pb.js'
+import type { SubjectRef } from '../../../proto/gen/chartwarden/types/v1/types_pb.js'
+import type { ClinicVault, Identity } from '../../audit/vault.ts'
+import type { JsonValue } from '../../kernel/canonical-json.ts'
+import { ChartwardenError, type FieldViolation } from '../../kernel/errors.ts'
+import type { AccessKind as Kind } from '../read-models/access-history.ts'
+import type { NamedSubject, ReadingPerson } from '../reading.ts'
+import type { AccessFilter as Filter } from '../reports/access-history.ts'
+
+const defaultPageSize = 100
+const longestPage = 1_000
+const longestList = 100
+const longestCode = 64
+const longestId = 256
+
+const kinds: ReadonlyMap<AccessKind, Kind> = new Map([
+  [AccessKind.AUTHORISED, 'authorised'],
+  [AccessKind.PERFORMED, 'performed'],
+  [AccessKind.REFUSED, 'refused'],
+  [AccessKind.PROBED, 'probed'],
+])
+
+/** The filter as the caller spells it, sorted and without repetitions: the same question has one form. */
+export interface NamedAccessFilter {
+  readonly patientId: string
+  readonly subject: NamedSubject | undefined
+  readonly resourceTypes: readonly string[]
+  readonly actions: readonly string[]
+  readonly purposes: readonly string[]
+  readonly kinds: readonly Kind[]
+  /** Microseconds since the epoch. */
+  readonly from: bigint | undefined
+  readonly until: bigint | undefined
+}
+
+/** What every report request has. */
+interface CommonRequest {
+  readonly clinic: string
+  readonly onBehalfOf?: SubjectRef | undefined
+}
+
+/** Earliest and latest second of google.protobuf.Timestamp: years 1 to 9999. */
+const firstSecond = -62_135_596_800n
+const lastSecond = 253_402_300_799n
+
+/** Collects violations while it reads; `finish` throws INVALID_ARGUMENT when there are any. */
+export const createRequestReader = () => {
+  const violations: FieldViolation[] = []
+  const wrong = (field: string, description: string): void => void violations.push({ field, description })
+
+  const text = (field: string, value: string, longest: number): string => {
+    if (value.length > longest) wrong(field, `has at most ${longest} characters`)
+    if (value.includes('\0')) wrong(field, 'holds a character that is not allowed')
+    return value
+  }
+
+  const subject = (field: string, value: SubjectRef | undefined): NamedSubject | undefined => {
+    if (value === undefined || (value.type === '' && value.id === '')) return undefined
+    if (value.type === '') wrong(`${field}.type`, 'is required with an id')
+    if (value.id === '') wrong(`${field}.id`, 'is required with a type')
+    return { type: text(`${field}.type`, value.type, longestCode), id: text(`${field}.id`, value.id, longestId) }
+  }
+
+  const codes = (field: string, values: readonly string[]): string[] => {
+    if (values.length > longestList) wrong(field, `has at most ${longestList} members`)
+    if (values.includes('')) wrong(field, 'has an empty member')
+    return [...new Set(values.slice(0, longestList).map((value) => text(field, value, longestCode)))].sort()
+  }
+
+  const accessKinds = (field: string, values: readonly AccessKind[]): Kind[] => {
+    if (values.length === 0) return ['authorised', 'performed', 'refused']
+    if (values.some((value) => !kinds.has(value))) wrong(field, 'has a member that is not an access kind')
+    return [...kinds].filter(([value]) => values.includes(value)).map(([, kind]) => kind)
+  }
+
+  /** Rounded up to whole microseconds, which is how finely times are kept: for `from` and `until` alike the comparison stays exact. */
+  const microsecondsOf = (field: string, value: Timestamp | undefined): bigint | undefined => {
+    if (value === undefined) return undefined
+    if (value.nanos < 0 || value.nanos > 999_999_999 || value.seconds < firstSecond || value.seconds > lastSecond) {
+      wrong(field, 'is not a time between the years 1 and 9999')
+      return undefined
+    }
+    return value.seconds * 1_000_000n + BigInt(Math.ceil(value.nanos / 1_000))
+  }
+
+  const person = (value: SubjectRef | undefined): ReadingPerson | undefined => {
+    const named = subject('on_behalf_of', value)
+    const issuedAt = microsecondsOf('on_behalf_of.session.issued_at', value?.session?.issuedAt)
+    if (named === undefined || value?.session === undefined) return named
+    return { ...named, session: issuedAt === undefined ? {} : { issuedAt: Number(issuedAt / 1_000n) } }
+  }
+
+  return {
+    common: (request: CommonRequest) => {
+      if (request.clinic === '') wrong('clinic', 'is required')
+      return { clinic: text('clinic', request.clinic, longestCode), person: person(request.onBehalfOf) }
+    },
+    subject,
+    time: microsecondsOf,
+    /** 1 to 1,000; 0 means 100. */
+    pageSize: (value: number): number => {
+      if (value < 0 || value > longestPage) wrong('page_size', `is between 0 and ${longestPage}`)
+      return value === 0 ? defaultPageSize : value
+    },
+    filter: (filter: AccessFilter | undefined): NamedAccessFilter => {
+      const from = microsecondsOf('filter.from', filter?.from)
+      const until = microsecondsOf('filter.until', filter?.until)
+      if (from !== undefined && until !== undefined && from >= until) wrong('filter.until', 'is after filter.from')
+      return {
+        patientId: text('filter.patient_id', filter?.patientId ?? '', longestId),
+        subject: subject('filter.subject', filter?.subject),
+        resourceTypes: codes('filter.resource_types', filter?.resourceTypes ?? []),
+        actions: codes('filter.actions', filter?.actions ?? []),
+        purposes: codes('filter.purposes', filter?.purposes ?? []),
+        kinds: accessKinds('filter.kinds', filter?.kinds ?? []),
+        from,
+        until,
+      }
+    },
+    /** A later page is complete to where its first page was, which a caller cannot raise. */
+    waitWithin: (request: Pick<AccessHistoryRequest, 'waitForRevision'>, through: bigint): void => {
+      if ((request.waitForRevision ?? 0n) > through) {
+        wrong('wait_for_revision', `the pages of this report are complete to revision ${through}; start again without page_token`)
+      }
+    },
+    finish: (): void => {
+      if (violations.length === 0) return
+      const message = violations.map(({ field, description }) => `${field}: ${description}`).join('; ')
+      throw new ChartwardenError('INVALID_ARGUMENT', { message, fields: violations })
+    },
+  }
+}
+
+/** Microseconds since the epoch as RFC 3339. */
+export const spell = (microseconds: bigint): string => {
+  const milliseconds = microseconds >= 0n ? microseconds / 1_000n : (microseconds - 999n) / 1_000n
+  const rest = String(microseconds - milliseconds * 1_000n).padStart(3, '0')
+  return new Date(Number(milliseconds)).toISOString().replace('Z', `${rest}Z`)
+}
+
+/** The filter as JSON: recorded with the reading and bound into page tokens. */
+export const filterJson = (filter: NamedAccessFilter): { readonly [name: string]: JsonValue | undefined } => ({
+  patient_id: filter.patientId === '' ? undefined : filter.patientId,
+  subject: filter.subject === undefined ? undefined : { type: filter.subject.type, id: filter.subject.id },
+  resource_types: filter.resourceTypes,
+  actions: filter.actions,
+  purposes: filter.purposes,
+  kinds: filter.kinds,
+  from: filter.from === undefined ? undefined : spell(filter.from),
+  until: filter.until === undefined ? undefined : spell(filter.until),
+})
+
+export const subjectIdentity = (subject: NamedSubject): Identity => ({ kind: 'subject', type: subject.type, id: subject.id })
+
+/** The same filter in the words of the ledger, which knows nobody by name. */
+export const pseudonymous = (vault: ClinicVault, filter: NamedAccessFilter): Filter => ({
+  ...(filter.patientId === '' ? {} : { patient: vault.pseudonym({ kind: 'patient', type: '', id: filter.patientId }) }),
+  ...(filter.subject === undefined ? {} : { subject: vault.pseudonym(subjectIdentity(filter.subject)) }),
+  resourceTypes: filter.resourceTypes,
+  actions: filter.actions,
+  purposes: filter.purposes,
+  kinds: filter.kinds,
+  ...(filter.from === undefined ? {} : { from: filter.from }),
+  ...(filter.until === undefined ? {} : { until: filter.until }),
+})

@@ -1,0 +1,57 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import type { Clock } from '../kernel/clock.ts'
+import { ChartwardenError } from '../kernel/errors.ts'
+
+/** How far the read models of each clinic have come, for whoever waits for a revision. */
+export interface Progress {
+  /** The runner of this process has committed a clinic's read models up to a revision. */
+  advanced(clinic: string, revision: bigint): void
+  /**
+   * Returns once the read models of the clinic are complete to the revision: at once when this process brings them there, within a second
+   * when another replica does. Throws DEADLINE_EXCEEDED when the deadline (a reading of the monotonic clock, in milliseconds) passes first
+   * or the signal aborts.
+   */
+  waitFor(clinic: string, revision: bigint, deadline: number, signal: AbortSignal): Promise<void>
+}
+
+export interface ProgressOptions {
+  /** Reads a clinic's committed progress; undefined when it has none. */
+  readonly read: (clinic: string, deadline: number) => Promise<bigint | undefined>
+  readonly clock: Clock
+}
+
+/** Milliseconds between two looks at the database: short at first, since most waiters are a moment early. */
+const firstPoll = 25
+const longestPoll = 1_000
+
+export const createProgress = ({ read, clock }: ProgressOptions): Progress => {
+  const waiting = new Map<string, Set<{ readonly revision: bigint; readonly wake: () => void }>>()
+
+  /** Until the clinic has advanced, the time is over, or the caller has gone. */
+  const sleep = async (clinic: string, revision: bigint, milliseconds: number, signal: AbortSignal): Promise<void> => {
+    const woken = new AbortController()
+    const waiter = { revision, wake: () => woken.abort() }
+    const waiters = waiting.get(clinic) ?? new Set()
+    waiting.set(clinic, waiters.add(waiter))
+    try {
+      await delay(milliseconds, undefined, { signal: AbortSignal.any([signal, woken.signal]) }).catch(() => {})
+    } finally {
+      waiters.delete(waiter)
+      if (waiters.size === 0 && waiting.get(clinic) === waiters) waiting.delete(clinic)
+    }
+  }
+
+  return {
+    advanced: (clinic, revision) => {
+      for (const waiter of waiting.get(clinic) ?? []) if (waiter.revision <= revision) waiter.wake()
+    },
+    waitFor: async (clinic, revision, deadline, signal) => {
+      for (let poll = firstPoll; ; poll = Math.min(poll * 2, longestPoll)) {
+        if (signal.aborted || clock.monotonic() >= deadline) throw new ChartwardenError('DEADLINE_EXCEEDED')
+        const reached = await read(clinic, deadline)
+        if (reached !== undefined && reached >= revision) return
+        await sleep(clinic, revision, Math.max(1, Math.min(poll, deadline - clock.monotonic())), signal)
+      }
+    },
+  }
+}
