@@ -4,7 +4,6 @@ import { ChartwardenError } from '../services/kernel/errors.ts'
 import type { Scope } from '../services/kernel/scopes.ts'
 import { givenToken } from './bearer-token.ts'
 import { type Connection, createConnection } from './connection.ts'
-import type { Place } from './demo/suggestions.ts'
 import { developmentToken } from './development-token.ts'
 import type { Outcome } from './exit-codes.ts'
 import { type Io, write } from './io.ts'
@@ -25,6 +24,8 @@ export interface ConnectNeeds {
   readonly clinics: readonly string[]
   /** Scopes a development token is made with. */
   readonly scopes: readonly Scope[]
+  /** host:port, when it is not the session's own. */
+  readonly address?: string
 }
 
 /** What the body of a command works with. */
@@ -36,8 +37,10 @@ export interface Session {
   /** Writes a line for people to stderr. */
   note(line: string): Promise<void>
   connect(needs: ConnectNeeds): Promise<Connection>
-  /** Where the service is looked for, as far as that is not the default. */
-  readonly place: Place
+  /** Where the service is looked for, host:port. */
+  readonly address: string
+  /** Where development keys are looked for. */
+  readonly stateDirectory: string
 }
 
 export type Body = (session: Session, command: Command) => Promise<Outcome>
@@ -71,20 +74,17 @@ export const runBody = async (io: Io, command: Command, body: Body): Promise<Out
   }
 
   const address = callable(options.address ?? developmentSetting(io.environment, 'CHARTWARDEN_GRPC_ADDR'))
-  const stateDirectory = developmentSetting(io.environment, 'CHARTWARDEN_STATE_DIR')
 
   const session: Session = {
     io,
-    place: {
-      ...(address === developmentSetting({}, 'CHARTWARDEN_GRPC_ADDR') ? {} : { address }),
-      ...(stateDirectory === developmentSetting({}, 'CHARTWARDEN_STATE_DIR') ? {} : { stateDirectory }),
-    },
+    address,
+    stateDirectory: developmentSetting(io.environment, 'CHARTWARDEN_STATE_DIR'),
     json: options.json ?? false,
     print: (text) => write(io.out, text),
     note,
     connect: async (needs) => {
       const connection = createConnection({
-        address,
+        address: needs.address ?? address,
         token: await token(needs),
         ...(options.tlsCa === undefined ? {} : { tlsAuthorities: await readAuthorities(options.tlsCa) }),
         timeoutMs: (options.timeout ?? defaultTimeoutSeconds) * 1000,

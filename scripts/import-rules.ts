@@ -6,8 +6,8 @@ import path from 'node:path'
 import { parseSync, Visitor } from 'oxc-parser'
 
 interface Area {
-  /** A path that starts with this belongs to the area; the first that fits wins. */
-  readonly prefix: string
+  /** A path that starts with one of these belongs to the area; the first area that fits wins. */
+  readonly prefixes: readonly string[]
   /** Prefixes of what it may import, beside itself and packages. */
   readonly mayImport: readonly string[]
 }
@@ -16,20 +16,24 @@ const contract = 'proto/gen/'
 
 /** From the innermost out. A folder below services/ that is not named here is an error, so that a new one gets its rule. */
 export const areas: readonly Area[] = [
-  { prefix: contract, mayImport: [] },
-  { prefix: 'services/kernel/', mayImport: [contract, 'package.json'] },
-  { prefix: 'services/audit/', mayImport: [contract, 'services/kernel/'] },
-  { prefix: 'services/access/', mayImport: [contract, 'services/kernel/', 'services/audit/'] },
+  { prefixes: [contract], mayImport: [] },
+  { prefixes: ['services/kernel/'], mayImport: [contract, 'package.json'] },
+  { prefixes: ['services/audit/'], mayImport: [contract, 'services/kernel/'] },
+  { prefixes: ['services/access/'], mayImport: [contract, 'services/kernel/', 'services/audit/'] },
   {
     // The event vocabulary only: never the state or the doors of access.
-    prefix: 'services/projections/',
+    prefixes: ['services/projections/'],
     mayImport: [contract, 'services/kernel/', 'services/audit/', 'services/access/events.ts', 'services/access/event-codec.ts'],
   },
-  { prefix: 'services/main.ts', mayImport: [contract, 'services/', 'package.json'] },
-  { prefix: 'cli/', mayImport: [contract, 'services/', 'package.json'] },
-  { prefix: 'scripts/', mayImport: [contract, 'services/', 'cli/', 'package.json'] },
-  { prefix: 'bench/', mayImport: [''] },
-  { prefix: 'test/', mayImport: [''] },
+  {
+    // The composition root.
+    prefixes: ['services/main.ts', 'services/compose.ts', 'services/readiness.ts'],
+    mayImport: [contract, 'services/', 'package.json'],
+  },
+  { prefixes: ['cli/'], mayImport: [contract, 'services/', 'package.json'] },
+  { prefixes: ['scripts/'], mayImport: [contract, 'services/', 'cli/', 'package.json'] },
+  { prefixes: ['bench/'], mayImport: [''] },
+  { prefixes: ['test/'], mayImport: [''] },
 ]
 
 /** Only these may read the material beside the checkout: a clone without it must run. */
@@ -63,12 +67,12 @@ export const importsOf = (file: string, text: string): readonly Import[] => {
   return found
 }
 
-const areaOf = (file: string): Area | undefined => areas.find((area) => file.startsWith(area.prefix))
+const areaOf = (file: string): Area | undefined => areas.find((area) => area.prefixes.some((prefix) => file.startsWith(prefix)))
 
 const layoutFault = (file: string, target: string): string | undefined => {
   const area = areaOf(file)
   if (area === undefined) return `${file}: no import rule covers this path; add it to scripts/import-rules.ts`
-  const allowed = [area.prefix, ...area.mayImport].some((prefix) => target.startsWith(prefix))
+  const allowed = [...area.prefixes, ...area.mayImport].some((prefix) => target.startsWith(prefix))
   return allowed ? undefined : `${file}: may not import ${target}`
 }
 

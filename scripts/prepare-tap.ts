@@ -7,7 +7,7 @@ import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 
 const fromTap = createRequire(import.meta.resolve('tap'))
-const built = readFileSync(fromTap.resolve('@tapjs/test'), 'utf8')
+const built = readFileSync(fromTap.resolve('@tapjs/test/built'), 'utf8')
 if (built.includes('@tapjs/typescript')) {
   const build = spawnSync('tap', ['build'], { stdio: ['ignore', 'ignore', 'inherit'], shell: process.platform === 'win32' })
   process.exitCode = build.status ?? 1

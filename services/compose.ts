@@ -26,7 +26,9 @@ import { methodRules } from './kernel/scopes.ts'
 import { readTls } from './kernel/tls.ts'
 import { openDevelopmentKey } from './kernel/tokens/development-key.ts'
 import { createTokenVerifier } from './kernel/tokens/verifier.ts'
-import { createProjections, projectionMigrations } from './projections/index.ts'
+import { createProjections } from './projections/index.ts'
+import { projectionMigrations } from './projections/migrations.ts'
+import { createReadiness } from './readiness.ts'
 
 export interface ServiceOptions {
   readonly config: Config
@@ -68,11 +70,6 @@ const readMasterKey = (config: Config, randomness: Randomness): Promise<Buffer> 
   config.masterKeyFile === undefined
     ? readOrCreateMasterKeyFile(join(config.stateDir, 'master.key'), randomness)
     : readMasterKeyFile(config.masterKeyFile)
-
-/** Milliseconds without an answer from the ledger after which the service is not ready. */
-const readinessDeadlineMs = 2_000
-/** Seconds of difference between the ledger's clock and this machine's that an operator should know of. */
-const worrisomeSkewMs = 5_000
 
 const start = async (options: ServiceOptions, teardown: Teardown): Promise<Service> => {
   const { config, logger, clock, randomness, decorateLedger = (ledger) => ledger } = options
@@ -166,29 +163,8 @@ const start = async (options: ServiceOptions, teardown: Teardown): Promise<Servi
     maxStreamsPerConnection: config.maxStreamsPerConnection,
   })
   let stopping = false
-  const readiness = async () => {
-    const answered = await Promise.race([
-      ledger.time().then(
-        () => true,
-        () => false,
-      ),
-      new Promise<false>((resolve) => setTimeout(() => resolve(false), readinessDeadlineMs).unref()),
-    ])
-    const lag = answered ? await projections.lag() : undefined
-    return {
-      ready: answered && !stopping,
-      checks: {
-        ledger: answered ? 'answers' : 'does not answer',
-        clockSkewMs: ledgerClock.skew(),
-        clock: Math.abs(ledgerClock.skew()) > worrisomeSkewMs ? 'differs from the ledger' : 'agrees',
-        reports: lag?.state ?? 'unknown',
-        reportsBehindEntries: lag === undefined ? 'unknown' : String(lag.entries),
-        parkedEntries: lag === undefined ? 'unknown' : String(lag.parked),
-        stopping,
-      },
-    }
-  }
-  const http = await createHttpServer({ address: config.httpAddr, tls, verifier, logger, readiness, onRefusal: refusals.record, clock, randomness })
+  const readiness = createReadiness({ ledger, ledgerClock, projections, isStopping: () => stopping })
+  const http = await createHttpServer({ address: config.httpAddr, tls, verifier, logger, readiness, onRefusal: refusals.record, randomness })
   teardown.add(() => http.close())
   const httpPort = await http.start()
   teardown.add(async () => {

@@ -1,18 +1,18 @@
 import { Command } from 'commander'
 import { demoClinic } from '../demo/demo-clinic.ts'
 import { demoScopes, runDemo } from '../demo/run-demo.ts'
-import { suggestionsText } from '../demo/suggestions.ts'
+import { placeOf, suggestionsText } from '../demo/suggestions.ts'
 import { demoJson, demoText, tally } from '../demo/summary.ts'
 import type { Outcome } from '../exit-codes.ts'
 import { createProgress, type Progress } from '../output/progress.ts'
 import type { Act } from '../program.ts'
 import type { Session } from '../session.ts'
 
-/** Runs the demo against the service that the session reaches, and prints what happened. */
-export const demonstrate = async (session: Session): Promise<Outcome> => {
+/** Runs the demo against the service that the session reaches, or the one at `address`, and prints what happened. */
+export const demonstrate = async (session: Session, address = session.address): Promise<Outcome> => {
   const clinics = [demoClinic.clinic]
-  const software = await session.connect({ clinics, scopes: demoScopes.software })
-  const forPersons = await session.connect({ clinics, scopes: demoScopes.forPersons })
+  const software = await session.connect({ clinics, scopes: demoScopes.software, address })
+  const forPersons = await session.connect({ clinics, scopes: demoScopes.forPersons, address })
   let progress: Progress | undefined
   try {
     const result = await runDemo({
@@ -24,7 +24,9 @@ export const demonstrate = async (session: Session): Promise<Outcome> => {
       onStep: () => progress?.advance(1),
     })
     progress?.stop()
-    await session.print(session.json ? `${JSON.stringify(demoJson(result))}\n` : demoText(result) + suggestionsText(session.place))
+    await session.print(
+      session.json ? `${JSON.stringify(demoJson(result))}\n` : demoText(result) + suggestionsText(placeOf(address, session.stateDirectory)),
+    )
     return tally(result.asked).surprises.length === 0 ? 'ok' : 'unexpected'
   } finally {
     progress?.stop()
@@ -36,4 +38,4 @@ export const demoCommand = (act: Act): Command =>
     .description(
       'Register clinic "demo" with the built-in roles and live through a day of it. Safe to repeat. Needs a development service.',
     )
-    .action(act(demonstrate))
+    .action(act((session) => demonstrate(session)))

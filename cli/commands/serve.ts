@@ -1,15 +1,28 @@
 import { Command } from 'commander'
+import { formatHostPort } from '../../services/kernel/host-port.ts'
 import type { Act } from '../program.ts'
+import { demonstrate } from './demo.ts'
 
 /** Variables that only the command line reads; the service refuses what it does not know. */
 const commandLineOnly: ReadonlySet<string> = new Set(['CHARTWARDEN_TOKEN'])
 
 export const serveCommand = (act: Act): Command =>
-  new Command('serve').description('Run the service until SIGTERM or SIGINT. It is configured by CHARTWARDEN_* variables only.').action(
-    act(async (session) => {
-      const { runService } = await import('../../services/main.ts')
-      const variables = Object.entries(session.io.environment).filter(([name]) => !commandLineOnly.has(name))
-      await runService(Object.fromEntries(variables))
-      return 'ok'
-    }),
-  )
+  new Command('serve')
+    .description(
+      'Run the service until SIGTERM or SIGINT. It is configured by CHARTWARDEN_* variables only; CHARTWARDEN_DEMO=true also runs the demo.',
+    )
+    .action(
+      act(async (session) => {
+        // Loaded only here: no other command should wait for a whole service to be read.
+        const { runService } = await import('../../services/main.ts')
+        const variables = Object.entries(session.io.environment).filter(([name]) => !commandLineOnly.has(name))
+        await runService(Object.fromEntries(variables), {
+          ready: async (service, config) => {
+            if (!config.demo) return
+            if (config.tls === undefined) await demonstrate(session, formatHostPort({ ...config.grpcAddr, port: service.grpcPort }))
+            else await session.note('The service ends TLS itself: run the demo with "chartwarden demo --tls-ca <file>".')
+          },
+        })
+        return 'ok'
+      }),
+    )

@@ -121,7 +121,10 @@ export const runDemo = async ({ software, forPersons, onTotal, onStep }: DemoOpt
   const beforeExit = [
     ...setUpSteps(forPersons, registered),
     ...day.map((scene) => () => live(scene)),
-    () => recordAfterTheFact(software, timestampMs(registered)).then(() => void (performed += 1)),
+    async () => {
+      await recordAfterTheFact(software, timestampMs(registered))
+      performed += 1
+    },
     leave,
   ]
   // Denials are repeated as they were, so what follows the exit is safe in any case.

@@ -1,10 +1,16 @@
+import { developmentSetting } from '../settings.ts'
 import { demoClinic } from './demo-clinic.ts'
 
-/** Where the service was found; repeated in the commands when it is not the default, so that they work when pasted. */
+/** Where the service was found, as far as that is not the default: the commands repeat it, so that they work when pasted. */
 export interface Place {
   readonly address?: string
   readonly stateDirectory?: string
 }
+
+export const placeOf = (address: string, stateDirectory: string): Place => ({
+  ...(address === developmentSetting({}, 'CHARTWARDEN_GRPC_ADDR') ? {} : { address }),
+  ...(stateDirectory === developmentSetting({}, 'CHARTWARDEN_STATE_DIR') ? {} : { stateDirectory }),
+})
 
 const quote = (word: string): string => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`)
 

@@ -1,6 +1,6 @@
 import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
-import type { Clock } from './clock.ts'
+import { type Clock, systemClock } from './clock.ts'
 import type { TlsFiles } from './config.ts'
 import { StartError } from './start-error.ts'
 
@@ -27,7 +27,7 @@ const parse = <Parsed>(what: string, path: string, run: () => Parsed): Parsed =>
 }
 
 /** Reads both files. Throws StartError when one is missing, not PEM, encrypted, expired, not yet valid, or when they do not belong together. */
-export const readTls = async ({ certFile, keyFile }: TlsFiles, clock: Clock): Promise<TlsMaterial> => {
+export const readTls = async ({ certFile, keyFile }: TlsFiles, clock: Clock = systemClock): Promise<TlsMaterial> => {
   const [cert, key] = await Promise.all([read('certificate', certFile), read('private key', keyFile)])
   const certificate = parse('certificate', certFile, () => new X509Certificate(cert))
   const privateKey: KeyObject = parse('private key', keyFile, () => createPrivateKey(key))

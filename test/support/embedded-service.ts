@@ -1,12 +1,15 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { chownSync, mkdtempSync } from 'node:fs'
+import { chownSync, mkdirSync, mkdtempSync, writeFileSync } from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import type { Test } from 'tap'
 import type { DatabaseUrls } from '../../services/kernel/config.ts'
+import { locateBinaries } from '../../services/kernel/postgres/binaries.ts'
+import { binariesFor, serverAccount } from '../../services/kernel/postgres/server-account.ts'
+import { copyDirectory, dataDirectoryTemplate } from './postgres-server.ts'
 import { watchScratch } from './watched.ts'
 
 /** What the process says; see embedded-process.ts. */
@@ -55,6 +58,17 @@ export const newStateDirectory = (test: Test, options: { readonly account?: Acco
   const watch = watchScratch(dataDirectory, scratch)
   test.teardown(() => watch.clear())
   return { stateDir, dataDirectory }
+}
+
+/** One that a first start has already made, without the second that takes. */
+export const usedStateDirectory = async (test: Test): Promise<StateDirectory> => {
+  const directory = newStateDirectory(test)
+  const account = serverAccount(directory.dataDirectory)
+  const template = await dataDirectoryTemplate(await binariesFor(locateBinaries(), account), account)
+  mkdirSync(path.dirname(directory.dataDirectory), { recursive: true, mode: 0o700 })
+  writeFileSync(path.join(directory.stateDir, 'postgres.password'), `${template.password}\n`, { mode: 0o600 })
+  copyDirectory(template.directory, directory.dataDirectory)
+  return directory
 }
 
 const script = fileURLToPath(new URL('embedded-process.ts', import.meta.url))

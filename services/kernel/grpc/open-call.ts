@@ -38,6 +38,8 @@ export interface OpenCall {
   readonly correlationId: string
   /** Reading of the monotonic clock, in milliseconds. */
   readonly deadline: number
+  /** Whether the caller named it: then grpc-js ends the call itself. */
+  readonly deadlineNamed: boolean
   /** Undefined until the token is verified. */
   caller: Caller | undefined
   /** Undefined until the request is read. */
@@ -61,19 +63,25 @@ const deadlineOf = (call: SurfaceCall, clock: Clock): number => {
   return deadline === Number.POSITIVE_INFINITY ? deadline : clock.monotonic() + (deadline - Date.now())
 }
 
-/** Begins a call: names it, and tells the caller the name at once. Infinity as `defaultDeadlineMs`: no deadline unless the caller names one. */
-export const beginCall = (parts: ServerParts, plan: MethodPlan, call: SurfaceCall, defaultDeadlineMs: number): OpenCall => {
-  const correlationId = parts.randomness.uuid()
+/** Tells the caller the name of its call. Unary calls do so with the answer, so that both leave in one write. */
+export const sendHeaders = ({ correlationId }: OpenCall, call: SurfaceCall): void => {
   const headers = new Metadata()
   headers.set(correlationHeader, correlationId)
   call.sendMetadata(headers)
+}
+
+/** Begins a call and names it. Infinity as `defaultDeadlineMs`: no deadline unless the caller names one. */
+export const beginCall = (parts: ServerParts, plan: MethodPlan, call: SurfaceCall, defaultDeadlineMs: number): OpenCall => {
+  const correlationId = parts.randomness.uuid()
   const named = deadlineOf(call, parts.clock)
+  const deadlineNamed = named !== Number.POSITIVE_INFINITY
   let controller: AbortController | undefined
   let aborted = false
   return {
     plan,
     correlationId,
-    deadline: named === Number.POSITIVE_INFINITY ? parts.clock.monotonic() + defaultDeadlineMs : named,
+    deadline: deadlineNamed ? named : parts.clock.monotonic() + defaultDeadlineMs,
+    deadlineNamed,
     caller: undefined,
     clinic: undefined,
     // Made on demand: few handlers of unary calls ask for it, and it costs as much as the rest of these steps.
@@ -101,15 +109,14 @@ const readBearer = (call: SurfaceCall): string => {
 export const authorise = async (parts: ServerParts, open: OpenCall, call: SurfaceCall): Promise<CallContext> => {
   const { clock, verifier, draining, report } = parts
   if (open.deadline <= clock.monotonic()) throw new ChartwardenError('DEADLINE_EXCEEDED')
-  const caller = await verifier.verify(readBearer(call))
+  const token = readBearer(call)
+  const caller = verifier.cached(token) ?? (await verifier.verify(token))
   open.caller = caller
   if (draining.aborted) throw new ChartwardenError('SHUTTING_DOWN')
   if (!caller.scopes.has(open.plan.scope)) throw new ChartwardenError('SCOPE_MISSING', { metadata: { scope: open.plan.scope } })
-  const traceparent = parseTraceparent(call.metadata.get('traceparent')[0])
-  return {
+  const context: { -readonly [Name in keyof CallContext]: CallContext[Name] } = {
     caller,
     correlationId: open.correlationId,
-    ...(traceparent === undefined ? {} : { traceparent }),
     deadline: open.deadline,
     // An own property, not one of a class: doors copy contexts by spreading them.
     get signal() {
@@ -118,6 +125,9 @@ export const authorise = async (parts: ServerParts, open: OpenCall, call: Surfac
     draining,
     refused: (error, clinic) => report(error, { caller, clinic: clinic ?? open.clinic, address: addressOf(call) }),
   }
+  const traceparent = parseTraceparent(call.metadata.get('traceparent')[0])
+  if (traceparent !== undefined) context.traceparent = traceparent
+  return context
 }
 
 /** Decodes a request. Throws INVALID_ARGUMENT for bytes that are not the message. */

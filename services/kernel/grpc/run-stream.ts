@@ -10,7 +10,7 @@ import { ChartwardenError } from '../errors.ts'
 import { encodeAnswer } from './encode-answer.ts'
 import type { BidiHandler, ServerStreamHandler } from './implement.ts'
 import type { MethodPlan } from './method-plan.ts'
-import { authorise, beginCall, decodeRequest, failCall, type OpenCall, readRequest, type ServerParts } from './open-call.ts'
+import { authorise, beginCall, decodeRequest, failCall, type OpenCall, readRequest, sendHeaders, type ServerParts } from './open-call.ts'
 import { RequestQueue } from './request-queue.ts'
 
 /** A stream under way, as the server that stops sees it. */
@@ -47,6 +47,7 @@ class Stream implements RunningStream {
     this.#call = call
     this.#streams = streams
     this.open = beginCall(parts, plan, call, Number.POSITIVE_INFINITY)
+    sendHeaders(this.open, call)
     streams.add(this)
     call.once('cancelled', () => {
       if (!this.#over) this.#release()

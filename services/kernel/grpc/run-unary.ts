@@ -3,7 +3,7 @@ import { ChartwardenError } from '../errors.ts'
 import { encodeAnswer } from './encode-answer.ts'
 import type { UnaryHandler } from './implement.ts'
 import type { MethodPlan } from './method-plan.ts'
-import { authorise, beginCall, failCall, readRequest, type ServerParts } from './open-call.ts'
+import { authorise, beginCall, failCall, readRequest, sendHeaders, type ServerParts } from './open-call.ts'
 
 /** Runs a unary method. A call is answered once: by its handler, or at its deadline, whichever comes first. */
 export const runUnary =
@@ -14,19 +14,22 @@ export const runUnary =
     const finish = (thrown: unknown, answer: Buffer | undefined): void => {
       if (over) return
       over = true
-      stopTimer()
+      stopTimer?.()
+      sendHeaders(open, call)
       if (answer !== undefined) respond(null, answer)
       else respond(failCall(parts, open, call, thrown, call.request))
     }
-    // grpc-js watches the deadlines that callers name, but with a timer that knows nothing of the handler or of our error details.
-    const stopTimer = parts.timers.after(Math.max(0, open.deadline - parts.clock.monotonic()), () => {
-      finish(new ChartwardenError('DEADLINE_EXCEEDED'), undefined)
-      open.abort()
-    })
-    call.once('cancelled', () => {
+    const stopTimer = open.deadlineNamed
+      ? undefined
+      : parts.timers.after(parts.defaultDeadlineMs, () => {
+          finish(new ChartwardenError('DEADLINE_EXCEEDED'), undefined)
+          open.abort()
+        })
+    // Also emitted after an answer, when it means nothing.
+    call.on('cancelled', () => {
       if (over) return
       over = true
-      stopTimer()
+      stopTimer?.()
       open.abort()
     })
     const run = async (): Promise<void> => {

@@ -1,4 +1,4 @@
-import { type HandleCall, Server, ServerCredentials, type UntypedServiceImplementation } from '@grpc/grpc-js'
+import { Server, ServerCredentials, type UntypedServiceImplementation } from '@grpc/grpc-js'
 import type { Clock } from '../clock.ts'
 import { formatHostPort, type HostPort } from '../host-port.ts'
 import type { Randomness } from '../ids.ts'
@@ -59,7 +59,7 @@ export interface GrpcServer {
 const lastStatusesMs = 200
 
 const bind = (parts: ServerParts, options: GrpcServerOptions, streams: RunningStreams, { service, handlers }: ServiceImplementation) => {
-  const implementation: Record<string, HandleCall<Buffer, Buffer>> = {}
+  const implementation: UntypedServiceImplementation = {}
   for (const method of service.methods) {
     const handler = handlers[method.localName]
     if (typeof handler !== 'function') throw new StartError(`The method ${service.typeName}/${method.name} has no handler.`)
@@ -71,7 +71,7 @@ const bind = (parts: ServerParts, options: GrpcServerOptions, streams: RunningSt
       implementation[method.localName] = runBidiStream(parts, plan, handler as BidiHandler, streams)
     } else throw new StartError(`The method ${plan.name} streams requests to one answer, which is not offered.`)
   }
-  return implementation as UntypedServiceImplementation
+  return implementation
 }
 
 /** A grpc-js server for services of the contract, with health and, if asked for, reflection. Throws StartError for a method without a rule. */

@@ -5,13 +5,8 @@ import type { Timers } from '../timers.ts'
 /** Whether the service can do its work, part by part. Shown to anyone who asks, so without identifiers, addresses and names of hosts. */
 export interface Readiness {
   readonly ready: boolean
-  readonly checks: Readonly<Record<string, ReadinessCheck>>
-}
-
-export interface ReadinessCheck {
-  readonly ready: boolean
-  /** What is wrong, or a figure, in a few words. */
-  readonly detail?: string
+  /** A few words, a figure or a truth for each part. */
+  readonly checks: Readonly<Record<string, string | number | boolean>>
 }
 
 /** Longest wait for the checks, in milliseconds; below what orchestrators give a probe. */
@@ -20,7 +15,7 @@ const timeoutMs = 2_000
 /** Asks once, bounded in time: what takes too long or fails is not ready. */
 export const askReadiness = (ask: () => Promise<Readiness>, timers: Timers, logger: Logger): Promise<Readiness> =>
   new Promise((resolve) => {
-    const stopTimer = timers.after(timeoutMs, () => resolve({ ready: false, checks: { readiness: { ready: false, detail: 'no answer in time' } } }))
+    const stopTimer = timers.after(timeoutMs, () => resolve({ ready: false, checks: { readiness: 'no answer in time' } }))
     const asked = async (): Promise<Readiness> => await ask()
     asked().then(
       (readiness) => {
@@ -30,7 +25,7 @@ export const askReadiness = (ask: () => Promise<Readiness>, timers: Timers, logg
       (err: unknown) => {
         stopTimer()
         logger.error({ event: 'readiness.failed', err }, 'readiness could not be found out')
-        resolve({ ready: false, checks: { readiness: { ready: false, detail: toChartwardenError(err).reason } } })
+        resolve({ ready: false, checks: { readiness: toChartwardenError(err).reason } })
       },
     )
   })

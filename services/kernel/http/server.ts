@@ -125,7 +125,7 @@ export const createHttpServer = async (options: HttpServerOptions): Promise<Http
   server.get('/healthz', async () => ({ status: 'ok' }))
   server.get('/readyz', async (_request, reply) => {
     const readiness: Readiness = draining
-      ? { ready: false, checks: { draining: { ready: false, detail: 'the service is stopping' } } }
+      ? { ready: false, checks: { stopping: true } }
       : await askReadiness(options.readiness, timers, logger)
     return reply.code(readiness.ready ? 200 : 503).send(readiness)
   })
@@ -146,7 +146,8 @@ export const createHttpServer = async (options: HttpServerOptions): Promise<Http
       } catch (cause) {
         throw new StartError(`HTTP cannot listen on ${formatHostPort(address)}; is it in use?`, { cause })
       }
-      return server.addresses()[0]?.port ?? address.port
+      const bound = server.server.address()
+      return typeof bound === 'object' && bound !== null ? bound.port : address.port
     },
     drain: async (timeoutMs) => {
       draining = true

@@ -13,9 +13,11 @@ import {
   writeSync,
 } from 'node:fs'
 import path from 'node:path'
+import type { Clock } from '../clock.ts'
 import type { Randomness } from '../ids.ts'
 import { StartError } from '../start-error.ts'
 import type { PostgresBinaries } from './binaries.ts'
+import { stopLeftovers } from './leftovers.ts'
 import { directoryArgument } from './postmaster.ts'
 import type { ServerAccount } from './server-account.ts'
 import { serverEnvironment } from './server-environment.ts'
@@ -79,18 +81,24 @@ const syncDirectory = (directory: string): void => {
   }
 }
 
-/**
- * Makes a data directory. It is made under a temporary name and renamed when it is complete, so that one that exists is never half made;
- * what a crash left under such a name goes away with the next call.
- */
+const unfinishedPrefix = (dataDirectory: string): string => `${path.basename(dataDirectory)}.new-`
+
+/** Removes what a crash left while a data directory was being made, and ends the programs that may still be making it. */
+export const removeUnfinished = async (dataDirectory: string, clock: Clock): Promise<void> => {
+  const parent = path.dirname(dataDirectory)
+  for (const entry of readdirSync(parent, { withFileTypes: true })) {
+    if (!entry.name.startsWith(unfinishedPrefix(dataDirectory))) continue
+    const unfinished = path.join(parent, entry.name)
+    if (entry.isDirectory()) await stopLeftovers({ dataDirectory: unfinished, clock })
+    rmSync(unfinished, { recursive: true, force: true, maxRetries: 5 })
+  }
+}
+
+/** Makes a data directory. It is made under a temporary name and renamed when it is complete, so that one that exists is never half made. */
 export const createDataDirectory = async (options: NewDataDirectory): Promise<void> => {
   const { dataDirectory, account } = options
   const parent = path.dirname(dataDirectory)
-  const unfinishedPrefix = `${path.basename(dataDirectory)}.new-`
-  for (const name of readdirSync(parent)) {
-    if (name.startsWith(unfinishedPrefix)) rmSync(path.join(parent, name), { recursive: true, force: true, maxRetries: 3 })
-  }
-  const unfinished = path.join(parent, unfinishedPrefix + options.randomness.uuid())
+  const unfinished = path.join(parent, unfinishedPrefix(dataDirectory) + options.randomness.uuid())
   mkdirSync(unfinished, { mode: 0o700 })
   const passwordPath = `${unfinished}.password`
   const written = openSync(passwordPath, 'wx', 0o600)

@@ -8,7 +8,7 @@ import type { Randomness } from '../ids.ts'
 import { StartError } from '../start-error.ts'
 import { adminPassword, newPassword } from './admin-secret.ts'
 import { locateBinaries, type PostgresBinaries } from './binaries.ts'
-import { adminRole, checkDataDirectory, createDataDirectory } from './data-directory.ts'
+import { adminRole, checkDataDirectory, createDataDirectory, removeUnfinished } from './data-directory.ts'
 import { databaseUrl } from './database-url.ts'
 import { errorCode } from './error-code.ts'
 import { stopLeftovers } from './leftovers.ts'
@@ -105,6 +105,7 @@ const startLocked = async (options: EmbeddedPostgresOptions, stateDir: string, l
   const password = adminPassword({ file: path.join(stateDir, 'postgres.password'), dataDirectory, randomness })
   const account = serverAccount(dataDirectory)
   const binaries: PostgresBinaries = await binariesFor(locateBinaries(), account)
+  await removeUnfinished(dataDirectory, clock)
   if (!existsSync(dataDirectory)) {
     logger.info({ event: 'postgres.initialising', dataDirectory }, 'making the embedded database')
     await createDataDirectory({ binaries, dataDirectory, account, password, randomness })

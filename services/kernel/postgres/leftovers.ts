@@ -15,8 +15,8 @@ import { waitUntil } from './wait.ts'
 /** The mark of a data directory: set as `cluster_name`, which the postmaster and each of its processes show on their command lines. */
 export const directoryMark = (dataDirectory: string): string => `chartwarden[${directoryIdentity(dataDirectory)}]`
 
-const isPostgres = (command: string): boolean =>
-  /^(\S*[\\/])?postgres(\.exe)?[\s:]/.test(command) || /[\\/]postgres(\.exe)?"? -D /.test(command)
+/** `initdb …`, `/path with spaces/postgres -D …`, or the title of a server process: `postgres: <cluster name>: …`. */
+const isPostgres = (command: string): boolean => /^postgres: |(^|[\\/])(postgres|initdb)(\.exe)?"?( -|$)/.test(command)
 
 export interface DataDirectoryFacts {
   readonly mark: string

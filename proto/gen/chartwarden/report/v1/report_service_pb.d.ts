@@ -675,6 +675,20 @@ export declare type OffboardingRow = Message<"chartwarden.report.v1.OffboardingR
    * @generated from field: google.protobuf.Timestamp last_attempt = 8;
    */
   lastAttempt?: Timestamp | undefined;
+
+  /**
+   * When the person was reinstated; empty: not.
+   *
+   * @generated from field: google.protobuf.Timestamp reinstated_at = 9;
+   */
+  reinstatedAt?: Timestamp | undefined;
+
+  /**
+   * The clinic did not know the person: barred all the same, but perhaps a mistyped identifier.
+   *
+   * @generated from field: bool unknown_subject = 10;
+   */
+  unknownSubject: boolean;
 };
 
 /**

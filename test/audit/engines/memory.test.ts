@@ -1,0 +1,10 @@
+import t from 'tap'
+import { createMemoryEngine } from '../../../services/audit/engines/memory.ts'
+import { systemClock } from '../../../services/kernel/clock.ts'
+import { ledgerContract } from '../../contract/ledger.ts'
+
+await ledgerContract(t, async (t) => {
+  const engine = createMemoryEngine({ clock: systemClock })
+  t.teardown(() => engine.close())
+  return { first: engine, second: engine }
+})
