@@ -1,9 +1,25 @@
+const pollMs = 500
+
 /**
- * launch.js holds the other end of a channel to this process. When it is gone, killed outright perhaps, nobody waits for this process any
- * more and nobody could stop it by stopping the launcher: it then ends as it would on SIGTERM.
+ * Ends this process as SIGTERM would once whoever started it is gone and nobody could stop it by stopping them.
+ * - launch.js holds the other end of a channel to this process, which closes when it is killed outright.
+ * - npm (`npm start`, `npx`) runs commands in a shell, and the common `sh` dies of a signal without passing it on; the process then has
+ *   another parent.
  */
 export const endWithLauncher = (): void => {
-  if (process.channel === undefined) return
-  process.on('disconnect', () => process.kill(process.pid, 'SIGTERM'))
-  process.channel.unref()
+  const end = (): void => {
+    process.kill(process.pid, 'SIGTERM')
+  }
+  if (process.channel !== undefined) {
+    process.on('disconnect', end)
+    process.channel.unref()
+  } else if (process.env['npm_lifecycle_event'] !== undefined) {
+    const parent = process.ppid
+    const timer = setInterval(() => {
+      if (process.ppid === parent) return
+      clearInterval(timer)
+      end()
+    }, pollMs)
+    timer.unref()
+  }
 }

@@ -92,7 +92,13 @@ const start = async (options: ServiceOptions, teardown: Teardown): Promise<Servi
   const engine = createPostgresEngine({ writer: databases.writer, feed: databases.feed })
   teardown.add(() => engine.close())
   const ledgerClock = createLedgerClock({ clock })
-  const batcher = createBatcher({ engine, clock, ledgerClock, maxQueuedEntries: config.maxQueuedEntries })
+  const batcher = createBatcher({
+    engine,
+    clock,
+    ledgerClock,
+    maxQueuedEntries: config.maxQueuedEntries,
+    onBatch: (stats) => logger.debug({ event: 'ledger.batch', ...stats }, 'one statement'),
+  })
   teardown.add(() => batcher.drain())
   const ledger = decorateLedger(batcher)
   await ledger.time()

@@ -93,17 +93,32 @@ export const rows = {
   ),
   grpcAddr: row('CHARTWARDEN_GRPC_ADDR', address, 'Where gRPC listens.', { default: '127.0.0.1:50051' }),
   httpAddr: row('CHARTWARDEN_HTTP_ADDR', address, 'Where HTTP listens.', { default: '127.0.0.1:8080' }),
-  stateDir: row('CHARTWARDEN_STATE_DIR', path, 'Directory of what the service keeps on disk: the embedded database and the development keys.', {
-    default: '.chartwarden',
-  }),
+  stateDir: row(
+    'CHARTWARDEN_STATE_DIR',
+    path,
+    'Directory of what the service keeps on disk: the embedded database and the development keys.',
+    {
+      default: '.chartwarden',
+    },
+  ),
   tlsCertFile: row('CHARTWARDEN_TLS_CERT_FILE', path, 'PEM file with the certificate chain of both listeners.'),
   tlsKeyFile: row('CHARTWARDEN_TLS_KEY_FILE', path, 'PEM file with the private key of the certificate.'),
-  tlsByProxy: row('CHARTWARDEN_TLS_BY_PROXY', truth, 'Says that a proxy in front ends TLS, which allows production without certificate files.', {
-    default: 'false',
-  }),
-  jwks: row('CHARTWARDEN_JWKS', keySet, 'Keys that bearer tokens are verified with (RFC 7517); https in production. In development a key is made when unset.', {
-    requiredInProduction: true,
-  }),
+  tlsByProxy: row(
+    'CHARTWARDEN_TLS_BY_PROXY',
+    truth,
+    'Says that a proxy in front ends TLS, which allows production without certificate files.',
+    {
+      default: 'false',
+    },
+  ),
+  jwks: row(
+    'CHARTWARDEN_JWKS',
+    keySet,
+    'Keys that bearer tokens are verified with (RFC 7517); https in production. In development a key is made when unset.',
+    {
+      requiredInProduction: true,
+    },
+  ),
   jwtIssuer: row('CHARTWARDEN_JWT_ISSUER', word, 'The iss claim that bearer tokens must carry.', {
     default: { development: 'chartwarden-development', production: undefined },
     requiredInProduction: true,
@@ -118,9 +133,14 @@ export const rows = {
     'How far the clocks of token issuer and service may differ.',
     { unit: 'seconds', default: '30' },
   ),
-  masterKeyFile: row('CHARTWARDEN_MASTER_KEY_FILE', path, 'File with the key that wraps all other keys. In development it is made when unset.', {
-    requiredInProduction: true,
-  }),
+  masterKeyFile: row(
+    'CHARTWARDEN_MASTER_KEY_FILE',
+    path,
+    'File with the key that wraps all other keys. In development it is made when unset.',
+    {
+      requiredInProduction: true,
+    },
+  ),
   databaseUrl: row('DATABASE_URL', databaseUrl, 'Postgres as the writer role. Unset: an embedded Postgres in the state directory.', {
     secret: true,
   }),
@@ -146,21 +166,36 @@ export const rows = {
   grpcReflection: row('CHARTWARDEN_GRPC_REFLECTION', truth, 'Whether gRPC clients may ask for the contract; needs no token.', {
     default: { development: 'true', production: 'false' },
   }),
-  logLevel: row('CHARTWARDEN_LOG_LEVEL', choice('fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'), 'Least level that is logged.', {
-    default: 'info',
-  }),
-  token: row('CHARTWARDEN_TOKEN', word, 'Bearer token of the command line, or @ and the path of a file that holds it; the service itself ignores it.', {
-    secret: true,
-  }),
+  logLevel: row(
+    'CHARTWARDEN_LOG_LEVEL',
+    choice('fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'),
+    'Least level that is logged.',
+    {
+      default: 'info',
+    },
+  ),
+  token: row(
+    'CHARTWARDEN_TOKEN',
+    word,
+    'Bearer token of the command line, or @ and the path of a file that holds it; the service itself ignores it.',
+    {
+      secret: true,
+    },
+  ),
   maxMessageBytes: row('CHARTWARDEN_MAX_MESSAGE_BYTES', number(65_536, 16_777_216), 'Largest request, gRPC and HTTP.', {
     unit: 'bytes',
     default: '1048576',
   }),
   maxBatchItems: row('CHARTWARDEN_MAX_BATCH_ITEMS', number(1, 512), 'Most items of one batch call.', { unit: 'items', default: '512' }),
-  maxQueuedEntries: row('CHARTWARDEN_MAX_QUEUED_ENTRIES', number(1024, 1_048_576), 'Entries that may wait for the ledger before calls are refused.', {
-    unit: 'entries',
-    default: '16384',
-  }),
+  maxQueuedEntries: row(
+    'CHARTWARDEN_MAX_QUEUED_ENTRIES',
+    number(1024, 1_048_576),
+    'Entries that may wait for the ledger before calls are refused.',
+    {
+      unit: 'entries',
+      default: '16384',
+    },
+  ),
   maxStreamsPerConnection: row('CHARTWARDEN_MAX_STREAMS_PER_CONNECTION', number(1, 65_536), 'Calls at a time on one gRPC connection.', {
     unit: 'calls',
     default: '1024',
@@ -169,8 +204,13 @@ export const rows = {
     unit: 'milliseconds',
     default: '10000',
   }),
-  drainTimeoutMs: row('CHARTWARDEN_DRAIN_TIMEOUT_MS', number(0, 600_000), 'How long a stop waits for calls under way; keep it below the platform\'s kill.', {
-    unit: 'milliseconds',
-    default: '10000',
-  }),
+  drainTimeoutMs: row(
+    'CHARTWARDEN_DRAIN_TIMEOUT_MS',
+    number(0, 600_000),
+    "How long a stop waits for calls under way; keep it below the platform's kill.",
+    {
+      unit: 'milliseconds',
+      default: '10000',
+    },
+  ),
 } as const

@@ -3,7 +3,7 @@
  * start with one line.
  */
 import { type ConfigVariable, type Mode, type Row, rows } from './config-variables.ts'
-import { type HostPort, formatHostPort, isLoopback } from './host-port.ts'
+import { formatHostPort, type HostPort, isLoopback } from './host-port.ts'
 import { StartError } from './start-error.ts'
 
 export interface TlsFiles {
@@ -117,7 +117,8 @@ const readDatabaseUrls = (read: Read, mode: Mode): DatabaseUrls | undefined => {
     return undefined
   }
   if (mode === 'production') {
-    if (feed === undefined) throw new StartError(`${rows.feedDatabaseUrl.name} is required in production when ${rows.databaseUrl.name} is set.`)
+    if (feed === undefined)
+      throw new StartError(`${rows.feedDatabaseUrl.name} is required in production when ${rows.databaseUrl.name} is set.`)
     return Object.freeze({ writer, feed, query: query ?? feed, migrate })
   }
   return Object.freeze({ writer, feed: feed ?? writer, query: query ?? writer, migrate: migrate ?? writer })

@@ -40,7 +40,8 @@ export interface LoggerOptions {
 const safeFields = ['code', 'errno', 'syscall', 'severity', 'constraint', 'schema', 'table', 'column', 'routine'] as const
 
 /** Databases and JSON parsers quote the value they stumbled on in double quotes. */
-const withoutQuotedValues = (message: string): string => message.replace(/".*"/s, '"…"').replace(/\b(postgres(?:ql)?|https?):\/\/\S+/g, '$1://…')
+const withoutQuotedValues = (message: string): string =>
+  message.replace(/".*"/s, '"…"').replace(/\b(postgres(?:ql)?|https?):\/\/\S+/g, '$1://…')
 
 const maxCauses = 5
 
@@ -77,7 +78,8 @@ const redact = (line: Record<string, unknown>, depth = 0): Record<string, unknow
     let shown = value
     if (names.has(name)) shown = censor
     else if (value instanceof Error) shown = describeError(value)
-    else if (typeof value === 'object' && value !== null) shown = depth < maxDepth ? redact(value as Record<string, unknown>, depth + 1) : censor
+    else if (typeof value === 'object' && value !== null)
+      shown = depth < maxDepth ? redact(value as Record<string, unknown>, depth + 1) : censor
     if (shown === value) continue
     copy ??= (Array.isArray(line) ? line.slice() : { ...line }) as Record<string, unknown>
     copy[name] = shown

@@ -20,7 +20,12 @@ export const createRefusalReport = (onRefusal: OnRefusal): ReportRefusal => {
     reported.add(error)
     // A caller must not be able to write into the ledger of a clinic its token does not name.
     const shown = reason === 'SCOPE_MISSING' && clinic !== undefined && !caller?.clinics.has(clinic) ? undefined : clinic
-    const refusal: Refusal = { reason, address, ...(caller === undefined ? {} : { caller: caller.id }), ...(shown ? { clinic: shown } : {}) }
+    const refusal: Refusal = {
+      reason,
+      address,
+      ...(caller === undefined ? {} : { caller: caller.id }),
+      ...(shown ? { clinic: shown } : {}),
+    }
     onRefusal(refusal)
   }
 }

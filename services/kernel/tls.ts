@@ -31,9 +31,11 @@ export const readTls = async ({ certFile, keyFile }: TlsFiles, clock: Clock = sy
   const [cert, key] = await Promise.all([read('certificate', certFile), read('private key', keyFile)])
   const certificate = parse('certificate', certFile, () => new X509Certificate(cert))
   const privateKey: KeyObject = parse('private key', keyFile, () => createPrivateKey(key))
-  if (!certificate.checkPrivateKey(privateKey)) throw new StartError(`The TLS private key ${keyFile} does not belong to the certificate ${certFile}.`)
+  if (!certificate.checkPrivateKey(privateKey))
+    throw new StartError(`The TLS private key ${keyFile} does not belong to the certificate ${certFile}.`)
   const now = clock.wall()
   if (now >= Date.parse(certificate.validTo)) throw new StartError(`The TLS certificate ${certFile} expired on ${certificate.validTo}.`)
-  if (now < Date.parse(certificate.validFrom)) throw new StartError(`The TLS certificate ${certFile} is not valid before ${certificate.validFrom}.`)
+  if (now < Date.parse(certificate.validFrom))
+    throw new StartError(`The TLS certificate ${certFile} is not valid before ${certificate.validFrom}.`)
   return { cert, key }
 }

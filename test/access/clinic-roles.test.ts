@@ -26,7 +26,13 @@ interface Cell {
   readonly effect: string
 }
 
-const cells = rowsOf('clinic-roles.csv').map(([role = '', type = '', action = '', effect = '', source = '']) => ({ role, type, action, effect, source }))
+const cells = rowsOf('clinic-roles.csv').map(([role = '', type = '', action = '', effect = '', source = '']) => ({
+  role,
+  type,
+  action,
+  effect,
+  source,
+}))
 const purposes = new Map(rowsOf('clinic-purposes.csv').map(([role = '', codes = '']) => [role, codes.split(' ')]))
 const bounds = rowsOf('clinic-bounds.csv')
 const roles = [...new Set(cells.map(({ role }) => role))]
@@ -100,7 +106,11 @@ for (const name of roles) {
         duties.map(([kind = '', codes = '']) => [kind, codes.split(/[,|]/).filter((code) => code !== '')]),
         `${label}: every other bound is a duty`,
       )
-      t.match(ask(cell, { purpose: 'HMARKT' }), { decision: 'deny', reasonCode: 'purpose_not_allowed', rule, obligations: [] }, `${label} for marketing`)
+      t.match(
+        ask(cell, { purpose: 'HMARKT' }),
+        { decision: 'deny', reasonCode: 'purpose_not_allowed', rule, obligations: [] },
+        `${label} for marketing`,
+      )
       for (const [missing = ''] of duties) {
         const others = new Set(duties.map(([kind = '']) => kind).filter((kind) => kind !== missing))
         t.match(

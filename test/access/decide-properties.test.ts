@@ -83,7 +83,10 @@ t.test('without roles that forbid, one grant less never permits more', async (t)
   fc.assert(
     fc.property(happenings({ forbids: false }), grants, fc.nat(25), requests, moments, (story, grant, position, request, now) => {
       // One that changes nothing stands in for the grant, so that the other entries keep their ids.
-      const nothing = { name: 'nothing', happen: (clinic: ReturnType<typeof clinicOf>) => void clinic.apply('chartwarden.share.ended.v1', { share_id: '' }) }
+      const nothing = {
+        name: 'nothing',
+        happen: (clinic: ReturnType<typeof clinicOf>) => void clinic.apply('chartwarden.share.ended.v1', { share_id: '' }),
+      }
       const less = decide(clinicOf(story.toSpliced(position, 0, nothing)).state, request, now).decision
       const more = decide(clinicOf(story.toSpliced(position, 0, grant)).state, request, now).decision
       if (less !== more) took += 1

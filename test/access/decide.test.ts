@@ -13,7 +13,12 @@ const clinicWith = (...permissions: Parameters<typeof role>[1]) => {
   clinic.define(role('held', permissions))
   clinic.enrol(ada)
   const grant = clinic.grant(ada, 'held')
-  return { clinic, grant, ask: (type: string, action: string, rest?: Partial<AccessRequest>, now = noon) => decide(clinic.state, question(ada, type, action, rest), now) }
+  return {
+    clinic,
+    grant,
+    ask: (type: string, action: string, rest?: Partial<AccessRequest>, now = noon) =>
+      decide(clinic.state, question(ada, type, action, rest), now),
+  }
 }
 
 const shareTo = (recipient: ReturnType<typeof staff>, rest: Record<string, unknown> = {}) => ({
@@ -54,7 +59,10 @@ t.test('wildcards stand for every type and every action', async (t) => {
   t.equal(clinicWith(permission('imaging', '*', { id: 'any' })).ask('invoice', 'do').decision, 'deny')
   t.equal(clinicWith(permission('*', 'read', { id: 'all' })).ask('invoice', 'read').decision, 'permit')
   t.equal(clinicWith(permission('*', 'read', { id: 'all' })).ask('invoice', 'update').decision, 'deny')
-  t.equal(clinicWith(permission('imaging', 'read'), permission('*', '*', { id: 'no', effect: 'forbid' })).ask('imaging', 'read').rule, 'forbid/held#no')
+  t.equal(
+    clinicWith(permission('imaging', 'read'), permission('*', '*', { id: 'no', effect: 'forbid' })).ask('imaging', 'read').rule,
+    'forbid/held#no',
+  )
 })
 
 t.test('an unknown subject is denied whatever is granted to it', async (t) => {
@@ -140,7 +148,10 @@ t.test('forbid wins over every other role and over the own one', async (t) => {
 })
 
 t.test('a forbid for a purpose forbids that purpose and those below it only', async (t) => {
-  const { ask } = clinicWith(permission('imaging', 'read'), permission('imaging', 'read', { id: 'no', effect: 'forbid', purposes: ['HRESCH'] }))
+  const { ask } = clinicWith(
+    permission('imaging', 'read'),
+    permission('imaging', 'read', { id: 'no', effect: 'forbid', purposes: ['HRESCH'] }),
+  )
   t.equal(ask('imaging', 'read', { purpose: 'TREAT' }).decision, 'permit')
   t.equal(ask('imaging', 'read', { purpose: 'CLINTRCH' }).reasonCode, 'forbidden')
   t.equal(ask('imaging', 'read', { purpose: undefined }).reasonCode, 'forbidden', 'and every administrative decision')
@@ -163,7 +174,11 @@ t.test('a purpose must fit, with those below it and break-the-glass only when na
   )
   t.equal(ask('imaging', 'read', { purpose: 'COC' }).decision, 'permit')
   t.equal(ask('imaging', 'read', { purpose: 'ETREAT' }).decision, 'permit')
-  t.match(ask('imaging', 'read', { purpose: 'BTG' }), { decision: 'deny', reasonCode: 'purpose_not_allowed', rule: 'role/held#imaging.read' })
+  t.match(ask('imaging', 'read', { purpose: 'BTG' }), {
+    decision: 'deny',
+    reasonCode: 'purpose_not_allowed',
+    rule: 'role/held#imaging.read',
+  })
   t.equal(ask('invoice', 'read', { purpose: 'BTG' }).decision, 'permit')
   t.equal(ask('invoice', 'read', { purpose: 'TREAT' }).decision, 'deny')
   t.equal(ask('message', 'read', { purpose: 'BTG' }).decision, 'permit', 'no purposes: any')
@@ -191,7 +206,11 @@ t.test('own patients: on the care team of the patient, in [from, until)', async 
 
 t.test('shared: a share in force must cover type, action, purpose, patient and record', async (t) => {
   const bound = { bounds: [{ kind: 'shared', codes: [] }] }
-  const { clinic, ask } = clinicWith(permission('imaging', 'read', bound), permission('imaging', 'update', bound), permission('invoice', 'read', bound))
+  const { clinic, ask } = clinicWith(
+    permission('imaging', 'read', bound),
+    permission('imaging', 'update', bound),
+    permission('invoice', 'read', bound),
+  )
   const one = record('imaging', 'one')
   const named = { patient: pat, record: one }
   t.equal(ask('imaging', 'read', named).reasonCode, 'not_shared')
@@ -299,7 +318,9 @@ t.test('of several that hold: plain, then fewest duties, then role, then permiss
   add('c_one', { id: 'q', ...duty('a') })
   t.equal(ask(), 'role/c_one#q', 'by role')
   t.equal(ask(new Set(['b'])), 'role/z_one#p', 'what the caller does not support is no alternative')
-  clinic.define(role('c_one', [permission('imaging', 'read', { id: 'q', ...duty('a') }), permission('imaging', 'read', { id: 'm', ...duty('b') })]))
+  clinic.define(
+    role('c_one', [permission('imaging', 'read', { id: 'q', ...duty('a') }), permission('imaging', 'read', { id: 'm', ...duty('b') })]),
+  )
   t.equal(ask(), 'role/c_one#m', 'by permission')
   add('y_own', { id: 'p', ...duty('own_patients') })
   t.equal(ask(), 'role/y_own#p', 'a bound that holds is no duty')

@@ -33,9 +33,17 @@ const happening = (name: string, happen: (clinic: ClinicFold) => void): Happenin
 
 const define = (forbids: boolean) =>
   fc
-    .record({ role: roleName, inherits: fc.uniqueArray(roleName, { maxLength: 1 }), permissions: fc.array(permission(forbids), { maxLength: 3 }) })
+    .record({
+      role: roleName,
+      inherits: fc.uniqueArray(roleName, { maxLength: 1 }),
+      permissions: fc.array(permission(forbids), { maxLength: 3 }),
+    })
     .map(({ role, inherits, permissions }) => {
-      const numbered = permissions.map((given, index) => ({ ...given, id: `p${index}`, bounds: given.effect === 'limited' ? given.bounds : [] }))
+      const numbered = permissions.map((given, index) => ({
+        ...given,
+        id: `p${index}`,
+        bounds: given.effect === 'limited' ? given.bounds : [],
+      }))
       return happening(`define ${role} ${JSON.stringify(numbered)}`, (clinic) =>
         clinic.define({ role, title: role, inherits: inherits.filter((name) => name !== role), permissions: numbered }),
       )
@@ -47,11 +55,13 @@ const periodText = ({ from, until }: { from?: number | undefined; until?: number
   ...(until === undefined ? {} : { until: at(until) }),
 })
 
-export const grants: fc.Arbitrary<Happening> = fc.record({ subject: anyone, role: roleName, period }).map(({ subject, role, period: held }) =>
-  happening(`grant ${role} ${JSON.stringify(held)}`, (clinic) => {
-    clinic.apply('chartwarden.role.granted.v1', { subject, role, flags: [], ...periodText(held) })
-  }),
-)
+export const grants: fc.Arbitrary<Happening> = fc
+  .record({ subject: anyone, role: roleName, period })
+  .map(({ subject, role, period: held }) =>
+    happening(`grant ${role} ${JSON.stringify(held)}`, (clinic) => {
+      clinic.apply('chartwarden.role.granted.v1', { subject, role, flags: [], ...periodText(held) })
+    }),
+  )
 
 const others: fc.Arbitrary<Happening> = fc.oneof(
   fc.record({ subject: anyone, patient: anyPatient, period }).map(({ subject, patient: of, period: held }) =>
@@ -142,7 +152,10 @@ export const requests: fc.Arbitrary<AccessRequest> = fc
     patient: maybe(anyPatient),
     purpose: maybe(purpose),
     issuedAt: maybe(time),
-    supportedObligations: fc.oneof(fc.constant('any' as const), fc.subarray(dutyKinds).map((kinds) => new Set(kinds))),
+    supportedObligations: fc.oneof(
+      fc.constant('any' as const),
+      fc.subarray(dutyKinds).map((kinds) => new Set(kinds)),
+    ),
   })
   .map(({ record: one, patient: of, issuedAt, ...rest }) => ({
     ...rest,

@@ -11,8 +11,10 @@ type Of<T extends keyof EventData> = Extract<AccessEvent, { readonly type: T }>
 const ofType = <T extends keyof EventData>(events: readonly AccessEvent[], type: T): readonly Of<T>[] =>
   events.filter((event): event is Of<T> => event.type === type)
 
-const ofSubject = <T extends { readonly data: { readonly subject: { readonly pseudonym: string } } }>(events: readonly T[], subject: string) =>
-  events.filter(({ data }) => data.subject.pseudonym === subject)
+const ofSubject = <T extends { readonly data: { readonly subject: { readonly pseudonym: string } } }>(
+  events: readonly T[],
+  subject: string,
+) => events.filter(({ data }) => data.subject.pseudonym === subject)
 
 const leavings = (events: readonly AccessEvent[], subject: string) => ofSubject(ofType(events, 'chartwarden.staff.offboarded.v1'), subject)
 const returns = (events: readonly AccessEvent[], subject: string) => ofSubject(ofType(events, 'chartwarden.staff.reinstated.v1'), subject)

@@ -1,5 +1,6 @@
 /** Read models in a real Postgres over a ledger in memory, for tests of projections. */
-import pg from 'pg'
+import type pg from 'pg'
+import { pino } from 'pino'
 import type { Test } from 'tap'
 import { createMemoryEngine } from '../../services/audit/engines/memory.ts'
 import { ledgerMigrations } from '../../services/audit/engines/postgres/migrations.ts'
@@ -79,7 +80,7 @@ export const createProjectionHouse = async (t: Test): Promise<ProjectionHouse> =
   const database = await createTestDatabase(t)
   const { logger } = createLog()
   const open = (url: string, applicationName: string) => {
-    const pool = createPool({ url, applicationName, logger, max: 6 })
+    const pool = createPool({ url, applicationName, logger: pino({ level: 'silent' }), max: 6 })
     t.teardown(() => pool.end())
     return pool
   }

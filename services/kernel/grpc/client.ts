@@ -1,5 +1,13 @@
 /** A typed client of one service on grpc-js, for the command line and tests. Failed calls throw the ChartwardenError the server answered with. */
-import { create, type DescMessage, type DescMethod, fromBinary, type MessageInitShape, type MessageShape, toBinary } from '@bufbuild/protobuf'
+import {
+  create,
+  type DescMessage,
+  type DescMethod,
+  fromBinary,
+  type MessageInitShape,
+  type MessageShape,
+  toBinary,
+} from '@bufbuild/protobuf'
 import type { GenService, GenServiceMethods } from '@bufbuild/protobuf/codegenv2'
 import { Client, type ClientDuplexStream, type ClientReadableStream, credentials, Metadata, type ServiceError } from '@grpc/grpc-js'
 import { ChartwardenError } from '../errors.ts'
@@ -143,7 +151,9 @@ const send = async (
   call.once('status', end)
   call.once('error', end)
   // Not Promise.race with one long-lived promise: every message would leave a reaction on it.
-  const unlessOver = <Value>(start: (resolve: (value: Value) => void, reject: (thrown: unknown) => void) => void): Promise<Value | 'over'> =>
+  const unlessOver = <Value>(
+    start: (resolve: (value: Value) => void, reject: (thrown: unknown) => void) => void,
+  ): Promise<Value | 'over'> =>
     new Promise<Value | 'over'>((resolve, reject) => {
       wake = () => resolve('over')
       if (over) wake()
@@ -165,7 +175,10 @@ const send = async (
 }
 
 const bidi = ({ client, metadata }: Channel, method: DescMethod, definition: BytesMethod) =>
-  async function* (requests: AsyncIterable<MessageInitShape<DescMessage>>, options: CallOptions = {}): AsyncGenerator<MessageShape<DescMessage>> {
+  async function* (
+    requests: AsyncIterable<MessageInitShape<DescMessage>>,
+    options: CallOptions = {},
+  ): AsyncGenerator<MessageShape<DescMessage>> {
     const call = client.makeBidiStreamRequest<Buffer, Buffer>(
       definition.path,
       definition.requestSerialize,
@@ -207,7 +220,9 @@ export const createGrpcClient = <Methods extends GenServiceMethods>(
   const kinds = { unary, server_streaming: serverStream, bidi_streaming: bidi } as const
   const calls = Object.fromEntries(
     service.methods.flatMap((method) =>
-      method.methodKind === 'client_streaming' ? [] : [[method.localName, kinds[method.methodKind](channel, method, methodDefinition(method))]],
+      method.methodKind === 'client_streaming'
+        ? []
+        : [[method.localName, kinds[method.methodKind](channel, method, methodDefinition(method))]],
     ),
   )
   return { ...calls, close: () => client.close() } as unknown as GrpcClient<Methods>

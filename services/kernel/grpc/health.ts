@@ -18,14 +18,17 @@ export const addHealth = (server: Server, services: readonly string[]): Health =
   health.addToServer({
     addService: (definition, implementation) => {
       const { watch, ...rest } = implementation as unknown as UntypedServiceImplementation & { watch: (call: Watch) => void }
-      server.addService(definition as unknown as ServiceDefinition, {
-        ...rest,
-        watch: (call: Watch) => {
-          watches.add(call)
-          call.once('cancelled', () => watches.delete(call))
-          watch(call)
-        },
-      } as unknown as UntypedServiceImplementation)
+      server.addService(
+        definition as unknown as ServiceDefinition,
+        {
+          ...rest,
+          watch: (call: Watch) => {
+            watches.add(call)
+            call.once('cancelled', () => watches.delete(call))
+            watch(call)
+          },
+        } as unknown as UntypedServiceImplementation,
+      )
     },
   })
   return {

@@ -24,6 +24,9 @@ export const planMethod = (method: DescMethod, rules: MethodScopes): MethodPlan 
     method,
     scope: rule.scope,
     // Whoever registers a clinic cannot have a token that names it yet.
-    namesClinic: rule.scope !== 'clinic.register' && method.methodKind !== 'bidi_streaming' && method.input.fields.some(({ name }) => name === 'clinic'),
+    namesClinic:
+      rule.scope !== 'clinic.register' &&
+      method.methodKind !== 'bidi_streaming' &&
+      method.input.fields.some(({ name }) => name === 'clinic'),
   }
 }

@@ -9,6 +9,13 @@ const protoDirectory = fileURLToPath(new URL('../../../proto/', import.meta.url)
 
 export const addReflection = (server: Server, services: readonly string[]): void => {
   const files = globSync('chartwarden/**/*.proto', { cwd: protoDirectory })
-  const definition = loadSync(files, { includeDirs: [protoDirectory], keepCase: true, longs: String, enums: String, defaults: true, oneofs: true })
+  const definition = loadSync(files, {
+    includeDirs: [protoDirectory],
+    keepCase: true,
+    longs: String,
+    enums: String,
+    defaults: true,
+    oneofs: true,
+  })
   new ReflectionService(definition, { services: [...services] }).addToServer(server)
 }

@@ -3,14 +3,14 @@
  * when the token expires, or when the server stops. A bidirectional stream whose token expires or whose server stops takes no more
  * requests but still answers what it took, within a grace.
  */
-import type { MessageInitShape, DescMessage } from '@bufbuild/protobuf'
+import type { DescMessage, MessageInitShape } from '@bufbuild/protobuf'
 import type { handleBidiStreamingCall, handleServerStreamingCall, ServerDuplexStream, ServerWritableStream } from '@grpc/grpc-js'
 import type { CallContext } from '../caller.ts'
 import { ChartwardenError } from '../errors.ts'
 import { encodeAnswer } from './encode-answer.ts'
 import type { BidiHandler, ServerStreamHandler } from './implement.ts'
 import type { MethodPlan } from './method-plan.ts'
-import { authorise, beginCall, decodeRequest, failCall, type OpenCall, readRequest, sendHeaders, type ServerParts } from './open-call.ts'
+import { authorise, beginCall, decodeRequest, failCall, type OpenCall, readRequest, type ServerParts, sendHeaders } from './open-call.ts'
 import { RequestQueue } from './request-queue.ts'
 
 /** A stream under way, as the server that stops sees it. */
@@ -158,7 +158,12 @@ class Stream implements RunningStream {
 }
 
 export const runServerStream =
-  (parts: ServerParts, plan: MethodPlan, handler: ServerStreamHandler, streams: RunningStreams): handleServerStreamingCall<Buffer, Buffer> =>
+  (
+    parts: ServerParts,
+    plan: MethodPlan,
+    handler: ServerStreamHandler,
+    streams: RunningStreams,
+  ): handleServerStreamingCall<Buffer, Buffer> =>
   (call) => {
     const stream = new Stream(parts, plan, call, streams)
     const run = async (): Promise<void> => {

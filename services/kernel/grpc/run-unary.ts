@@ -3,7 +3,7 @@ import { ChartwardenError } from '../errors.ts'
 import { encodeAnswer } from './encode-answer.ts'
 import type { UnaryHandler } from './implement.ts'
 import type { MethodPlan } from './method-plan.ts'
-import { authorise, beginCall, failCall, readRequest, sendHeaders, type ServerParts } from './open-call.ts'
+import { authorise, beginCall, failCall, readRequest, type ServerParts, sendHeaders } from './open-call.ts'
 
 /** Runs a unary method. A call is answered once: by its handler, or at its deadline, whichever comes first. */
 export const runUnary =

@@ -15,7 +15,7 @@ import { serviceDefinition } from './method-definitions.ts'
 import { type MethodScopes, planMethod } from './method-plan.ts'
 import type { ServerParts } from './open-call.ts'
 import { addReflection } from './reflection.ts'
-import { runBidiStream, runServerStream, type RunningStreams } from './run-stream.ts'
+import { type RunningStreams, runBidiStream, runServerStream } from './run-stream.ts'
 import { runUnary } from './run-unary.ts'
 
 export interface GrpcServerOptions {
@@ -104,7 +104,9 @@ export const createGrpcServer = (options: GrpcServerOptions): GrpcServer => {
   const health = addHealth(server, names)
   if (options.reflection) addReflection(server, names)
   const credentials =
-    tls === undefined ? ServerCredentials.createInsecure() : ServerCredentials.createSsl(null, [{ private_key: tls.key, cert_chain: tls.cert }], false)
+    tls === undefined
+      ? ServerCredentials.createInsecure()
+      : ServerCredentials.createSsl(null, [{ private_key: tls.key, cert_chain: tls.cert }], false)
 
   const stopWithin = (timeoutMs: number): Promise<void> =>
     new Promise((resolve) => {

@@ -1,7 +1,7 @@
 /** Catalogue errors as google.rpc.Status in `grpc-status-details-bin`, and back (https://google.aip.dev/193). */
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf'
 import { anyPack, anyUnpack } from '@bufbuild/protobuf/wkt'
-import { Metadata, status as grpcStatus, type StatusObject } from '@grpc/grpc-js'
+import { status as grpcStatus, Metadata, type StatusObject } from '@grpc/grpc-js'
 import { BadRequestSchema, ErrorInfoSchema, RetryInfoSchema } from '../../../proto/gen/google/rpc/error_details_pb.js'
 import { StatusSchema } from '../../../proto/gen/google/rpc/status_pb.js'
 import { ChartwardenError, type ErrorReason, errorCatalogue, type FieldViolation } from '../errors.ts'
@@ -35,7 +35,9 @@ export const encodeStatus = (error: ChartwardenError, correlationId: string): St
     ),
   ]
   if (error.fields.length > 0) {
-    details.push(anyPack(BadRequestSchema, create(BadRequestSchema, { fieldViolations: shownFields(error.fields).map((field) => ({ ...field })) })))
+    details.push(
+      anyPack(BadRequestSchema, create(BadRequestSchema, { fieldViolations: shownFields(error.fields).map((field) => ({ ...field })) })),
+    )
   }
   if (error.retryAfterSeconds !== undefined) {
     const seconds = Math.floor(error.retryAfterSeconds)

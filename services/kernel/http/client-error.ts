@@ -5,7 +5,8 @@ import { problemOf, problemType } from './problem.ts'
 
 const errorOf = (code: unknown): ChartwardenError => {
   if (code === 'ERR_HTTP_REQUEST_TIMEOUT') return new ChartwardenError('REQUEST_TIMEOUT')
-  if (code === 'HPE_HEADER_OVERFLOW') return new ChartwardenError('MESSAGE_TOO_LARGE', { message: 'The headers are larger than this service takes.' })
+  if (code === 'HPE_HEADER_OVERFLOW')
+    return new ChartwardenError('MESSAGE_TOO_LARGE', { message: 'The headers are larger than this service takes.' })
   return new ChartwardenError('INVALID_ARGUMENT', { message: 'This is not HTTP/1.1.' })
 }
 

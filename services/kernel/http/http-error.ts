@@ -18,7 +18,11 @@ interface FastifyFailure {
   readonly code?: unknown
   readonly statusCode?: unknown
   readonly validationContext?: string
-  readonly validation?: readonly { readonly instancePath: string; readonly message?: string; readonly params: Readonly<Record<string, unknown>> }[]
+  readonly validation?: readonly {
+    readonly instancePath: string
+    readonly message?: string
+    readonly params: Readonly<Record<string, unknown>>
+  }[]
 }
 
 /** Ajv's findings as fields: `subject.id`, or the name of the member that is missing or not known. */
@@ -45,6 +49,7 @@ export const toHttpError = (thrown: unknown): ChartwardenError => {
   // What @fastify/jwt itself finds wrong with a token.
   if (/^FA?ST_JWT_/.test(code)) return new ChartwardenError('TOKEN_REFUSED', { cause: thrown })
   // The parser of bodies refuses "__proto__" members and malformed JSON with a bare 400.
-  if (failure.statusCode === 400) return new ChartwardenError('INVALID_ARGUMENT', { message: 'The body is not JSON that is read here.', cause: thrown })
+  if (failure.statusCode === 400)
+    return new ChartwardenError('INVALID_ARGUMENT', { message: 'The body is not JSON that is read here.', cause: thrown })
   return new ChartwardenError('INTERNAL', { cause: thrown })
 }

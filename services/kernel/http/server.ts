@@ -1,4 +1,4 @@
-import { fastify, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
+import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from 'fastify'
 import { ChartwardenError } from '../errors.ts'
 import { formatHostPort, type HostPort } from '../host-port.ts'
 import type { Randomness } from '../ids.ts'

@@ -15,8 +15,8 @@ import { waitUntil } from './wait.ts'
 /** The mark of a data directory: set as `cluster_name`, which the postmaster and each of its processes show on their command lines. */
 export const directoryMark = (dataDirectory: string): string => `chartwarden[${directoryIdentity(dataDirectory)}]`
 
-/** `initdb …`, `/path with spaces/postgres -D …`, or the title of a server process: `postgres: <cluster name>: …`. */
-const isPostgres = (command: string): boolean => /^postgres: |(^|[\\/])(postgres|initdb)(\.exe)?"?( -|$)/.test(command)
+/** `/path/postgres`, followed by ` -D …` where the arguments are not apart, or the title of a server process: `postgres: <cluster name>: …`. */
+const isPostgres = (program: string): boolean => /^postgres: |(^|[\\/])(postgres|initdb)(\.exe)?"?( -|$)/.test(program)
 
 export interface DataDirectoryFacts {
   readonly mark: string
@@ -28,7 +28,7 @@ export interface DataDirectoryFacts {
 /** Whether the process belongs to the server of the data directory. */
 export const belongsTo = (row: ProcessRow, directory: DataDirectoryFacts): boolean => {
   if (row.uid !== undefined && row.uid !== directory.uid) return false
-  if (!isPostgres(row.command)) return false
+  if (!isPostgres(row.program)) return false
   // Where the system tells the working directory, it decides: a command line could name a mark that was given to this directory's copy.
   return row.workingDirectory === undefined ? row.command.includes(directory.mark) : row.workingDirectory === directory.identity
 }

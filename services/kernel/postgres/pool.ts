@@ -1,7 +1,8 @@
 import { Kysely, PostgresDialect } from 'kysely'
 import pg from 'pg'
-import type { Logger } from 'pino'
+
 import { errorCode } from './error-code.ts'
+import type { WarningLog } from './warning-log.ts'
 
 /** A group role that every connection of a pool takes on, so that a login that may do more is held to the group's rights. */
 export interface TakenRole {
@@ -14,7 +15,7 @@ export interface PoolOptions {
   readonly url: string
   /** Shown by the server in pg_stat_activity. */
   readonly applicationName: string
-  readonly logger: Pick<Logger, 'warn'>
+  readonly logger: WarningLog
   /** Most connections at once. Default 10. */
   readonly max?: number
   /** The server ends a statement that runs longer; milliseconds, 0 for never. Default 30,000. */

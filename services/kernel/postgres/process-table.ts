@@ -8,6 +8,8 @@ export interface ProcessRow {
   readonly startedAt: string
   /** Undefined where the system has no such numbers. */
   readonly uid: number | undefined
+  /** The name it runs under (`argv[0]`); the whole command line where the system does not tell them apart. */
+  readonly program: string
   /** Program and arguments, separated by spaces. */
   readonly command: string
   /** `<device>:<inode>` of its working directory; undefined where we may not know. */
@@ -43,6 +45,7 @@ const linuxProcess = (pid: number): ProcessRow | undefined => {
     pid,
     startedAt: startTime,
     uid,
+    program: (command.split('\0')[0] as string).trim(),
     command: command.replaceAll('\0', ' ').trim(),
     workingDirectory: attempt(() => directoryIdentity(`${directory}/cwd`)),
   }
@@ -60,7 +63,9 @@ const posixProcesses = (selection: readonly string[]): readonly ProcessRow[] => 
   return (listing ?? '').split('\n').flatMap((line) => {
     const [, pid, uid, state, startedAt, command] = psPattern.exec(line) ?? []
     if (pid === undefined || startedAt === undefined || command === undefined || state?.startsWith('Z')) return []
-    return [{ pid: Number(pid), startedAt, uid: Number(uid), command: command.trim(), workingDirectory: undefined }]
+    return [
+      { pid: Number(pid), startedAt, uid: Number(uid), program: command.trim(), command: command.trim(), workingDirectory: undefined },
+    ]
   })
 }
 
@@ -72,6 +77,7 @@ const windowsProcesses = (filter: string): readonly ProcessRow[] => {
     pid: row.ProcessId,
     startedAt: String(row.Started),
     uid: undefined,
+    program: row.CommandLine ?? '',
     command: row.CommandLine ?? '',
     workingDirectory: undefined,
   }))

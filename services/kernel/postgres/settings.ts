@@ -1,8 +1,9 @@
 import type { Pool } from 'pg'
-import type { Logger } from 'pino'
+
 import { StartError } from '../start-error.ts'
 import { errorCode } from './error-code.ts'
 import { groupRoles } from './roles.ts'
+import type { WarningLog } from './warning-log.ts'
 
 /**
  * What a database must promise before anything is served from it: an acknowledged commit survives a crash, and the login cannot reach
@@ -122,7 +123,7 @@ export const readDatabaseFacts = async (pool: Pool, role: DatabaseRole): Promise
 export interface CheckDatabaseOptions {
   readonly mode: 'development' | 'production'
   readonly role: DatabaseRole
-  readonly logger: Pick<Logger, 'warn'>
+  readonly logger: WarningLog
 }
 
 /**

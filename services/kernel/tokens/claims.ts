@@ -37,7 +37,10 @@ const clinicPattern = /^[a-z0-9-]{1,63}$/
 const maxSubject = 256
 
 const readClinics = ({ clinic, clinics }: Json): ReadonlySet<string> | undefined => {
-  const named = [...(clinic === undefined ? [] : [clinic]), ...(clinics === undefined ? [] : Array.isArray(clinics) ? clinics : [undefined])]
+  const named = [
+    ...(clinic === undefined ? [] : [clinic]),
+    ...(clinics === undefined ? [] : Array.isArray(clinics) ? clinics : [undefined]),
+  ]
   // The operator's own ledger has a name no clinic can have, so a token that asks for it is refused here.
   return named.every((name) => typeof name === 'string' && clinicPattern.test(name)) ? new Set(named as string[]) : undefined
 }
@@ -56,7 +59,8 @@ export const checkClaims = (claims: Json, { issuer, audience, clockToleranceMs }
   if (Array.isArray(aud) ? !aud.includes(audience) : aud !== audience) return refused('audience_not_accepted')
   if (!isTime(exp)) return refused('expiry_missing')
   if (nbf !== undefined && !isTime(nbf)) return refused('not_before_malformed')
-  if (typeof sub !== 'string' || sub === '' || sub.length > maxSubject || !sub.isWellFormed() || /\p{Cc}/u.test(sub)) return refused('subject_malformed')
+  if (typeof sub !== 'string' || sub === '' || sub.length > maxSubject || !sub.isWellFormed() || /\p{Cc}/u.test(sub))
+    return refused('subject_malformed')
   const clinics = readClinics(claims)
   if (clinics === undefined) return refused('clinics_malformed')
   const scopes = readScopes(claims['scope'])

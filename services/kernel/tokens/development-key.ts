@@ -1,5 +1,5 @@
 /** Development mode signs its own tokens with a key in the state directory. Production never reads it. */
-import { createHash, generateKeyPairSync, type JsonWebKey, createPrivateKey, createPublicKey } from 'node:crypto'
+import { createHash, createPrivateKey, createPublicKey, generateKeyPairSync, type JsonWebKey } from 'node:crypto'
 import { link, mkdir, readFile, stat, unlink, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { createSigner } from 'fast-jwt'
@@ -23,12 +23,15 @@ export const developmentKeyFile = (stateDir: string): string => join(stateDir, '
 
 /** RFC 7638 thumbprint of an Ed25519 key (members of RFC 8037, appendix A.3). */
 const thumbprint = (jwk: JsonWebKey): string =>
-  createHash('sha256').update(JSON.stringify({ crv: jwk.crv, kty: jwk.kty, x: jwk.x })).digest('base64url')
+  createHash('sha256')
+    .update(JSON.stringify({ crv: jwk.crv, kty: jwk.kty, x: jwk.x }))
+    .digest('base64url')
 
 const refuseIfOthersCanRead = async (keyFile: string): Promise<void> => {
   if (process.platform === 'win32') return
   const { mode } = await stat(keyFile)
-  if ((mode & 0o077) !== 0) throw new StartError(`Other users can read the development key ${keyFile}; run chmod 600 on it, or delete it to have a new one made.`)
+  if ((mode & 0o077) !== 0)
+    throw new StartError(`Other users can read the development key ${keyFile}; run chmod 600 on it, or delete it to have a new one made.`)
 }
 
 /** Reads a key made by `openDevelopmentKey`. Throws StartError when there is none, others can read it, or it is damaged. */
@@ -81,7 +84,10 @@ export const openDevelopmentKey = async ({ stateDir, logger, randomness }: Devel
     () => false,
   )
   if (!exists) {
-    const { privateKey } = generateKeyPairSync('ed25519', { privateKeyEncoding: { type: 'pkcs8', format: 'pem' }, publicKeyEncoding: { type: 'spki', format: 'pem' } })
+    const { privateKey } = generateKeyPairSync('ed25519', {
+      privateKeyEncoding: { type: 'pkcs8', format: 'pem' },
+      publicKeyEncoding: { type: 'spki', format: 'pem' },
+    })
     await createOnce(keyFile, privateKey, randomness.uuid())
   }
   const key = await readDevelopmentKey(keyFile)

@@ -55,7 +55,11 @@ export const keyUrl = (url: string, timeoutMs = 5_000): KeyDocument => ({
   pollMs: 300_000,
   mayBeAbsent: true,
   read: async () => {
-    const response = await fetch(url, { redirect: 'error', signal: AbortSignal.timeout(timeoutMs), headers: { accept: 'application/json' } })
+    const response = await fetch(url, {
+      redirect: 'error',
+      signal: AbortSignal.timeout(timeoutMs),
+      headers: { accept: 'application/json' },
+    })
     if (response.status !== 200) {
       await response.body?.cancel()
       throw new Error(`answered with status ${response.status}`)

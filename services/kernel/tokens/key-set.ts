@@ -34,7 +34,8 @@ const readKey = (member: unknown, index: number): Read => {
   if (typeof member !== 'object' || member === null || Array.isArray(member)) return { unusable: `member ${index} is not an object` }
   const jwk = member as Record<string, unknown>
   const kid = jwk['kid']
-  if (kid !== undefined && (typeof kid !== 'string' || kid === '' || kid.length > 256)) return { unusable: `the kid of member ${index} is not a short text` }
+  if (kid !== undefined && (typeof kid !== 'string' || kid === '' || kid.length > 256))
+    return { unusable: `the kid of member ${index} is not a short text` }
   const name = kid === undefined ? `member ${index}` : `key ${JSON.stringify(kid)}`
   // Whoever can read this file could sign; a symmetric key here would let anyone who may verify sign as well.
   if (jwk['kty'] === 'oct') return { unusable: `${name} is a symmetric key` }
@@ -79,7 +80,11 @@ export const parseKeySet = (text: string): KeySet => {
 }
 
 /** The key that a token's header names; without `kid` only where the set holds a single key. */
-export const findKey = (keys: readonly VerificationKey[], kid: string | undefined, algorithm: TokenAlgorithm): VerificationKey | undefined => {
+export const findKey = (
+  keys: readonly VerificationKey[],
+  kid: string | undefined,
+  algorithm: TokenAlgorithm,
+): VerificationKey | undefined => {
   if (kid === undefined) return keys.length === 1 && keys[0]?.algorithm === algorithm ? keys[0] : undefined
   return keys.find((key) => key.kid === kid && key.algorithm === algorithm)
 }

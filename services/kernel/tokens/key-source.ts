@@ -56,7 +56,9 @@ export const createKeySource = async ({ document, clock, timers, logger }: KeySo
 
   const refresh = (): Promise<void> => {
     reading ??= read()
-      .catch((err: unknown) => logger.error({ event: 'keys.refresh_failed', version, err }, 'token keys could not be refreshed; known keys stay in force'))
+      .catch((err: unknown) =>
+        logger.error({ event: 'keys.refresh_failed', version, err }, 'token keys could not be refreshed; known keys stay in force'),
+      )
       .finally(() => {
         reading = undefined
       })

@@ -143,7 +143,12 @@ export const createTokenVerifier = async (options: TokenVerifierOptions): Promis
     if (claims.kind !== 'caller') throw refuse(claims.cause, claims.kind === 'expired' ? 'TOKEN_EXPIRED' : 'TOKEN_REFUSED')
     const { caller } = claims
     const verified = { caller, publicKey: key.pem }
-    cache.set(fingerprint, { ...verified, keySetVersion, expiresAt: caller.expiresAt + clockToleranceMs, keepUntil: clock.monotonic() + cacheMs })
+    cache.set(fingerprint, {
+      ...verified,
+      keySetVersion,
+      expiresAt: caller.expiresAt + clockToleranceMs,
+      keepUntil: clock.monotonic() + cacheMs,
+    })
     return verified
   }
 

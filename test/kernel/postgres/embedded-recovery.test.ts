@@ -40,7 +40,7 @@ t.test('after kill -9 of the service the next start stops the server that was le
   t.strictSame(await recall(after.adminUrl), [{ id: 42 }])
   t.equal(serverProcesses(dataDirectory).filter((row) => row.command.includes(' -D ')).length, 1, 'one server')
   const report = second.events.find((event) => event.logEvent === 'postgres.leftovers_stopped')
-  t.ok((report?.pids as number[]).includes(before.pid))
+  t.ok(report !== undefined && (report.pids as number[]).includes(before.pid))
   t.notOk(
     second.events.some((event) => /was not properly shut down/.test(String(event.line))),
     'the old server shut down in order',
