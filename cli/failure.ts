@@ -25,7 +25,9 @@ export const failureOf = (thrown: unknown): Failure => {
 /** Plain words for people; each line is safe on a terminal. */
 export const failureText = (failure: Failure): string => {
   const reason = failure.reason === 'USAGE' ? '' : ` (${failure.reason})`
-  const fields = failure.fields.map((field) => `  ${printable(field.field)}: ${printable(field.description)}\n`)
+  const fields = failure.fields
+    .filter(({ field, description }) => failure.message !== `${field}: ${description}`)
+    .map((field) => `  ${printable(field.field)}: ${printable(field.description)}\n`)
   return `chartwarden: ${printable(failure.message)}${reason}\n${fields.join('')}`
 }
 

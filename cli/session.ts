@@ -24,6 +24,8 @@ export interface ConnectNeeds {
   readonly clinics: readonly string[]
   /** Scopes a development token is made with. */
   readonly scopes: readonly Scope[]
+  /** `sub` of a development token; defaults to `chartwarden-cli`. */
+  readonly subject?: string
   /** host:port, when it is not the session's own. */
   readonly address?: string
 }

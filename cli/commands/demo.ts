@@ -11,8 +11,8 @@ import type { Session } from '../session.ts'
 /** Runs the demo against the service that the session reaches, or the one at `address`, and prints what happened. */
 export const demonstrate = async (session: Session, address = session.address): Promise<Outcome> => {
   const clinics = [demoClinic.clinic]
-  const software = await session.connect({ clinics, scopes: demoScopes.software, address })
-  const forPersons = await session.connect({ clinics, scopes: demoScopes.forPersons, address })
+  const software = await session.connect({ clinics, scopes: demoScopes.software, subject: 'demo-practice-software', address })
+  const forPersons = await session.connect({ clinics, scopes: demoScopes.forPersons, subject: 'demo-administration', address })
   let progress: Progress | undefined
   try {
     const result = await runDemo({

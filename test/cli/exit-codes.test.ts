@@ -60,7 +60,9 @@ t.test("a refused start is the operator's to mend", async (t) => {
 
 t.test('wrong fields are listed, in text and in JSON', async (t) => {
   const failure = failureOf(invalidField('purpose', 'is not a code'))
-  t.equal(failureText(failure), 'chartwarden: purpose: is not a code (INVALID_ARGUMENT)\n  purpose: is not a code\n')
+  t.equal(failureText(failure), 'chartwarden: purpose: is not a code (INVALID_ARGUMENT)\n', 'once is enough')
+  const two = { ...failure, message: 'The request is wrong.', fields: [...failure.fields, { field: 'id', description: 'is empty' }] }
+  t.equal(failureText(two), 'chartwarden: The request is wrong. (INVALID_ARGUMENT)\n  purpose: is not a code\n  id: is empty\n')
   t.strictSame(JSON.parse(failureJson(failure)), {
     error: {
       reason: 'INVALID_ARGUMENT',

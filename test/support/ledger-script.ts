@@ -1,6 +1,7 @@
 /** Writes a clinic's history, entry by entry, as access would: real vault, real entries, any engine. */
-import { type EventData, stateChanging } from '../../services/access/events.ts'
+
 import type { SubjectReference } from '../../services/access/events.ts'
+import { type EventData, stateChanging } from '../../services/access/events.ts'
 import { composeEntry } from '../../services/audit/compose-entry.ts'
 import { entryId } from '../../services/audit/entry.ts'
 import { identityEntryId } from '../../services/audit/identities.ts'
@@ -52,9 +53,17 @@ export interface LedgerScript {
   writeRaw(type: string, data: object, options?: WriteOptions): Promise<Written>
   /** Bytes that are no entry at all. */
   writeBytes(type: string, bytes: Uint8Array): Promise<Written>
-  decided(outcome: 'permit' | 'deny' | 'probe', access: Access, data?: Partial<EventData['chartwarden.access.decided.v1']>): Promise<Written>
+  decided(
+    outcome: 'permit' | 'deny' | 'probe',
+    access: Access,
+    data?: Partial<EventData['chartwarden.access.decided.v1']>,
+  ): Promise<Written>
   recorded(access: Access, data?: Partial<EventData['chartwarden.access.recorded.v1']>): Promise<Written>
-  granted(subject: SubjectReference, role: string, period?: { readonly from?: number; readonly until?: number; readonly by?: SubjectReference }): Promise<Written>
+  granted(
+    subject: SubjectReference,
+    role: string,
+    period?: { readonly from?: number; readonly until?: number; readonly by?: SubjectReference },
+  ): Promise<Written>
   revoked(subject: SubjectReference, role: string, grants: readonly Written[], time?: number): Promise<Written>
   offboarded(subject: SubjectReference, options?: { readonly time?: number; readonly by?: SubjectReference }): Promise<Written>
   reinstated(subject: SubjectReference, time?: number): Promise<Written>

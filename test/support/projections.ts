@@ -3,8 +3,8 @@ import type pg from 'pg'
 import { pino } from 'pino'
 import type { Test } from 'tap'
 import { createMemoryEngine } from '../../services/audit/engines/memory.ts'
-import { ledgerMigrations } from '../../services/audit/engines/postgres/migrations.ts'
 import { numberOf, positionOf } from '../../services/audit/engines/position.ts'
+import { ledgerMigrations } from '../../services/audit/engines/postgres/migrations.ts'
 import type { FeedBatch, LedgerEngine, LedgerFeed, StoredEntry } from '../../services/audit/ledger.ts'
 import { createVault } from '../../services/audit/vault/create-vault.ts'
 import { createMasterKey } from '../../services/audit/vault/master-key.ts'
@@ -91,7 +91,11 @@ export const createProjectionHouse = async (t: Test): Promise<ProjectionHouse> =
   const queryPool = open(database.queryUrl, 'query')
   const engine = createMemoryEngine({ clock: systemClock })
   const keyStore = createMemoryKeyStore()
-  const vault = createVault({ masterKey: createMasterKey(systemRandomness.bytes(32), systemRandomness), keyStore, randomness: systemRandomness })
+  const vault = createVault({
+    masterKey: createMasterKey(systemRandomness.bytes(32), systemRandomness),
+    keyStore,
+    randomness: systemRandomness,
+  })
 
   const rows: ProjectionHouse['rows'] = async (table) => {
     const result = await adminPool.query<Record<string, unknown>>(

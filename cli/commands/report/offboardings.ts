@@ -20,6 +20,8 @@ const columns: readonly Column<OffboardingRow>[] = [
   { name: 'grants_ended', value: (row) => row.grantsEnded.map((grant) => grant.role).join(', ') },
   { name: 'attempts_after_exit', value: (row) => String(row.attemptsAfterExit) },
   { name: 'last_attempt', value: (row) => timeText(row.lastAttempt) },
+  { name: 'unknown_subject', value: (row) => (row.unknownSubject ? 'yes' : '') },
+  { name: 'reinstated_at', value: (row) => timeText(row.reinstatedAt), wide: true },
   { name: 'revision', value: (row) => (row.entry === undefined ? '' : String(row.entry.revision)) },
   { name: 'entry_id', value: (row) => row.entry?.id ?? '', wide: true },
 ]

@@ -33,7 +33,7 @@ export const showCommand = (act: Act): Command =>
   ).action(
     act(async (session, command) => {
       const options = command.opts<ClinicOptions>()
-      const { staff } = await session.connect(needsOf(options, 'staff.read'))
+      const { staff } = await session.connect(needsOf(options, 'staff.read', 'audit.unseal'))
       const answer = await staff.getStaff({ ...clinicFields(options), subject: command.processedArgs[0] as TypedId })
       if (session.json) await session.print(`${JSON.stringify(messageJson(GetStaffResponseSchema, answer))}\n`)
       else if (answer.staff !== undefined) await session.print(personText(answer.staff, answer.completeToRevision))

@@ -17,28 +17,35 @@ t.test('every decision and every recorded access becomes one row of its kind', a
   await house.catchUp()
 
   const rows = await house.rows('access_history')
-  t.match(
-    rows,
-    [
-      { revision: Number(permit.revision), kind: 'authorised', decision: 'permit', rule: 'role/dentist#1', decision_entry_id: null, flags: [] },
-      { revision: Number(deny.revision), kind: 'refused', decision: 'deny', resource_type: 'invoice', action: 'export', purpose: 'HPAYMT' },
-      { revision: Number(probe.revision), kind: 'probed', decision: 'permit' },
-      {
-        revision: Number(performed.revision),
-        kind: 'performed',
-        decision: null,
-        decision_entry_id: permit.id,
-        flags: ['purpose_unstated'],
-        occurred_at: '2026-11-22T10:00:00.123456+00:00',
-        reason_code: '',
-        rule: '',
-      },
-    ],
-  )
+  t.match(rows, [
+    {
+      revision: Number(permit.revision),
+      kind: 'authorised',
+      decision: 'permit',
+      rule: 'role/dentist#1',
+      decision_entry_id: null,
+      flags: [],
+    },
+    { revision: Number(deny.revision), kind: 'refused', decision: 'deny', resource_type: 'invoice', action: 'export', purpose: 'HPAYMT' },
+    { revision: Number(probe.revision), kind: 'probed', decision: 'permit' },
+    {
+      revision: Number(performed.revision),
+      kind: 'performed',
+      decision: null,
+      decision_entry_id: permit.id,
+      flags: ['purpose_unstated'],
+      occurred_at: '2026-11-22T10:00:00.123456+00:00',
+      reason_code: '',
+      rule: '',
+    },
+  ])
   t.equal(rows.length, 4)
   const entries = await house.entries()
   const entry = entries.find(({ id }) => id === permit.id)
-  t.ok(entry !== undefined && rows[0]?.leaf_hash === `\\x${Buffer.from(leafHash(entry.bytes)).toString('hex')}`, 'the leaf hash pins the entry')
+  t.ok(
+    entry !== undefined && rows[0]?.leaf_hash === `\\x${Buffer.from(leafHash(entry.bytes)).toString('hex')}`,
+    'the leaf hash pins the entry',
+  )
   t.match(rows[0], {
     clinic: 'north',
     entry_id: permit.id,
@@ -74,7 +81,9 @@ t.test('a decision about an administrative call stands under its own type and is
   const anna = await script.staff('anna')
   await script.decided('deny', { subject: anna, resourceType: 'staff_account', action: 'update' }, { operation: 'grant_role', purpose: '' })
   await house.catchUp()
-  t.match(await house.rows('access_history'), [{ kind: 'refused', resource_type: 'staff_account', flags: ['administrative'], patient: null }])
+  t.match(await house.rows('access_history'), [
+    { kind: 'refused', resource_type: 'staff_account', flags: ['administrative'], patient: null },
+  ])
 })
 
 t.test('what a person does after leaving is marked, by order for decisions and by occurrence for recorded accesses', async (t) => {

@@ -1,0 +1,109 @@
+/** The generated pages of docs/reference, each from the table that the code itself works by. */
+import type { Command } from 'commander'
+import { exitCodes } from '../cli/exit-codes.ts'
+import { createProgram } from '../cli/program.ts'
+import { configVariables } from '../services/kernel/config.ts'
+import { errorCatalogue, grpcCode } from '../services/kernel/errors.ts'
+import { methodRules, type PersonNeeds, scopes } from '../services/kernel/scopes.ts'
+
+const cell = (text: string): string => text.replaceAll('|', '\\|').replaceAll('<', '\\<')
+const code = (text: string): string => `\`${text}\``
+
+const table = (head: readonly string[], rows: readonly (readonly string[])[]): string =>
+  [head, head.map(() => '---'), ...rows.map((row) => row.map(cell))].map((row) => `| ${row.join(' | ')} |`).join('\n')
+
+const page = (title: string, source: string, ...parts: readonly string[]): string =>
+  [`# ${title}`, `<!-- Generated from ${source} by \`npm run generate\`. Do not edit. -->`, ...parts].join('\n\n').concat('\n')
+
+const defaults = ({ development, production }: Readonly<Record<'development' | 'production', string | undefined>>): string => {
+  const show = (value: string | undefined): string => (value === undefined ? 'unset' : code(value))
+  return development === production ? show(development) : `${show(development)}; production: ${show(production)}`
+}
+
+const configuration = (): string =>
+  page(
+    'Configuration',
+    'services/kernel/config-variables.ts',
+    'The service is configured by environment variables only. An empty variable counts as unset. A wrong value, or an unknown name that begins with `CHARTWARDEN_`, stops the start with one line.',
+    table(
+      ['Variable', 'Meaning', 'Must be', 'Unit', 'Default', 'In production'],
+      configVariables.map((variable) => [
+        code(variable.name),
+        `${variable.meaning}${variable.secret ? ' Secret: never printed.' : ''}`,
+        variable.allowed,
+        variable.unit ?? '',
+        defaults(variable.default),
+        variable.requiredInProduction ? 'required' : '',
+      ]),
+    ),
+  )
+
+const grpcName = (number: number): string =>
+  (Object.entries(grpcCode).find(([, value]) => value === number)?.[0] ?? String(number)).replace(/[A-Z]/g, '_$&').toUpperCase()
+
+const errors = (): string =>
+  page(
+    'Errors',
+    'services/kernel/errors.ts',
+    'Every fault carries a `google.rpc.ErrorInfo` whose `reason` is from this table; faults of single fields are named in `google.rpc.BadRequest`. A reason never changes its meaning. "Retry" says that the same call, with the same `request_id`, may succeed later.',
+    table(
+      ['Reason', 'gRPC', 'HTTP', 'Retry', 'Message'],
+      Object.entries(errorCatalogue).map(([reason, row]) => [code(reason), grpcName(row.grpc), String(row.http), row.retry ? 'yes' : 'no', row.message]),
+    ),
+  )
+
+const needs = (person: PersonNeeds): string => {
+  if (person === 'nothing') return ''
+  if (person === 'share_of_each_type') return '`share` on each resource type shared'
+  return `${code(person.action)} on ${code(person.resourceType)}`
+}
+
+const scopesAndMethods = (): string =>
+  page(
+    'Scopes and methods',
+    'services/kernel/scopes.ts',
+    'What a token may be for: its `scope` claim, separated by spaces.',
+    table(
+      ['Scope', 'Meaning'],
+      Object.entries(scopes).map(([scope, meaning]) => [code(scope), meaning]),
+    ),
+    'What each method needs: a scope of the token and, where a person is named in `on_behalf_of`, a permission on that person’s own roles.',
+    table(
+      ['Method', 'Scope', 'The person named needs'],
+      Object.entries(methodRules).map(([method, rule]) => [code(method), code(rule.scope), needs(rule.person)]),
+    ),
+  )
+
+/** Commands that do something, with the words that lead to them; groups only lead on. */
+const leaves = (command: Command, words: readonly string[]): readonly (readonly [string, Command])[] =>
+  command.commands.length === 0
+    ? [[words.join(' '), command]]
+    : command.commands.flatMap((child) => leaves(child, [...words, child.name()]))
+
+const commandLine = (): string => {
+  const program = createProgram(() => async () => {})
+  const help = (command: Command): string =>
+    `\`\`\`text\n${command.configureHelp({ ...command.configureHelp(), helpWidth: 100, showGlobalOptions: false }).helpInformation().trimEnd()}\n\`\`\``
+  return page(
+    'Command line',
+    'cli/',
+    'From a checkout: `npx chartwarden <command>`. The options of the first section go with every command.',
+    '## chartwarden',
+    help(program),
+    ...leaves(program, []).flatMap(([words, command]) => [`## ${words}`, help(command)]),
+    '## Exit codes',
+    table(
+      ['Code', 'Name', 'Meaning'],
+      Object.entries(exitCodes).map(([name, row]) => [String(row.code), name, row.meaning]),
+    ),
+  )
+}
+
+/** File name in docs/reference and text of every generated page. */
+export const referencePages = (): ReadonlyMap<string, string> =>
+  new Map([
+    ['configuration.md', configuration()],
+    ['errors.md', errors()],
+    ['scopes-and-methods.md', scopesAndMethods()],
+    ['command-line.md', commandLine()],
+  ])
