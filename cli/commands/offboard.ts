@@ -1,6 +1,6 @@
 import type { Timestamp } from '@bufbuild/protobuf/wkt'
 import { Command } from 'commander'
-import { OffboardResponseSchema } from '../../proto/gen/chartwarden/access/v1/administration_pb.js'
+import { type OffboardResponse, OffboardResponseSchema } from '../../proto/gen/chartwarden/access/v1/administration_pb.js'
 import { type ChangeOptions, withChange } from '../input/common-options.ts'
 import { parseTime, parseTypedId, type TypedId } from '../input/parsers.ts'
 import { count, entryText, subjectText } from '../output/describe.ts'
@@ -13,6 +13,22 @@ interface OffboardOptions extends ChangeOptions {
   readonly reason: string
   readonly effective?: Timestamp
 }
+
+const answerText = (name: string, answer: OffboardResponse): string => {
+  const repeat = answer.replayed ? ' (a repeat)' : ''
+  const entry = `  ${entryText(answer.entry)}\n`
+  if (answer.unknownSubject) return `${name} is barred; nobody's access ended${repeat}.\n${entry}`
+  const ended = [count(answer.grantsEnded, 'grant'), count(answer.sharesEnded, 'share'), count(answer.relationshipsEnded, 'relationship')]
+  return `${name} has no access any more${repeat}; ended: ${ended.join(', ')}.\n${entry}`
+}
+
+const unknownText = (name: string, clinic: string): string =>
+  `\nWARNING: NOBODY CALLED ${name} WAS KNOWN IN CLINIC ${clinic}.\n` +
+  'The identifier is barred and the attempt is recorded, but no one has lost access. Check the spelling and offboard the right person.'
+
+const unknownJson = JSON.stringify({
+  warning: { reason: 'SUBJECT_UNKNOWN', message: 'Nobody of this identifier was known: it is barred; check the spelling.' },
+})
 
 export const offboardCommand = (act: Act): Command =>
   withChange(
@@ -39,25 +55,9 @@ export const offboardCommand = (act: Act): Command =>
           }),
         )
         const name = printable(subjectText(person))
-        if (session.json) await session.print(`${JSON.stringify(messageJson(OffboardResponseSchema, answer))}\n`)
-        else {
-          const ended = [
-            count(answer.grantsEnded, 'grant'),
-            count(answer.sharesEnded, 'share'),
-            count(answer.relationshipsEnded, 'relationship'),
-          ].join(', ')
-          await session.print(
-            `${name} has no access any more${answer.replayed ? ' (a repeat)' : ''}; ended: ${ended}.\n  ${entryText(answer.entry)}\n`,
-          )
-        }
+        await session.print(session.json ? `${JSON.stringify(messageJson(OffboardResponseSchema, answer))}\n` : answerText(name, answer))
         if (!answer.unknownSubject) return 'ok'
-        await session.note(
-          session.json
-            ? JSON.stringify({
-                warning: { reason: 'SUBJECT_UNKNOWN', message: 'Nobody of this identifier was known: it is barred; check the spelling.' },
-              })
-            : `\nWARNING: NOBODY CALLED ${name} WAS KNOWN IN CLINIC ${options.clinic}.\nThe identifier is barred and the attempt is recorded, but no one has lost access. Check the spelling and offboard the right person.`,
-        )
+        await session.note(session.json ? unknownJson : unknownText(name, options.clinic))
         return 'unknownPerson'
       }),
     )

@@ -51,6 +51,10 @@ export interface Batcher extends Ledger {
 const mebibyte = 1_048_576
 const retryAfterSeconds = 1
 
+/** That the ledger lost entries is said as it is; every other fault means that it cannot record now. */
+const faultOf = (cause: unknown): ChartwardenError =>
+  cause instanceof ChartwardenError && cause.reason === 'LEDGER_REGRESSED' ? cause : new ChartwardenError('LEDGER_UNAVAILABLE', { cause })
+
 const countOutcomes = (outcomes: readonly EngineOutcome[] | undefined, appends: number): BatchStats['outcomes'] => {
   const counts = { stored: 0, duplicate: 0, mismatch: 0, moved: 0, stale: 0, again: 0, failed: outcomes ? 0 : appends }
   for (const outcome of outcomes ?? []) counts[outcome.kind] += 1
@@ -117,7 +121,7 @@ export const createBatcher = (options: BatcherOptions): Batcher => {
       outcomes = await send(batch)
       settle(batch, outcomes)
     } catch (cause) {
-      const fault = new ChartwardenError('LEDGER_UNAVAILABLE', { cause })
+      const fault = faultOf(cause)
       for (const queued of batch) queued.reject(fault)
     }
     onBatch?.({

@@ -72,6 +72,9 @@ const refuseUnknown = (environment: Environment): void => {
   }
 }
 
+/** A value that was refused; a user and password that do not belong in it are left out. */
+const shown = (text: string): string => JSON.stringify(text.replace(/\/\/[^/]*@/, '//…@').slice(0, 100))
+
 /** An empty variable counts as one that is not set, as compose files write it. */
 const createReader = (environment: Environment, mode: Mode) => {
   const read = <T>(row: Row<T>): T | undefined => {
@@ -83,7 +86,7 @@ const createReader = (environment: Environment, mode: Mode) => {
     }
     const value = row.parse(text)
     if (value === undefined) {
-      throw new StartError(`${row.name} must be ${row.allowed}${row.secret ? '' : `, not ${JSON.stringify(text.slice(0, 100))}`}.`)
+      throw new StartError(`${row.name} must be ${row.allowed}${row.secret ? '' : `, not ${shown(text)}`}.`)
     }
     return value
   }

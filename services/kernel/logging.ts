@@ -77,7 +77,7 @@ const redact = (line: Record<string, unknown>, depth = 0): Record<string, unknow
     const value = line[name]
     let shown = value
     if (names.has(name)) shown = censor
-    else if (value instanceof Error) shown = describeError(value)
+    else if (value instanceof Error || name === 'err') shown = describeError(value)
     else if (typeof value === 'object' && value !== null)
       shown = depth < maxDepth ? redact(value as Record<string, unknown>, depth + 1) : censor
     if (shown === value) continue

@@ -82,7 +82,6 @@ export const createProjections = (options: ProjectionsOptions): Projections => {
     people: createPeople(),
     progress,
     tokens: createPageTokens({ key: pageTokenKey, clock }),
-    clock,
   })
   const db = onPool(feedPool)
   const lag = async (): Promise<Lag> => {

@@ -8,8 +8,8 @@ export interface Progress {
   advanced(clinic: string, revision: bigint): void
   /**
    * Returns once the read models of the clinic are complete to the revision: at once when this process brings them there, within a second
-   * when another replica does. Throws DEADLINE_EXCEEDED when the deadline (a reading of the monotonic clock, in milliseconds) passes first
-   * or the signal aborts.
+   * when another replica does. Throws DEADLINE_EXCEEDED when the deadline (a reading of the monotonic clock, in milliseconds) passes first,
+   * CALL_CANCELLED when the signal aborts.
    */
   waitFor(clinic: string, revision: bigint, deadline: number, signal: AbortSignal): Promise<void>
 }
@@ -47,7 +47,8 @@ export const createProgress = ({ read, clock }: ProgressOptions): Progress => {
     },
     waitFor: async (clinic, revision, deadline, signal) => {
       for (let poll = firstPoll; ; poll = Math.min(poll * 2, longestPoll)) {
-        if (signal.aborted || clock.monotonic() >= deadline) throw new ChartwardenError('DEADLINE_EXCEEDED')
+        if (clock.monotonic() >= deadline) throw new ChartwardenError('DEADLINE_EXCEEDED')
+        if (signal.aborted) throw new ChartwardenError('CALL_CANCELLED')
         const reached = await read(clinic, deadline)
         if (reached !== undefined && reached >= revision) return
         await sleep(clinic, revision, Math.max(1, Math.min(poll, deadline - clock.monotonic())), signal)

@@ -90,7 +90,7 @@ const cases: readonly Case[] = [
   { what: 'a membership of another period', command: join, undone: [{ ...join, until: later }] },
   { what: 'a removal', command: leave, before: [join], undone: [join] },
   { what: 'a share', command: share, ends: true },
-  { what: 'a share with someone who left', command: share, undone: [offboard] },
+  { what: 'a share with someone who left', command: share, undone: [offboard], ends: true },
 ]
 
 for (const { what, command, before = [], kept = [], undone = [], ends = false } of cases) {

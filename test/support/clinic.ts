@@ -58,7 +58,11 @@ export const hire = async ({ people }: Clients, clinic: string, id: string, role
 }
 
 /** May this person read the treatment record of a patient? */
-export const readRecord = (clinic: string, id: string, over: { readonly requestId?: string; readonly patient?: string; readonly probe?: boolean } = {}) => ({
+export const readRecord = (
+  clinic: string,
+  id: string,
+  over: { readonly requestId?: string; readonly patient?: string; readonly probe?: boolean } = {},
+) => ({
   requestId: over.requestId ?? randomUUID(),
   clinic,
   subject: staff(id),

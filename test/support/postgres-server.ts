@@ -111,6 +111,16 @@ export const copyDirectory = (source: string, target: string): void => {
   if (status !== 0) throw new Error(`copying ${source} failed: ${stderr}`)
 }
 
+/** The server never keeps this process alive, so whoever waits for its end must. */
+const stayingAlive = async (promise: Promise<unknown>): Promise<void> => {
+  const timer = setInterval(() => {}, 60_000)
+  try {
+    await promise
+  } finally {
+    clearInterval(timer)
+  }
+}
+
 /** By force it would crash a test that failed and left a client open, and hide why it failed. */
 const dropIfUnused = async (client: pg.Client, name: string): Promise<void> => {
   const { rowCount } = await client.query('select from pg_stat_activity where datname = $1', [name])
@@ -193,7 +203,7 @@ export const startTestServer = async (options: TestServerOptions = {}): Promise<
     createDatabase,
     kill: async (signal = 'SIGKILL') => {
       process.kill(current.pid, signal)
-      await current.exited
+      await stayingAlive(current.exited)
     },
     start: async () => {
       await stopLeftovers({ dataDirectory, clock: systemClock, graceMs: 0 })

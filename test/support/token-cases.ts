@@ -12,7 +12,11 @@ export interface TokenKeys {
   readonly ed: SigningKey
 }
 
-export const tokenKeys = (): TokenKeys => ({ rsa: signingKey('rsa', 'RS256'), ec: signingKey('ec', 'ES256'), ed: signingKey('ed', 'EdDSA') })
+export const tokenKeys = (): TokenKeys => ({
+  rsa: signingKey('rsa', 'RS256'),
+  ec: signingKey('ec', 'ES256'),
+  ed: signingKey('ed', 'EdDSA'),
+})
 
 /** Good claims at a moment, in milliseconds since the epoch. */
 export const claimsAt = (now: number): Record<string, unknown> => ({
@@ -63,13 +67,18 @@ export const badTokens = ({ rsa, ec, ed }: TokenKeys, now: number): readonly Bad
   const good = signJwt(ed, claims)
   const [header, payload, signature] = good.split('.') as [string, string, string]
   const refused = (what: string, token: string, cause: string): BadToken => ({ what, token, reason: 'TOKEN_REFUSED', cause })
-  const claim = (what: string, changed: Record<string, unknown>, cause: string): BadToken => refused(what, signJwt(ed, { ...claims, ...changed }), cause)
+  const claim = (what: string, changed: Record<string, unknown>, cause: string): BadToken =>
+    refused(what, signJwt(ed, { ...claims, ...changed }), cause)
   return [
     refused('alg none', unsignedJwt(claims), 'algorithm_not_accepted'),
     refused('alg none with a kid', unsignedJwt(claims, { kid: 'ed' }), 'algorithm_not_accepted'),
     refused('alg nOnE', unsignedJwt(claims, { alg: 'nOnE', kid: 'ed' }), 'algorithm_not_accepted'),
     refused('HS256 under the public key of RS256', signHs256(pem, claims, { kid: 'rsa' }), 'algorithm_not_accepted'),
-    refused('HS256 under the public key as JWK', signHs256(JSON.stringify(rsa.publicJwk), claims, { kid: 'rsa' }), 'algorithm_not_accepted'),
+    refused(
+      'HS256 under the public key as JWK',
+      signHs256(JSON.stringify(rsa.publicJwk), claims, { kid: 'rsa' }),
+      'algorithm_not_accepted',
+    ),
     refused('an HMAC under the public key that says RS256', signHs256(pem, claims, { alg: 'RS256', kid: 'rsa' }), 'signature_not_valid'),
     refused('an algorithm that is not the key’s', signJwt(ec, claims, { kid: 'rsa' }), 'kid_unknown'),
     refused('RS512', signJwt(rsa, claims, { alg: 'RS512' }), 'algorithm_not_accepted'),
@@ -78,7 +87,11 @@ export const badTokens = ({ rsa, ec, ed }: TokenKeys, now: number): readonly Bad
     refused('no kid where there are several keys', signJwt(ed, claims, { kid: undefined }), 'kid_missing'),
     refused('a kid that is not a text', signJwt(ed, claims, { kid: 7 }), 'kid_malformed'),
     refused('the signature of a stranger', signJwt(stranger, claims), 'signature_not_valid'),
-    refused('another payload under a good signature', `${header}.${Buffer.from('{"sub":"x"}').toString('base64url')}.${signature}`, 'signature_not_valid'),
+    refused(
+      'another payload under a good signature',
+      `${header}.${Buffer.from('{"sub":"x"}').toString('base64url')}.${signature}`,
+      'signature_not_valid',
+    ),
     refused('no signature', `${header}.${payload}.`, 'signature_not_valid'),
     refused('a signature cut short', good.slice(0, -4), 'signature_not_valid'),
     refused('a critical extension', signJwt(ed, claims, { crit: ['x'], x: 1 }), 'critical_extension'),

@@ -4,7 +4,7 @@ import type { Clock } from '../clock.ts'
 import type { Config, DatabaseUrls } from '../config.ts'
 import type { Randomness } from '../ids.ts'
 import { type EmbeddedPostgres, type ServerExit, startEmbeddedPostgres } from './embedded.ts'
-import { createPool, type TakenRole } from './pool.ts'
+import { createPool, endPool, type TakenRole } from './pool.ts'
 import { groupRoles } from './roles.ts'
 import { checkDatabase, type DatabaseRole } from './settings.ts'
 import { settlesWithin } from './wait.ts'
@@ -93,7 +93,7 @@ export const openDatabases = async (options: OpenDatabasesOptions): Promise<Data
     }
   }
   const close = async (): Promise<void> => {
-    const ending = Object.values(pools).flatMap((pool) => (pool === undefined ? [] : [pool.end()]))
+    const ending = Object.values(pools).flatMap((pool) => (pool === undefined ? [] : [endPool(pool)]))
     if (!(await settlesWithin(Promise.all(ending), poolEndMs))) {
       logger.warn({ event: 'postgres.connections_left' }, 'database connections were still in use at the end')
     }

@@ -31,11 +31,12 @@ export interface PoolOptions {
 
 /**
  * A pool whose lost connections never crash the process: the statement under way fails, an idle connection is replaced by the next call,
- * and both are logged. Connects when first used. End it with `end()`.
+ * and both are logged. Connects when first used. End it with `endPool`.
  */
 export const createPool = (options: PoolOptions): pg.Pool => {
   const { logger, applicationName, role } = options
   const lost = (thrown: Error): void => {
+    if (pool.ending) return
     logger.warn({ event: 'postgres.connection_lost', pool: applicationName, code: errorCode(thrown) }, 'lost a database connection')
   }
   const takeRole = async (client: pg.ClientBase, { name, required }: TakenRole): Promise<void> => {
@@ -68,3 +69,17 @@ export const createPool = (options: PoolOptions): pg.Pool => {
 
 /** A typed query builder over the pool; destroying it ends the pool. */
 export const createKysely = <Database>(pool: pg.Pool): Kysely<Database> => new Kysely<Database>({ dialect: new PostgresDialect({ pool }) })
+
+/** Ends the pool when its connections are no longer in use, and waits until they are closed, which `pool.end()` alone does not. */
+export const endPool = async (pool: pg.Pool): Promise<void> => {
+  let open = pool.totalCount
+  const closed = new Promise<void>((resolve) => {
+    if (open === 0) resolve()
+    pool.on('remove', () => {
+      open -= 1
+      if (open === 0) resolve()
+    })
+  })
+  await pool.end()
+  await closed
+}

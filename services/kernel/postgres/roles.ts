@@ -48,8 +48,8 @@ const createRole = async (client: pg.ClientBase, role: string, attributes: strin
 export const provisionRoles = async (client: pg.ClientBase, passwords: LoginPasswords): Promise<void> => {
   await client.query('select pg_catalog.pg_advisory_lock($1)', [provisioningLock])
   try {
-    for (const role of Object.values(groupRoles)) await createRole(client, role, 'nologin')
-    // Lets a migration hand the function over.
+    for (const role of Object.values(groupRoles)) await createRole(client, role, 'nologin noinherit')
+    // Lets a migration hand the function over; without inheriting, so the owner's logins do not gain the policies of `append`.
     await client.query(`grant ${groupRoles.append} to ${groupRoles.owner}`)
     for (const purpose of purposes) {
       const role = loginRoles[purpose]

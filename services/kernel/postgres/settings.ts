@@ -24,7 +24,7 @@ export interface DatabaseFacts {
   readonly superuser: boolean
   readonly bypassesRowSecurity: boolean
   readonly createsRoles: boolean
-  /** The owner of the database or of one of our schemas or tables, or a member of the owner's role. */
+  /** The owner of the database or of one of our schemas or tables, or a member of the role of the owner or of the append function. */
   readonly ownsOurs: boolean
 }
 
@@ -63,7 +63,10 @@ const loginProblems = (facts: DatabaseFacts, role: DatabaseRole): string[] => {
   const problems: string[] = []
   if (facts.bypassesRowSecurity) problems.push(`logs in as "${facts.login}", which has BYPASSRLS; ${advice}`)
   if (facts.createsRoles) problems.push(`logs in as "${facts.login}", which has CREATEROLE and could give itself any right; ${advice}`)
-  if (facts.ownsOurs) problems.push(`logs in as "${facts.login}", the owner of the schema or a member of ${groupRoles.owner}; ${advice}`)
+  if (facts.ownsOurs)
+    problems.push(
+      `logs in as "${facts.login}", the owner of the schema or a member of ${groupRoles.owner} or ${groupRoles.append}; ${advice}`,
+    )
   return problems
 }
 
@@ -75,7 +78,7 @@ export const databaseProblems = (facts: DatabaseFacts, role: DatabaseRole): read
 const factsQuery = `
   with me as (select oid, rolname, rolsuper, rolbypassrls, rolcreaterole from pg_catalog.pg_roles where rolname = session_user),
   owners as (
-    select oid from pg_catalog.pg_roles where rolname = $1
+    select oid from pg_catalog.pg_roles where rolname = any($1)
     union select datdba from pg_catalog.pg_database where datname = current_database()
     union select nspowner from pg_catalog.pg_namespace where nspname like 'chartwarden%'
     union select c.relowner from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace where n.nspname like 'chartwarden%'
@@ -96,12 +99,13 @@ const factsQuery = `
 /** Asks the server. Throws StartError, naming the variable and never its value, when it cannot be asked. */
 export const readDatabaseFacts = async (pool: Pool, role: DatabaseRole): Promise<DatabaseFacts> => {
   try {
-    const { rows } = await pool.query<DatabaseFacts>(factsQuery, [groupRoles.owner])
+    const { rows } = await pool.query<DatabaseFacts>(factsQuery, [[groupRoles.owner, groupRoles.append]])
     return rows[0] as DatabaseFacts
   } catch (thrown) {
     const code = errorCode(thrown)
     const variable = variableOf[role]
-    if (role !== 'migrate' && code === '42501') {
+    const said = thrown instanceof Error && thrown.message !== '' ? thrown.message : (code ?? 'no reason given')
+    if (role !== 'migrate' && code === '42501' && /set role/.test(said)) {
       throw new StartError(
         `The login used for ${variable} is not a member of ${groupRoles[role]}; grant it that role, or set ${variable} to a login of its own.`,
         { cause: thrown },
@@ -113,10 +117,7 @@ export const readDatabaseFacts = async (pool: Pool, role: DatabaseRole): Promise
         { cause: thrown },
       )
     }
-    throw new StartError(
-      `The database of ${variable} cannot be used: ${thrown instanceof Error && thrown.message !== '' ? thrown.message : (code ?? 'no reason given')}.`,
-      { cause: thrown },
-    )
+    throw new StartError(`The database of ${variable} cannot be used: ${said}.`, { cause: thrown })
   }
 }
 

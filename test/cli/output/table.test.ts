@@ -28,7 +28,7 @@ t.test('a table of nothing still says what it would hold', async (t) => {
 t.test('text from others cannot move the cursor, break a line or hide', async (t) => {
   const text = table(columns, [{ name: '\u001b[31mred', reason: 'one\ntwo\u202egnp.exe\u0007\u2028x' }])
   t.equal(text.split('\n').length, 3)
-  t.notMatch(text, /[\u001b\u202e\u0007\u2028]/)
+  for (const hidden of ['\u001b', '\u202e', '\u0007', '\u2028']) t.notOk(text.includes(hidden))
   t.match(text, '\\u{1b}[31mred')
 })
 

@@ -1,6 +1,6 @@
 /**
  * Group roles without login; the login roles of a deployment are members of them. `chartwarden_owner` owns everything and is for migrations
- * only. `chartwarden_append` owns the append function and is nobody's: the function runs as it. The other three are what the service
+ * only. `chartwarden_append` owns the append function, which runs as it; the owner may hand a function to it but does not inherit its rights. The other three are what the service
  * connects as: writing, reading every ledger in order, and reading one clinic. A user that may not create roles finds them made already.
  */
 import { type Kysely, sql } from 'kysely'
@@ -21,7 +21,7 @@ begin
   foreach role_name in array array[${ledgerRoles.map((role) => `'${role}'`).join(', ')}] loop
     if not exists (select from pg_roles where rolname = role_name) then
       begin
-        execute format('create role %I nologin', role_name);
+        execute format('create role %I nologin noinherit', role_name);
       exception when duplicate_object or unique_violation then
         null; -- roles belong to the server: another database of it was migrated at the same moment
       end;

@@ -1,0 +1,71 @@
+/**
+ * A golden file of every event version ever written: the exact bytes of one entry, in the order of one small clinic's story. A file here
+ * never changes; a changed shape is a new version with a file of its own, and the old one must still decode.
+ */
+import { readdirSync, readFileSync } from 'node:fs'
+import path from 'node:path'
+import t from 'tap'
+import { decodeEntry } from '../../services/access/event-codec.ts'
+import { type AccessEvent, type EventType, stateChanging } from '../../services/access/events.ts'
+import { emptyState, evolve } from '../../services/access/state.ts'
+import { openEnvelope } from '../../services/audit/entry.ts'
+import type { StoredEntry } from '../../services/audit/ledger.ts'
+import { canonicalJson, type JsonValue } from '../../services/kernel/canonical-json.ts'
+
+const folder = path.join(import.meta.dirname, '../golden/events')
+const golden = readdirSync(folder)
+  .sort()
+  .map((file, revision): StoredEntry => {
+    const bytes = readFileSync(path.join(folder, file))
+    const { id, type, requestdigest } = openEnvelope(bytes)
+    return {
+      clinic: 'golden',
+      id,
+      type,
+      stateChanging: stateChanging[type as EventType],
+      requestDigest: Buffer.from(requestdigest, 'base64'),
+      bytes,
+      revision: BigInt(revision),
+      recordedAt: 0,
+    }
+  })
+
+t.test('every event type of today has a golden file', async (t) => {
+  t.same([...new Set(golden.map(({ type }) => type))].sort(), Object.keys(stateChanging).sort())
+})
+
+t.test('golden bytes are canonical and decode to what they say', async (t) => {
+  for (const entry of golden) {
+    const envelope = openEnvelope(entry.bytes)
+    t.equal(canonicalJson(envelope as unknown as JsonValue), Buffer.from(entry.bytes).toString('utf8'), entry.type)
+    const event = decodeEntry(entry)
+    t.equal(event?.type, entry.type)
+    t.equal(event?.time, Date.parse(envelope.time))
+    t.same(event?.data, envelope.data)
+  }
+})
+
+t.test('golden entries fold to the story they tell', async (t) => {
+  const state = emptyState()
+  const after = new Map<string, { grants: number; shares: number; teams: number; roles: string[]; anna: string | undefined }>()
+  for (const entry of golden) {
+    evolve(state, decodeEntry(entry) as AccessEvent)
+    after.set(entry.type, {
+      grants: state.grants.byId.size,
+      shares: state.shares.byId.size,
+      teams: state.careTeams.size,
+      roles: [...state.roles.definitions.keys()],
+      anna: [...state.subjects.values()].find(({ ownPatient }) => ownPatient !== undefined)?.status,
+    })
+  }
+  t.match(after.get('chartwarden.record.shared.v1'), { grants: 1, shares: 1, teams: 1, roles: ['dentist'], anna: 'active' })
+  t.match(after.get('chartwarden.role.retired.v1'), { grants: 0, shares: 0, teams: 0, roles: [] })
+  t.equal(after.get('chartwarden.staff.offboarded.v1')?.anna, 'offboarded')
+  t.equal(after.get('chartwarden.staff.reinstated.v1')?.anna, 'active')
+  t.equal([...state.subjects.values()].find(({ ownPatient }) => ownPatient !== undefined)?.cutOff, Date.UTC(2026, 10, 22, 8, 0, 15), 'the cut-off stays')
+})
+
+t.test('an unknown type is not guessed at', async (t) => {
+  t.equal(decodeEntry({ ...(golden[0] as StoredEntry), type: 'chartwarden.clinic.registered.v9' }), undefined)
+  t.equal(decodeEntry({ ...(golden[0] as StoredEntry), type: 'toString' }), undefined)
+})

@@ -1,0 +1,114 @@
+import t from 'tap'
+import type { PermissionDraft, RoleDraft } from '../../../services/access/policy/role-draft.ts'
+import { defineRole, noRoles, retireRole } from '../../../services/access/policy/roles.ts'
+import { inheritsItself, validateInheritance, validateRole } from '../../../services/access/policy/validate-role.ts'
+import { role } from '../../support/clinic-fold.ts'
+
+const good: PermissionDraft = { resource_type: 'imaging', actions: ['read'], effect: 'permit', bounds: [], purposes: ['TREAT'] }
+const limited: PermissionDraft = { ...good, effect: 'limited', bounds: [{ kind: 'fields', codes: ['status'] }] }
+const draft = (...permissions: readonly PermissionDraft[]): RoleDraft => ({ role: 'dentist', title: 'Dentist', inherits: [], permissions })
+const withPermission = (change: { readonly [K in keyof PermissionDraft]?: unknown }, base = good) =>
+  validateRole(draft({ ...base, ...change } as PermissionDraft))
+const fields = (violations: ReturnType<typeof validateRole>) => violations.map(({ field }) => field)
+const many = (count: number) => Array.from({ length: count }, (_, index) => `n${index}`)
+
+t.test('well-formed roles pass', async (t) => {
+  t.same(validateRole(draft()), [])
+  t.same(validateRole(draft(good, limited, { ...good, effect: 'forbid' }, { ...good, resource_type: '*', actions: ['*'] })), [])
+  t.same(withPermission({ id: 'patients/appt', resource_type: 'patients/appt', condition: '' }), [])
+  t.same(
+    withPermission(
+      {
+        bounds: [
+          { kind: 'own_patients', codes: [] },
+          { kind: 'shared', codes: [] },
+        ],
+      },
+      limited,
+    ),
+    [],
+  )
+})
+
+t.test('names must be names', async (t) => {
+  for (const name of ['', 'Dentist', 'den tist', 'dentist#1', 'x'.repeat(65), 'dentist\n']) {
+    t.same(fields(validateRole({ ...draft(), role: name })), ['role.role'], name)
+  }
+  for (const title of ['', 'x'.repeat(201), '\udfff']) t.same(fields(validateRole({ ...draft(), title })), ['role.title'])
+  for (const type of ['', ' ', '#', 'a b', 'x'.repeat(65), '**']) {
+    t.same(fields(withPermission({ resource_type: type })), ['role.permissions[0].resource_type'], type)
+  }
+  for (const actions of [[''], ['re ad'], ['read', 'x#y']]) t.same(fields(withPermission({ actions })), ['role.permissions[0].actions'])
+  for (const id of [' ', 'a#b', 'x'.repeat(129)]) t.same(fields(withPermission({ id })), ['role.permissions[0].id'], id)
+})
+
+t.test('actions are named, once each, or the wildcard alone', async (t) => {
+  t.same(fields(withPermission({ actions: [] })), ['role.permissions[0].actions'])
+  t.same(fields(withPermission({ actions: ['read', 'read'] })), ['role.permissions[0].actions'])
+  t.same(fields(withPermission({ actions: ['*', 'read'] })), ['role.permissions[0].actions'])
+  t.same(fields(withPermission({ actions: many(65) })), ['role.permissions[0].actions'])
+})
+
+t.test('an effect is stated', async (t) => {
+  for (const effect of [undefined, 'deny', '']) t.same(fields(withPermission({ effect })), ['role.permissions[0].effect'])
+})
+
+t.test('bounds belong to limited permissions, and to each of them', async (t) => {
+  t.same(fields(withPermission({ bounds: [] }, limited)), ['role.permissions[0].bounds'])
+  t.same(fields(withPermission({ effect: 'permit' }, limited)), ['role.permissions[0].bounds'])
+  t.same(fields(withPermission({ effect: 'forbid' }, limited)), ['role.permissions[0].bounds'])
+})
+
+t.test('bounds are well formed', async (t) => {
+  const bounds = (...given: readonly object[]) => fields(withPermission({ bounds: given }, limited))
+  const at = 'role.permissions[0].bounds'
+  t.same(bounds({ kind: 'fields', codes: [] }, { kind: 'fields', codes: [] }), [at])
+  t.same(bounds(...many(17).map((kind) => ({ kind, codes: [] }))), [at])
+  t.same(bounds({ kind: '', codes: [] }), [`${at}[0].kind`])
+  t.same(bounds({ kind: 'own patients', codes: [] }), [`${at}[0].kind`])
+  t.same(bounds({ kind: 'own_patients', codes: ['any'] }), [`${at}[0].codes`], 'a parameter that is not looked at is not accepted')
+  t.same(bounds({ kind: 'shared', codes: ['any'] }), [`${at}[0].codes`])
+  t.same(bounds({ kind: 'fields', codes: [''] }), [`${at}[0].codes`])
+  t.same(bounds({ kind: 'fields', codes: ['x'.repeat(129)] }), [`${at}[0].codes`])
+  t.same(bounds({ kind: 'fields', codes: ['a', 'a'] }), [`${at}[0].codes`])
+  t.same(bounds({ kind: 'fields', codes: many(65) }), [`${at}[0].codes`])
+})
+
+t.test('purposes are known codes', async (t) => {
+  t.same(fields(withPermission({ purposes: ['TREAT', 'FUN'] })), ['role.permissions[0].purposes'])
+  t.same(fields(withPermission({ purposes: ['TREAT', 'TREAT'] })), ['role.permissions[0].purposes'])
+})
+
+t.test('a condition is refused, never ignored', async (t) => {
+  const [violation] = withPermission({ condition: 'subject.id == resource.owner' })
+  t.match(violation, { field: 'role.permissions[0].condition', description: /not offered yet/ })
+})
+
+t.test('permission ids are unique', async (t) => {
+  t.same(fields(validateRole(draft({ ...good, id: 'a' }, { ...limited, id: 'a' }))), ['role.permissions'])
+  t.same(validateRole(draft({ ...good, id: '' }, { ...limited, id: '' })), [], 'empty ones are assigned')
+})
+
+t.test('a role has a size', async (t) => {
+  t.same(fields(validateRole(draft(...Array.from({ length: 1_001 }, () => good)))), ['role.permissions'])
+  const wordy = { ...limited, bounds: [{ kind: 'fields', codes: many(64).map((code) => code.padEnd(128, 'x')) }] }
+  t.same(validateRole(draft(wordy)), [])
+  t.same(fields(validateRole(draft(...Array.from({ length: 8 }, () => wordy)))), ['role'])
+  t.same(fields(validateRole({ ...draft(), inherits: many(33) })), ['role.inherits'])
+  t.same(fields(validateRole({ ...draft(), inherits: ['a', 'a'] })), ['role.inherits'])
+  t.same(fields(validateRole({ ...draft(), inherits: ['A'] })), ['role.inherits'])
+})
+
+t.test('it inherits roles in force, and never itself', async (t) => {
+  const roles = noRoles()
+  defineRole(roles, role('base', []))
+  defineRole(roles, role('middle', [], ['base']))
+  const inheriting = (name: string, ...inherits: string[]) => ({ ...draft(), role: name, inherits })
+  t.same(validateInheritance(inheriting('dentist', 'middle'), roles), [])
+  t.same(fields(validateInheritance(inheriting('dentist', 'middle', 'nonesuch'), roles)), ['role.inherits[1]'])
+  t.equal(inheritsItself(inheriting('dentist', 'middle'), roles), false)
+  t.equal(inheritsItself(inheriting('base', 'base'), roles), true)
+  t.equal(inheritsItself(inheriting('base', 'middle'), roles), true)
+  retireRole(roles, 'base')
+  t.equal(inheritsItself(inheriting('base', 'middle'), roles), true, 'what inherits a retired role would have it again')
+})

@@ -1,0 +1,175 @@
+import t from 'tap'
+import { type Config, configVariables, type Environment, readConfig } from '../../services/kernel/config.ts'
+
+const messageOf = (environment: Environment): string => {
+  try {
+    readConfig(environment)
+    return 'started'
+  } catch (error) {
+    return error instanceof Error && error.name === 'StartError' ? error.message : `not a StartError: ${error}`
+  }
+}
+
+const production = {
+  CHARTWARDEN_MODE: 'production',
+  CHARTWARDEN_JWKS: 'https://idp.example/jwks',
+  CHARTWARDEN_JWT_ISSUER: 'https://idp.example',
+  CHARTWARDEN_JWT_AUDIENCE: 'chartwarden',
+  CHARTWARDEN_MASTER_KEY_FILE: '/run/secrets/master',
+  CHARTWARDEN_TLS_CERT_FILE: '/tls/cert.pem',
+  CHARTWARDEN_TLS_KEY_FILE: '/tls/key.pem',
+}
+
+t.test('an empty environment is a development service on this machine', async (t) => {
+  t.strictSame(readConfig({ PATH: '/bin' }), {
+    mode: 'development',
+    grpcAddr: { host: '127.0.0.1', port: 50_051 },
+    httpAddr: { host: '127.0.0.1', port: 8080 },
+    stateDir: '.chartwarden',
+    tls: undefined,
+    tlsByProxy: false,
+    jwks: undefined,
+    jwtIssuer: 'chartwarden-development',
+    jwtAudience: 'chartwarden',
+    clockToleranceSeconds: 30,
+    masterKeyFile: undefined,
+    databaseUrls: undefined,
+    demo: false,
+    grpcReflection: true,
+    logLevel: 'info',
+    maxMessageBytes: 1_048_576,
+    maxBatchItems: 512,
+    maxQueuedEntries: 16_384,
+    maxStreamsPerConnection: 1024,
+    defaultDeadlineMs: 10_000,
+    drainTimeoutMs: 10_000,
+  } satisfies Config)
+})
+
+t.test('every default in the table is a value the table allows, and every variable is documented', async (t) => {
+  for (const variable of configVariables) {
+    for (const mode of ['development', 'production'] as const) {
+      const text = variable.default[mode]
+      if (text !== undefined) t.notMatch(messageOf({ ...(mode === 'production' ? production : {}), [variable.name]: text }), /must be/, variable.name)
+    }
+    t.match(variable.meaning, /^[A-Z].*\.$/, `${variable.name} has a meaning`)
+    t.ok(variable.allowed.length > 0)
+    t.match(variable.name, /^(CHARTWARDEN_[A-Z_]+|DATABASE_URL)$/)
+  }
+  t.equal(new Set(configVariables.map(({ name }) => name)).size, configVariables.length)
+  t.strictSame(
+    configVariables.filter(({ secret }) => secret).map(({ name }) => name),
+    ['DATABASE_URL', 'CHARTWARDEN_FEED_DATABASE_URL', 'CHARTWARDEN_QUERY_DATABASE_URL', 'CHARTWARDEN_MIGRATE_DATABASE_URL', 'CHARTWARDEN_TOKEN'],
+  )
+})
+
+t.test('each variable is read', async (t) => {
+  const config = readConfig({
+    ...production,
+    CHARTWARDEN_GRPC_ADDR: '[::]:1',
+    CHARTWARDEN_HTTP_ADDR: '0.0.0.0:65535',
+    CHARTWARDEN_STATE_DIR: '/var/lib/chartwarden',
+    DATABASE_URL: 'postgres://writer@db/c',
+    CHARTWARDEN_FEED_DATABASE_URL: 'postgresql://feed@db/c',
+    CHARTWARDEN_CLOCK_TOLERANCE_SECONDS: '0',
+    CHARTWARDEN_GRPC_REFLECTION: 'true',
+    CHARTWARDEN_LOG_LEVEL: 'debug',
+    CHARTWARDEN_MAX_MESSAGE_BYTES: '65536',
+    CHARTWARDEN_MAX_BATCH_ITEMS: '1',
+    CHARTWARDEN_MAX_QUEUED_ENTRIES: '1024',
+    CHARTWARDEN_MAX_STREAMS_PER_CONNECTION: '8',
+    CHARTWARDEN_DEFAULT_DEADLINE_MS: '100',
+    CHARTWARDEN_DRAIN_TIMEOUT_MS: '0',
+  })
+  t.strictSame(config, {
+    mode: 'production',
+    grpcAddr: { host: '::', port: 1 },
+    httpAddr: { host: '0.0.0.0', port: 65_535 },
+    stateDir: '/var/lib/chartwarden',
+    tls: { certFile: '/tls/cert.pem', keyFile: '/tls/key.pem' },
+    tlsByProxy: false,
+    jwks: 'https://idp.example/jwks',
+    jwtIssuer: 'https://idp.example',
+    jwtAudience: 'chartwarden',
+    clockToleranceSeconds: 0,
+    masterKeyFile: '/run/secrets/master',
+    databaseUrls: { writer: 'postgres://writer@db/c', feed: 'postgresql://feed@db/c', query: 'postgresql://feed@db/c', migrate: undefined },
+    demo: false,
+    grpcReflection: true,
+    logLevel: 'debug',
+    maxMessageBytes: 65_536,
+    maxBatchItems: 1,
+    maxQueuedEntries: 1024,
+    maxStreamsPerConnection: 8,
+    defaultDeadlineMs: 100,
+    drainTimeoutMs: 0,
+  } satisfies Config)
+})
+
+t.test('the configuration cannot be changed', async (t) => {
+  const config = readConfig({ ...production, DATABASE_URL: 'postgres://w@db/c', CHARTWARDEN_FEED_DATABASE_URL: 'postgres://f@db/c' })
+  for (const part of [config, config.grpcAddr, config.httpAddr, config.tls, config.databaseUrls, configVariables, configVariables[0]]) {
+    t.ok(Object.isFrozen(part))
+  }
+})
+
+t.test('in development one database URL is enough', async (t) => {
+  const { databaseUrls } = readConfig({ DATABASE_URL: 'postgres://db/c' })
+  t.strictSame(databaseUrls, { writer: 'postgres://db/c', feed: 'postgres://db/c', query: 'postgres://db/c', migrate: 'postgres://db/c' })
+})
+
+const refusals: readonly (readonly [string, Environment, RegExp])[] = [
+  ['an unknown variable', { CHARTWARDEN_GRPC_ADDRESS: 'x' }, /^CHARTWARDEN_GRPC_ADDRESS is not a variable/],
+  ['an unknown variable that is empty', { CHARTWARDEN_: '' }, /^CHARTWARDEN_ is not a variable/],
+  ['another mode', { CHARTWARDEN_MODE: 'Production' }, /^CHARTWARDEN_MODE must be development or production, not "Production"\.$/],
+  ['a port that is too large', { CHARTWARDEN_GRPC_ADDR: '127.0.0.1:65536' }, /^CHARTWARDEN_GRPC_ADDR must be host:port/],
+  ['no port', { CHARTWARDEN_HTTP_ADDR: '127.0.0.1' }, /^CHARTWARDEN_HTTP_ADDR must be host:port/],
+  ['a truth in other words', { CHARTWARDEN_DEMO: '1' }, /^CHARTWARDEN_DEMO must be true or false, not "1"\.$/],
+  ['a number with a unit', { CHARTWARDEN_DEFAULT_DEADLINE_MS: '10s' }, /^CHARTWARDEN_DEFAULT_DEADLINE_MS must be a whole number from 100 to 600000/],
+  ['a number too large', { CHARTWARDEN_MAX_BATCH_ITEMS: '513' }, /from 1 to 512/],
+  ['a negative number', { CHARTWARDEN_DRAIN_TIMEOUT_MS: '-1' }, /from 0/],
+  ['an exponent', { CHARTWARDEN_MAX_MESSAGE_BYTES: '1e6' }, /whole number/],
+  ['a log level that does not exist', { CHARTWARDEN_LOG_LEVEL: 'verbose' }, /trace or silent/],
+  ['a certificate without key', { CHARTWARDEN_TLS_CERT_FILE: 'c' }, /^CHARTWARDEN_TLS_CERT_FILE needs CHARTWARDEN_TLS_KEY_FILE/],
+  ['a key without certificate', { CHARTWARDEN_TLS_KEY_FILE: 'k' }, /^CHARTWARDEN_TLS_KEY_FILE needs CHARTWARDEN_TLS_CERT_FILE/],
+  ['a feed without writer', { CHARTWARDEN_FEED_DATABASE_URL: 'postgres://f@db/c' }, /^CHARTWARDEN_FEED_DATABASE_URL needs DATABASE_URL/],
+  ['a key set at another kind of address', { CHARTWARDEN_JWKS: 'ftp://idp.example/jwks' }, /^CHARTWARDEN_JWKS must be the path of a file or an http/],
+  ['a development service others can reach', { CHARTWARDEN_GRPC_ADDR: '0.0.0.0:50051' }, /^CHARTWARDEN_GRPC_ADDR is 0\.0\.0\.0:50051, which other machines can reach/],
+  ['a development page others can reach', { CHARTWARDEN_HTTP_ADDR: '[::]:8080' }, /^CHARTWARDEN_HTTP_ADDR is \[::\]:8080/],
+  ['production without keys', { ...production, CHARTWARDEN_JWKS: undefined }, /^CHARTWARDEN_JWKS is required in production\.$/],
+  ['production with an empty variable', { ...production, CHARTWARDEN_JWKS: '' }, /^CHARTWARDEN_JWKS is required/],
+  ['production with keys by http', { ...production, CHARTWARDEN_JWKS: 'http://idp.example/jwks' }, /^CHARTWARDEN_JWKS must use https/],
+  ['production without issuer', { ...production, CHARTWARDEN_JWT_ISSUER: undefined }, /^CHARTWARDEN_JWT_ISSUER is required/],
+  ['production without audience', { ...production, CHARTWARDEN_JWT_AUDIENCE: undefined }, /^CHARTWARDEN_JWT_AUDIENCE is required/],
+  ['production without master key', { ...production, CHARTWARDEN_MASTER_KEY_FILE: undefined }, /^CHARTWARDEN_MASTER_KEY_FILE is required/],
+  ['production without TLS', { ...production, CHARTWARDEN_TLS_CERT_FILE: '', CHARTWARDEN_TLS_KEY_FILE: '' }, /^Production needs TLS: set .*CHARTWARDEN_TLS_BY_PROXY=true/],
+  ['a proxy that is denied', { ...production, CHARTWARDEN_TLS_CERT_FILE: '', CHARTWARDEN_TLS_KEY_FILE: '', CHARTWARDEN_TLS_BY_PROXY: 'false' }, /^Production needs TLS/],
+  ['a demo in production', { ...production, CHARTWARDEN_DEMO: 'true' }, /^CHARTWARDEN_DEMO is for development/],
+  ['production without the feed role', { ...production, DATABASE_URL: 'postgres://w@db/c' }, /^CHARTWARDEN_FEED_DATABASE_URL is required in production/],
+]
+
+t.test('what is wrong stops the start with one clear line', async (t) => {
+  for (const [what, environment, message] of refusals) {
+    t.match(messageOf(environment), message, what)
+    t.notMatch(messageOf(environment), /\n/, `${what}: one line`)
+  }
+})
+
+t.test('what is safe starts', async (t) => {
+  t.equal(messageOf(production), 'started')
+  t.equal(messageOf({ ...production, CHARTWARDEN_TLS_CERT_FILE: '', CHARTWARDEN_TLS_KEY_FILE: '', CHARTWARDEN_TLS_BY_PROXY: 'true' }), 'started')
+  t.equal(messageOf({ ...production, CHARTWARDEN_JWKS: 'http://127.0.0.1:9/jwks' }), 'started')
+  t.equal(messageOf({ ...production, CHARTWARDEN_JWKS: '/etc/jwks.json' }), 'started')
+  t.equal(messageOf({ CHARTWARDEN_GRPC_ADDR: 'localhost:0', CHARTWARDEN_HTTP_ADDR: '[::1]:0' }), 'started')
+  t.equal(messageOf({ CHARTWARDEN_GRPC_ADDR: '0.0.0.0:1', CHARTWARDEN_TLS_BY_PROXY: 'true' }), 'started')
+  t.equal(messageOf({ CHARTWARDEN_TOKEN: '@/run/token' }), 'started', 'the variable of the command line does not disturb the service')
+})
+
+t.test('a secret is never shown, however wrong it is', async (t) => {
+  for (const { name } of configVariables.filter(({ secret }) => secret)) {
+    const environment = { DATABASE_URL: 'postgres://w@db/c', [name]: ' mysql://admin:hunter2@db/c' }
+    t.notMatch(messageOf(environment), /hunter2|mysql/, name)
+  }
+  t.match(messageOf({ DATABASE_URL: 'mysql://admin:hunter2@db/c' }), /^DATABASE_URL must be a URL that begins with postgres/)
+  t.notMatch(messageOf({ CHARTWARDEN_JWKS: 'https://admin:hunter2@idp.example/jwks' }), /started|hunter2/)
+})
