@@ -3,9 +3,6 @@ import { formatHostPort } from '../../services/kernel/host-port.ts'
 import type { Act } from '../program.ts'
 import { demonstrate } from './demo.ts'
 
-/** Variables that only the command line reads; the service refuses what it does not know. */
-const commandLineOnly: ReadonlySet<string> = new Set(['CHARTWARDEN_TOKEN'])
-
 export const serveCommand = (act: Act): Command =>
   new Command('serve')
     .description(
@@ -15,8 +12,7 @@ export const serveCommand = (act: Act): Command =>
       act(async (session) => {
         // Loaded only here: no other command should wait for a whole service to be read.
         const { runService } = await import('../../services/main.ts')
-        const variables = Object.entries(session.io.environment).filter(([name]) => !commandLineOnly.has(name))
-        await runService(Object.fromEntries(variables), {
+        await runService(session.io.environment, {
           ready: async (service, config) => {
             if (!config.demo) return
             if (config.tls === undefined) await demonstrate(session, formatHostPort({ ...config.grpcAddr, port: service.grpcPort }))

@@ -73,7 +73,7 @@ const refuseUnknown = (environment: Environment): void => {
 }
 
 /** A value that was refused; a user and password that do not belong in it are left out. */
-const shown = (text: string): string => JSON.stringify(text.replace(/\/\/[^/]*@/, '//…@').slice(0, 100))
+const shown = (text: string): string => JSON.stringify(text.replace(/\/\/.*@/, '//…@').slice(0, 100))
 
 /** An empty variable counts as one that is not set, as compose files write it. */
 const createReader = (environment: Environment, mode: Mode) => {

@@ -1,6 +1,6 @@
-import { setTimeout as delay } from 'node:timers/promises'
 import type { Clock } from '../kernel/clock.ts'
 import { ChartwardenError } from '../kernel/errors.ts'
+import { pause } from '../kernel/pause.ts'
 
 /** How far the read models of each clinic have come, for whoever waits for a revision. */
 export interface Progress {
@@ -34,7 +34,7 @@ export const createProgress = ({ read, clock }: ProgressOptions): Progress => {
     const waiters = waiting.get(clinic) ?? new Set()
     waiting.set(clinic, waiters.add(waiter))
     try {
-      await delay(milliseconds, undefined, { signal: AbortSignal.any([signal, woken.signal]) }).catch(() => {})
+      await pause(milliseconds, AbortSignal.any([signal, woken.signal]))
     } finally {
       waiters.delete(waiter)
       if (waiters.size === 0 && waiting.get(clinic) === waiters) waiting.delete(clinic)

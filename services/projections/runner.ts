@@ -3,11 +3,11 @@
  * very connection it writes with, so that losing the lock and losing the power to write are the same event. The others look every second
  * whether it is gone. Faults are retried for as long as it takes; reports say meanwhile how far they are complete.
  */
-import { setTimeout as delay } from 'node:timers/promises'
 import type { Kysely } from 'kysely'
 import type { Pool, PoolClient } from 'pg'
 import type { LedgerFeed, Position } from '../audit/ledger.ts'
 import { ChartwardenError } from '../kernel/errors.ts'
+import { pause } from '../kernel/pause.ts'
 import { applyBatch, type Parked } from './apply-batch.ts'
 import { onClient, type ProjectionDatabase } from './database.ts'
 import type { Projection } from './projection.ts'
@@ -147,14 +147,12 @@ export const createProjectionRunner = (options: ProjectionRunnerOptions): Projec
     }
   }
 
-  const pause = (milliseconds: number): Promise<void> => delay(milliseconds, undefined, { signal: stopping.signal }).catch(() => {})
-
   const work = async (): Promise<void> => {
     while (!stopping.signal.aborted) {
       try {
         if (!(await serve())) {
           state = 'waiting'
-          await pause(takeoverMs)
+          await pause(takeoverMs, stopping.signal)
         }
       } catch (error) {
         if (stopping.signal.aborted) break
@@ -168,7 +166,7 @@ export const createProjectionRunner = (options: ProjectionRunnerOptions): Projec
           { event: 'projections_retrying', runner: name, retry_ms: retryMs, err: error },
           'projections failed and are tried again',
         )
-        await pause(retryMs)
+        await pause(retryMs, stopping.signal)
         retryMs = Math.min(retryMs * 2, longestRetryMs)
       }
     }

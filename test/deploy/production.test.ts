@@ -6,13 +6,13 @@ import pg from 'pg'
 import t from 'tap'
 import { startService } from '../../services/compose.ts'
 import { systemClock } from '../../services/kernel/clock.ts'
-import { readConfig } from '../../services/kernel/config.ts'
+import { type Environment, readConfig } from '../../services/kernel/config.ts'
 import { systemRandomness } from '../../services/kernel/ids.ts'
 import { createLogger } from '../../services/kernel/logging.ts'
 import { groupRoles, loginRoles } from '../../services/kernel/postgres/roles.ts'
 import { ownTestServer } from '../support/postgres.ts'
 import { scratchDirectory } from '../support/service.ts'
-import { createSigningKey } from '../support/signing-key.ts'
+import { keySetOf, signingKey } from '../support/signing-key.ts'
 
 const read = (file: string): string => readFileSync(new URL(`../../deploy/${file}`, import.meta.url), 'utf8')
 
@@ -26,15 +26,13 @@ const statements = (sql: string): readonly string[] =>
 
 t.test('a production service starts on what deploy/postgres.sql makes, with the variables of deploy/production.env', async (t) => {
   const server = await ownTestServer(t)
-  const { adminUrl } = await server.createDatabase()
-  const admin = new pg.Client({ connectionString: adminUrl })
+  const made = await server.createDatabase()
+  await made.close()
+  const admin = new pg.Client({ connectionString: new URL('/postgres', made.adminUrl).href })
   await admin.connect()
   t.teardown(() => admin.end())
   // The test server comes with roles of its own; the file must make all it needs.
-  const { rows } = await admin.query<{ datname: string }>("select datname from pg_database where datname like 'chartwarden%'")
-  for (const { datname } of rows) await admin.query(`revoke all on database ${pg.escapeIdentifier(datname)} from ${Object.values(groupRoles)}`)
-  await admin.query(`alter database ${pg.escapeIdentifier(new URL(adminUrl).pathname.slice(1))} owner to current_user`)
-  await admin.query(`drop role ${[...Object.values(loginRoles), ...Object.values(groupRoles)]}`)
+  await admin.query(`drop role ${[...Object.values(loginRoles), ...Object.values(groupRoles)].join(', ')}`)
   for (const statement of statements(read('postgres.sql'))) await admin.query(statement)
   for (const login of Object.values(loginRoles)) await admin.query(`alter role ${login} password 'password'`)
 
@@ -46,7 +44,7 @@ t.test('a production service starts on what deploy/postgres.sql makes, with the 
   const written = parseEnv(read('production.env'))
   const urls = Object.entries(written).filter(([name]) => name.endsWith('DATABASE_URL'))
   t.equal(urls.length, 4)
-  const environment = {
+  const environment: Environment = {
     ...written,
     ...Object.fromEntries(urls.map(([name, url]) => [name, url?.replace('db.example.org', `127.0.0.1:${server.port}`)])),
     CHARTWARDEN_GRPC_ADDR: '127.0.0.1:0',
@@ -54,7 +52,7 @@ t.test('a production service starts on what deploy/postgres.sql makes, with the 
     CHARTWARDEN_TLS_CERT_FILE: '',
     CHARTWARDEN_TLS_KEY_FILE: '',
     CHARTWARDEN_TLS_BY_PROXY: 'true',
-    CHARTWARDEN_JWKS: file('jwks.json', JSON.stringify({ keys: [createSigningKey('EdDSA').jwk] })),
+    CHARTWARDEN_JWKS: file('jwks.json', JSON.stringify(keySetOf(signingKey('a')))),
     CHARTWARDEN_MASTER_KEY_FILE: file('master.key', randomBytes(32).toString('base64')),
     CHARTWARDEN_STATE_DIR: directory,
   }
@@ -69,7 +67,7 @@ t.test('a production service starts on what deploy/postgres.sql makes, with the 
 
   await t.rejects(
     startService({
-      config: readConfig({ ...environment, DATABASE_URL: environment.CHARTWARDEN_MIGRATE_DATABASE_URL }),
+      config: readConfig({ ...environment, DATABASE_URL: environment['CHARTWARDEN_MIGRATE_DATABASE_URL'] }),
       logger,
       clock: systemClock,
       randomness: systemRandomness,

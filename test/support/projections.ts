@@ -46,6 +46,8 @@ export interface RunnerChoices {
 export interface ProjectionHouse {
   readonly engine: LedgerEngine
   readonly vault: Vault
+  /** The vault of a replica that has not used any key yet. */
+  replicaVault(): Vault
   readonly keyStore: ReturnType<typeof createMemoryKeyStore>
   readonly adminPool: pg.Pool
   readonly feedPool: pg.Pool
@@ -91,11 +93,9 @@ export const createProjectionHouse = async (t: Test): Promise<ProjectionHouse> =
   const queryPool = open(database.queryUrl, 'query')
   const engine = createMemoryEngine({ clock: systemClock })
   const keyStore = createMemoryKeyStore()
-  const vault = createVault({
-    masterKey: createMasterKey(systemRandomness.bytes(32), systemRandomness),
-    keyStore,
-    randomness: systemRandomness,
-  })
+  const masterKey = createMasterKey(systemRandomness.bytes(32), systemRandomness)
+  const replicaVault = () => createVault({ masterKey, keyStore, randomness: systemRandomness })
+  const vault = replicaVault()
 
   const rows: ProjectionHouse['rows'] = async (table) => {
     const result = await adminPool.query<Record<string, unknown>>(
@@ -120,6 +120,7 @@ export const createProjectionHouse = async (t: Test): Promise<ProjectionHouse> =
   return {
     engine,
     vault,
+    replicaVault,
     keyStore,
     adminPool,
     feedPool,

@@ -14,6 +14,8 @@ export interface OpenDatabasesOptions {
   readonly logger: Logger
   readonly clock: Clock
   readonly randomness: Randomness
+  /** How long `close` waits for connections still in use; milliseconds. Default 5,000. */
+  readonly closeTimeoutMs?: number
 }
 
 /** The connections of a service, one pool for each role, and the embedded server where there is no other. */
@@ -30,11 +32,9 @@ export interface Databases {
   check(): Promise<void>
   /** Tells of exits of the embedded server; never calls for another. Returns what ends the telling. */
   onExit(listener: (exit: ServerExit) => void): () => void
-  /** Ends the pools (a connection still in use after five seconds is left to the server) and then the embedded server. Safe to call twice. */
+  /** Ends the pools (a connection still in use after `closeTimeoutMs` is left to the server) and then the embedded server. Safe to call twice. */
   close(): Promise<void>
 }
-
-const poolEndMs = 5_000
 
 /**
  * A URL that serves several roles is held to each role's own rights by taking the group's role on every connection. In production that is
@@ -94,7 +94,7 @@ export const openDatabases = async (options: OpenDatabasesOptions): Promise<Data
   }
   const close = async (): Promise<void> => {
     const ending = Object.values(pools).flatMap((pool) => (pool === undefined ? [] : [endPool(pool)]))
-    if (!(await settlesWithin(Promise.all(ending), poolEndMs))) {
+    if (!(await settlesWithin(Promise.all(ending), options.closeTimeoutMs ?? 5_000))) {
       logger.warn({ event: 'postgres.connections_left' }, 'database connections were still in use at the end')
     }
     await embedded?.stop()

@@ -16,7 +16,13 @@ const open = async (test: Test, config: Pick<Config, 'mode' | 'databaseUrls'> & 
   const lines: Record<string, unknown>[] = []
   const logger = pino({ level: 'warn' }, { write: (line: string) => lines.push(JSON.parse(line)) })
   const stateDir = config.stateDir ?? newStateDirectory(test).stateDir
-  const databases = await openDatabases({ config: { ...config, stateDir }, logger, clock: systemClock, randomness: systemRandomness })
+  const databases = await openDatabases({
+    config: { ...config, stateDir },
+    logger,
+    clock: systemClock,
+    randomness: systemRandomness,
+    closeTimeoutMs: 1000,
+  })
   test.teardown(() => databases.close())
   return { databases, lines, stateDir }
 }

@@ -3,7 +3,7 @@ import t, { type Test } from 'tap'
 import { ledgerMigrations, migrateLedger } from '../../../services/audit/engines/postgres/migrations.ts'
 import { type MigrationSet, migrate, type SetMigration } from '../../../services/kernel/postgres/migrate.ts'
 import { fault } from '../../support/fault.ts'
-import { createTestDatabase } from '../../support/postgres.ts'
+import { createTestDatabase, ownTestServer } from '../../support/postgres.ts'
 import { openPool } from '../../support/postgres-engine.ts'
 
 const step = (name: string, statement: string): SetMigration => ({
@@ -76,13 +76,21 @@ t.test('the ledger is migrated by its owner and by a superuser alike, with datab
   }
 })
 
-t.test('a user who may create roles migrates a server where none are made yet', async (t) => {
-  const { superuser } = await open(t)
-  const user = 'plain_admin'
-  await superuser.query(`create role ${user} login createrole password 'x'`)
-  const { rows } = await superuser.query(`select current_database() as name`)
-  await superuser.query(`alter database ${rows[0].name} owner to ${user}`)
-  await superuser.query(`grant chartwarden_owner, chartwarden_append to ${user} with admin option`)
-  await superuser.query(`revoke chartwarden_owner, chartwarden_append from ${user}`)
-  t.pass('see the roles migration: a member, an administrator of roles, or a superuser')
+t.test('a user who is no superuser but may create roles migrates a server that has none of them', async (t) => {
+  const server = await ownTestServer(t)
+  const database = await server.createDatabase()
+  const superuser = openPool(t, database.adminUrl)
+  const { rows: roles } = await superuser.query<{ name: string }>(
+    `select rolname as name from pg_roles where rolname like 'chartwarden%' and not rolsuper`,
+  )
+  await superuser.query(`create role plain login createrole password 'x'`)
+  await superuser.query(`alter database ${database.name} owner to plain`)
+  for (const { name } of roles) await superuser.query(`drop owned by ${name}`)
+  await superuser.query(`drop role ${roles.map(({ name }) => name).join(', ')}`)
+  const url = new URL(database.adminUrl)
+  url.username = 'plain'
+  url.password = 'x'
+  const plain = openPool(t, url.href)
+  t.equal((await migrateLedger(plain)).length, ledgerMigrations.migrations.length)
+  t.same(await migrateLedger(plain), [])
 })

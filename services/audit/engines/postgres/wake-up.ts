@@ -30,6 +30,7 @@ export const createWakeUp = ({ pool, channel, onWake, retryMs }: WakeUpOptions):
     client.once('error', () => end())
     client.once('end', () => end())
     closing.signal.addEventListener('abort', () => end(), { once: true })
+    if (closing.signal.aborted) return
     await client.query(`listen ${channel}`)
     onWake()
     await ended

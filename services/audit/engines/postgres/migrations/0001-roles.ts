@@ -1,7 +1,8 @@
 /**
  * Group roles without login; the login roles of a deployment are members of them. `chartwarden_owner` owns everything and is for migrations
- * only. `chartwarden_append` owns the append function, which runs as it; the owner may hand a function to it but does not inherit its rights. The other three are what the service
- * connects as: writing, reading every ledger in order, and reading one clinic. A user that may not create roles finds them made already.
+ * only. `chartwarden_append` owns the append function, which runs as it; the owner may hand a function to it but does not inherit its
+ * rights. The other three are what the service connects as: writing, reading every ledger in order, and reading one clinic. A user that may
+ * not create roles finds them made already.
  */
 import { type Kysely, sql } from 'kysely'
 
@@ -34,9 +35,13 @@ begin
       null;
     end;
   end if;
-  if not pg_has_role(current_user, 'chartwarden_owner', 'member') then
+  begin
+    set local role chartwarden_owner;
+    reset role;
+  exception when insufficient_privilege then
+    -- Whoever created a role administers it, but is not at once allowed to act as it.
     execute format('grant chartwarden_owner to %I', current_user);
-  end if;
+  end;
   if not has_database_privilege('chartwarden_owner', current_database(), 'create') then
     execute format('grant create on database %I to chartwarden_owner', current_database());
   end if;

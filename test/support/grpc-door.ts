@@ -1,0 +1,81 @@
+/** A gRPC server on loopback whose handlers a test chooses, with everything the test may turn. */
+import type { Test } from 'tap'
+import { AccessService } from '../../proto/gen/chartwarden/access/v1/access_service_pb.js'
+import { createGrpcClient } from '../../services/kernel/grpc/client.ts'
+import { type Handlers, implement } from '../../services/kernel/grpc/implement.ts'
+import { createGrpcServer, type GrpcServerOptions } from '../../services/kernel/grpc/server.ts'
+import { systemRandomness } from '../../services/kernel/ids.ts'
+import type { Refusal } from '../../services/kernel/refusal.ts'
+import { methodRules } from '../../services/kernel/scopes.ts'
+import { createTokenVerifier } from '../../services/kernel/tokens/verifier.ts'
+import { logLines } from './log-lines.ts'
+import { manualClock } from './manual-clock.ts'
+import { manualTimers } from './manual-timers.ts'
+import { keySetOf, signJwt } from './signing-key.ts'
+import { audience, claimsAt, issuer, tokenKeys, toleranceSeconds } from './token-cases.ts'
+
+type AccessHandlers = Handlers<{
+  check: (typeof AccessService)['method']['check']
+  checkBatch: (typeof AccessService)['method']['checkBatch']
+  checkStream: (typeof AccessService)['method']['checkStream']
+}>
+
+/** Answers with what it was asked. */
+export const echo: AccessHandlers = {
+  check: async ({ requestId }) => ({ requestId }),
+  checkBatch: async ({ checks }) => ({ results: checks.map(({ requestId }) => ({ outcome: { case: 'response', value: { requestId } } })) }),
+  checkStream: async function* (requests) {
+    for await (const { seq } of requests) yield { seq }
+  },
+}
+
+const keys = tokenKeys()
+
+export interface GrpcDoorOptions extends Partial<Pick<GrpcServerOptions, 'services' | 'tls' | 'reflection' | 'maxMessageBytes' | 'defaultDeadlineMs'>> {
+  readonly handlers?: Partial<AccessHandlers>
+}
+
+export const grpcDoor = async (t: Test, { handlers = {}, ...options }: GrpcDoorOptions = {}) => {
+  const clock = manualClock(Date.now(), performance.now())
+  const timers = manualTimers()
+  const log = logLines()
+  const refusals: Refusal[] = []
+  const verifier = await createTokenVerifier({
+    jwks: keySetOf(keys.rsa, keys.ec, keys.ed),
+    issuer,
+    audience,
+    clockToleranceSeconds: toleranceSeconds,
+    clock,
+    logger: log.logger,
+    timers,
+  })
+  const server = createGrpcServer({
+    address: { host: '127.0.0.1', port: 0 },
+    verifier,
+    services: [implement(AccessService, { ...echo, ...handlers })],
+    methodRules,
+    onRefusal: (refusal) => refusals.push(refusal),
+    logger: log.logger,
+    clock,
+    timers,
+    randomness: systemRandomness,
+    maxMessageBytes: 1_048_576,
+    defaultDeadlineMs: 10_000,
+    reflection: false,
+    ...options,
+  })
+  const port = await server.start()
+  const address = `127.0.0.1:${port}`
+  const token = (claims: Record<string, unknown> = {}): string => signJwt(keys.ed, { ...claimsAt(clock.wall()), ...claims })
+  const tls = options.tls === undefined ? {} : { tls: { ca: options.tls.cert } }
+  const connect = (bearer: string | undefined = token()) => {
+    const client = createGrpcClient(AccessService, { address, ...(bearer === '' ? {} : { token: bearer }), ...tls })
+    t.teardown(() => client.close())
+    return client
+  }
+  t.teardown(() => {
+    server.close()
+    verifier.close()
+  })
+  return { server, address, clock, timers, log, refusals, verifier, token, connect, keys }
+}
