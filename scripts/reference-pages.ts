@@ -48,7 +48,13 @@ const errors = (): string =>
     'Every fault carries a `google.rpc.ErrorInfo` whose `reason` is from this table; faults of single fields are named in `google.rpc.BadRequest`. A reason never changes its meaning. "Retry" says that the same call, with the same `request_id`, may succeed later.',
     table(
       ['Reason', 'gRPC', 'HTTP', 'Retry', 'Message'],
-      Object.entries(errorCatalogue).map(([reason, row]) => [code(reason), grpcName(row.grpc), String(row.http), row.retry ? 'yes' : 'no', row.message]),
+      Object.entries(errorCatalogue).map(([reason, row]) => [
+        code(reason),
+        grpcName(row.grpc),
+        String(row.http),
+        row.retry ? 'yes' : 'no',
+        row.message,
+      ]),
     ),
   )
 
@@ -83,7 +89,10 @@ const leaves = (command: Command, words: readonly string[]): readonly (readonly 
 const commandLine = (): string => {
   const program = createProgram(() => async () => {})
   const help = (command: Command): string =>
-    `\`\`\`text\n${command.configureHelp({ ...command.configureHelp(), helpWidth: 100, showGlobalOptions: false }).helpInformation().trimEnd()}\n\`\`\``
+    `\`\`\`text\n${command
+      .configureHelp({ ...command.configureHelp(), helpWidth: 100, showGlobalOptions: false })
+      .helpInformation()
+      .trimEnd()}\n\`\`\``
   return page(
     'Command line',
     'cli/',

@@ -327,6 +327,11 @@ t.test('offboarding counts and names what it ends', async (t) => {
   t.equal(clinic.state.shares.byId.size, 1, 'what others received stays')
 })
 
+t.test('an offboarding may name this very moment', async (t) => {
+  const clinic = withPeople()
+  t.equal(dataOf(run(clinic, { kind: 'offboard', subject: ada, effective: noon }))['effective'], at(noon))
+})
+
 t.test('offboarding is idempotent: asked anew it ends nothing more', async (t) => {
   const clinic = withPeople()
   run(clinic, { kind: 'offboard', subject: ada })

@@ -50,6 +50,10 @@ t.test('what is not granted is denied, and a misspelling is told apart', async (
   t.equal(ask('imagin', 'read').reasonCode, 'unknown_resource_type')
   t.equal(ask('imaging', 'reed').reasonCode, 'unknown_action')
   t.equal(ask('*', '*').reasonCode, 'unknown_resource_type', 'a wildcard is no name')
+  clinic.define(role('other', [permission('message', 'delete')]))
+  t.equal(ask('message', 'delete').reasonCode, 'no_grant')
+  t.equal(ask('invoice', 'read').reasonCode, 'unknown_resource_type', 'no role names it any more')
+  t.equal(ask('imaging', 'update').reasonCode, 'unknown_action')
 })
 
 t.test('wildcards stand for every type and every action', async (t) => {
@@ -231,6 +235,7 @@ t.test('shared: a share in force must cover type, action, purpose, patient and r
   clinic.apply('chartwarden.record.shared.v1', shareTo(ada, { until: at(noon + 2_000) }))
   t.equal(ask('imaging', 'read', named).notAfter, noon + 2_000, 'the share that lasts longest')
   t.equal(ask('imaging', 'read', { patient: pat }).decision, 'permit', 'one that names no records covers them all')
+  t.equal(ask('invoice', 'read', { patient: pat }).reasonCode, 'not_shared', 'of its types')
   clinic.apply('chartwarden.share.ended.v1', { share_id: share })
   t.equal(ask('imaging', 'read', named).decision, 'permit')
   clinic.apply('chartwarden.share.ended.v1', { share_id: 'entry-5' })
@@ -322,8 +327,8 @@ t.test('of several that hold: plain, then fewest duties, then role, then permiss
     role('c_one', [permission('imaging', 'read', { id: 'q', ...duty('a') }), permission('imaging', 'read', { id: 'm', ...duty('b') })]),
   )
   t.equal(ask(), 'role/c_one#m', 'by permission')
-  add('y_own', { id: 'p', ...duty('own_patients') })
-  t.equal(ask(), 'role/y_own#p', 'a bound that holds is no duty')
+  add('b_own', { id: 'p', ...duty('own_patients') })
+  t.equal(ask(), 'role/b_own#p', 'a bound that holds is no duty')
   add('x_plain', { id: 'z' })
   t.equal(ask(), 'role/x_plain#z', 'a plain one')
   add('w_plain', { id: 'z', purposes: ['HPAYMT'] })

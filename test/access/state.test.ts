@@ -117,11 +117,30 @@ t.test('an offboarding ends what one person holds and raises the cut-off, never 
   t.match(subjects.get(ada.pseudonym), { status: 'active', cutOff: noon + 100, ownPatient: pat })
 })
 
+t.test('what is given to someone who left is void', async (t) => {
+  const clinic = createClinicFold()
+  clinic.enrol(ada)
+  clinic.apply('chartwarden.staff.offboarded.v1', left(ada))
+  clinic.grant(ada, 'r')
+  clinic.apply('chartwarden.record.shared.v1', share)
+  clinic.apply('chartwarden.careteam.joined.v1', { subject: ada, patient: pat })
+  const { grants, shares, careTeams } = clinic.state
+  t.same([grants.byId.size, grants.bySubject.size, shares.byId.size, shares.byRecipient.size, careTeams.size], [0, 0, 0, 0, 0])
+})
+
 t.test('no enrolment lifts an offboarding', async (t) => {
   const clinic = createClinicFold()
   clinic.apply('chartwarden.staff.offboarded.v1', { ...left(ada), unknown_subject: true })
   clinic.enrol(ada)
   t.match(clinic.state.subjects.get(ada.pseudonym), { status: 'offboarded', known: false, cutOff: noon })
+})
+
+t.test('nor a cut-off', async (t) => {
+  const clinic = createClinicFold()
+  clinic.apply('chartwarden.staff.offboarded.v1', left(ada))
+  clinic.apply('chartwarden.staff.reinstated.v1', { subject: ada })
+  clinic.enrol(ada, [lab('l')])
+  t.match(clinic.state.subjects.get(ada.pseudonym), { status: 'active', known: true, cutOff: noon, memberOf: [lab('l')] })
 })
 
 t.test('times that do not parse are never in force', async (t) => {

@@ -54,7 +54,7 @@ t.test('200 people leave while two processes answer checks about them', { timeou
   const hammering = doors.flatMap((door, which) => Array.from({ length: 12 }, (_, lane) => hammer(door, which * 100 + lane * 13)))
 
   while (!leavers.every((id) => permitsOf.has(id))) await new Promise((resolve) => setImmediate(resolve))
-  const people = processes.map(({ address }) => clientsOf({ ...reader, client: (service, given) => callers.client(service, given, address) }, token).people)
+  const people = processes.map(({ address }) => clientsOf({ client: (service, given) => callers.client(service, given, address) }, token).people)
   const acknowledged = new Map<string, bigint>()
   await Promise.all(
     Array.from({ length: 8 }, async (_, lane) => {

@@ -15,7 +15,7 @@ import type { TestService } from './service.ts'
 export const staff = (id: string) => ({ type: 'staff', id })
 
 /** Clients of one caller for every service. */
-export const clientsOf = (service: TestService, token: string) => ({
+export const clientsOf = (service: Pick<TestService, 'client'>, token: string) => ({
   access: service.client(AccessService, token),
   audit: service.client(AuditService, token),
   clinics: service.client(ClinicService, token),

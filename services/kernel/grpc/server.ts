@@ -1,4 +1,4 @@
-import { Server, ServerCredentials, type UntypedServiceImplementation } from '@grpc/grpc-js'
+import { logVerbosity, Server, ServerCredentials, setLogVerbosity, type UntypedServiceImplementation } from '@grpc/grpc-js'
 import type { Clock } from '../clock.ts'
 import { formatHostPort, type HostPort } from '../host-port.ts'
 import type { Randomness } from '../ids.ts'
@@ -77,6 +77,8 @@ const bind = (parts: ServerParts, options: GrpcServerOptions, streams: RunningSt
 /** A grpc-js server for services of the contract, with health and, if asked for, reflection. Throws StartError for a method without a rule. */
 export const createGrpcServer = (options: GrpcServerOptions): GrpcServer => {
   const { address, tls, services, logger, timers = systemTimers } = options
+  // What it would write to the console reaches us as an error as well, and the console is not ours.
+  setLogVerbosity(logVerbosity.NONE)
   const draining = new AbortController()
   const streams: RunningStreams = new Set()
   const parts: ServerParts = {

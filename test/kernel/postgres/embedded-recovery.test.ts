@@ -101,10 +101,10 @@ t.test('after kill -9 of the service and of the database the next start recovers
 /** A process of the server's own account that must come through unharmed: it reports any signal it gets. */
 const bystander = async (test: Test, dataDirectory: string, ...words: string[]) => {
   const report = `for (const signal of ['SIGINT', 'SIGTERM', 'SIGQUIT', 'SIGHUP', 'SIGUSR1']) process.on(signal, () => process.exit(3))
-    process.stdout.write('up')
-    setInterval(() => {}, 1e9)`
+    process.stdin.resume().once('close', () => process.exit(4))
+    process.stdout.write('up')`
   const child = spawn(process.execPath, ['-e', report, ...words], {
-    stdio: ['ignore', 'pipe', 'ignore'],
+    stdio: ['pipe', 'pipe', 'ignore'],
     ...serverAccount(dataDirectory),
     cwd: '/',
   })

@@ -14,8 +14,8 @@ const scratch = (test: Test): string => {
 }
 
 const sleeper = async (test: Test, program = process.execPath, cwd = '/') => {
-  const child = spawn(program, ['-e', `process.stdout.write('up'); setInterval(() => {}, 1e9)`, 'a word'], {
-    stdio: ['ignore', 'pipe', 'ignore'],
+  const child = spawn(program, ['-e', `process.stdin.resume().once('close', () => process.exit()); process.stdout.write('up')`, 'a word'], {
+    stdio: ['pipe', 'pipe', 'ignore'],
     cwd,
   })
   const ended = once(child, 'exit')
@@ -30,7 +30,7 @@ const sleeper = async (test: Test, program = process.execPath, cwd = '/') => {
 t.test('a process is listed with its account, command line and start, and no longer once it has ended', async (t) => {
   const { child, ended, pid } = await sleeper(t)
   const row = findProcess(pid)
-  t.match(row, { pid, uid: process.getuid?.() ?? undefined, command: /setInterval.* a word$/ })
+  t.match(row, { pid, uid: process.getuid?.() ?? undefined, command: /stdin\.resume.* a word$/ })
   t.strictSame(
     listProcesses().find((listed) => listed.pid === pid),
     row,
