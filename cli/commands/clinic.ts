@@ -1,7 +1,7 @@
 import { Command } from 'commander'
 import { type Clinic, ClinicSchema, RegisterClinicResponseSchema } from '../../proto/gen/chartwarden/access/v1/administration_pb.js'
 import { listClinics } from '../clinics.ts'
-import { parseList, parseTypedId, parseUuid, type TypedId } from '../input/parsers.ts'
+import { parseClinics, parseTypedId, parseUuid, type TypedId } from '../input/parsers.ts'
 import type { Column } from '../output/column.ts'
 import { entryText } from '../output/describe.ts'
 import { messageJson } from '../output/message-json.ts'
@@ -35,7 +35,7 @@ const addCommand = (act: Act): Command =>
       act(async (session, command) => {
         const clinic = command.processedArgs[0] as string
         const { title, timeZone, administrator, requestId: given } = command.opts<AddOptions>()
-        const { clinics } = await session.connect({ clinics: [clinic], scopes: ['clinic.register'] })
+        const { clinics } = await session.connect({ clinics: [], scopes: ['clinic.register'] })
         const answer = await change(session, given === undefined ? {} : { requestId: given }, (requestId) =>
           clinics.registerClinic({ requestId, clinic, title, timeZone, administrator }),
         )
@@ -48,7 +48,7 @@ const addCommand = (act: Act): Command =>
 const listCommand = (act: Act): Command =>
   new Command('list')
     .description("The clinics that the token reaches. A token of one's own names them; a development token must be told.")
-    .option('--clinic <ids>', 'clinics to ask for, separated by commas (with a development token)', parseList)
+    .option('--clinic <ids>', 'clinics to ask for, separated by commas (with a development token)', parseClinics)
     .action(
       act(async (session, command) => {
         const { clinic } = command.opts<{ readonly clinic?: readonly string[] }>()

@@ -1,7 +1,7 @@
 import { Command } from 'commander'
 import type { Scope } from '../../services/kernel/scopes.ts'
 import { developmentToken } from '../development-token.ts'
-import { parseCount, parseList, parseScopes } from '../input/parsers.ts'
+import { parseClinics, parseCount, parseScopes } from '../input/parsers.ts'
 import type { Act } from '../program.ts'
 
 interface TokenOptions {
@@ -14,7 +14,7 @@ interface TokenOptions {
 export const tokenCommand = (act: Act): Command =>
   new Command('token')
     .description('Make a bearer token with the development key of the state directory, and print it. Development only.')
-    .requiredOption('--clinic <id>', 'the clinic it reaches; several are separated by commas', parseList)
+    .requiredOption('--clinic <id>', 'the clinic it reaches; several are separated by commas', parseClinics)
     .requiredOption('--scope <scopes>', 'what it is for, separated by spaces: "access.check report.read"', parseScopes)
     .option('--subject <id>', 'the calling software: `sub` of the token', 'chartwarden-cli')
     .option('--ttl <seconds>', 'how long it lasts, at most a day', parseCount(86_400), 3600)

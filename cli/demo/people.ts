@@ -11,7 +11,7 @@ export const receptionist: TypedId = { type: 'staff', id: 'r-1' }
 export const secondReceptionist: TypedId = { type: 'staff', id: 'r-2' }
 export const clinicAdmin: TypedId = { type: 'staff', id: 'a-1' }
 export const complianceOfficer: TypedId = { type: 'staff', id: 'c-1' }
-export const lab: TypedId = { type: 'lab', id: 'north' }
+const lab: TypedId = { type: 'lab', id: 'north' }
 export const labTechnician: TypedId = { type: 'lab', id: 't-1' }
 /** Never enrolled: what a mistyped or foreign identifier looks like. */
 export const stranger: TypedId = { type: 'staff', id: 'x-9' }

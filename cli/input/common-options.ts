@@ -1,5 +1,5 @@
 import { type Command, Option } from 'commander'
-import { parseTypedId, parseUuid, type TypedId } from './parsers.ts'
+import { parseClinic, parseTypedId, parseUuid, type TypedId } from './parsers.ts'
 
 export interface ClinicOptions {
   readonly clinic: string
@@ -10,7 +10,7 @@ export interface ChangeOptions extends ClinicOptions {
   readonly requestId?: string
 }
 
-export const clinicOption = (): Option => new Option('--clinic <id>', 'the clinic').makeOptionMandatory()
+export const clinicOption = (): Option => new Option('--clinic <id>', 'the clinic').argParser(parseClinic).makeOptionMandatory()
 
 /** `--clinic` and `--on-behalf-of`, for calls that read. */
 export const withClinic = (command: Command): Command =>

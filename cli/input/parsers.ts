@@ -64,6 +64,15 @@ export const parseList = (text: string): string[] => {
   return parts
 }
 
+/** A clinic's identifier. A development token that named anything else would be refused without saying why. */
+export const parseClinic = (text: string): string => {
+  if (!/^[a-z0-9-]{1,63}$/.test(text)) throw new InvalidArgumentError('Write lower-case letters, digits and hyphens, at most 63.')
+  return text
+}
+
+/** Clinics separated by commas. */
+export const parseClinics = (text: string): string[] => parseList(text).map(parseClinic)
+
 /** Scopes separated by spaces or commas; every one must exist. */
 export const parseScopes = (text: string): Scope[] => {
   const names = text.split(/[\s,]+/).filter((name) => name !== '')

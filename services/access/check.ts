@@ -217,27 +217,23 @@ export const createCheck = ({ writers, identities, randomness, now }: CheckOptio
     const request = requestOf(writer, question)
     const id = entryId(writer.clinic, 'check', question.requestId, 0)
     const recorded = sessionData(session)
+    const rest = { intent: question.intent, ...(recorded === undefined ? {} : { session: recorded }) }
+    let data: AccessDecided | undefined
     const transaction: Transaction<AccessDecision> = {
       decide: (state, time) => decide(state, request, time),
       notAfter: (decision) => decision.notAfter,
-      entries: async (decision, time, stateRevision) => [
-        await compose(writer, context, question, digest, {
-          id,
-          time,
-          data: decidedData(request, decision, stateRevision, {
-            intent: question.intent,
-            ...(recorded === undefined ? {} : { session: recorded }),
-          }),
-        }),
-      ],
+      entries: async (decision, time, stateRevision) => {
+        data = decidedData(request, decision, stateRevision, rest)
+        return [await compose(writer, context, question, digest, { id, time, data })]
+      },
     }
     const committed = await writer.commit(transaction, context.deadline)
     switch (committed.kind) {
       case 'mismatch':
         throw new ChartwardenError('REQUEST_MISMATCH')
       case 'stored': {
-        const entry = committed.entries[0] as StoredEntry
-        return { decided: readDecision(entry), entry, replayed: false }
+        // The last entries made are the ones that were stored.
+        return { decided: data as AccessDecided, entry: committed.entries[0] as StoredEntry, replayed: false }
       }
       case 'duplicate': {
         const original = committed.originals[0] as StoredEntry

@@ -101,5 +101,18 @@ export const sealEnvelope = (draft: EntryDraft): NewEntry => {
   return { id: draft.id, type: draft.type, stateChanging: draft.stateChanging, requestDigest: draft.requestDigest, bytes }
 }
 
+const timeMember = Buffer.from('"time":"')
+const timeLength = '2026-11-22T08:30:00.007Z'.length
+
+/**
+ * The time of stored bytes without parsing them. Members stand in order of name, so that the last `time` is the envelope's own: what comes
+ * behind it, `traceparent` and `type`, holds no quoted member.
+ */
+export const entryTime = (bytes: Uint8Array): string => {
+  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  const start = buffer.lastIndexOf(timeMember) + timeMember.length
+  return buffer.toString('latin1', start, start + timeLength)
+}
+
 /** Reads stored bytes back. The bytes were written by `sealEnvelope`; what does not parse is damage and throws. */
 export const openEnvelope = (bytes: Uint8Array): Envelope => JSON.parse(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8')) as Envelope

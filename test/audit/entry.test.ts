@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import t from 'tap'
-import { type EntryDraft, entryId, leafHash, openEnvelope, sealEnvelope } from '../../services/audit/entry.ts'
+import { type EntryDraft, entryId, entryTime, leafHash, openEnvelope, sealEnvelope } from '../../services/audit/entry.ts'
 import { maxEntryBytes } from '../../services/audit/ledger.ts'
 import { fault } from '../support/fault.ts'
 
@@ -23,6 +23,7 @@ t.test('an entry has exactly these bytes for ever', async (t) => {
     `{"caller":"practice-software","correlationid":"c-1","data":{"a":"ä","decision":"permit","roles":["dentist"]},"datacontenttype":"application/json","id":"${draft.id}","requestdigest":"BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc=","salt":"CQkJCQkJCQkJCQkJCQkJCQ==","source":"/clinics/north","specversion":"1.0","time":"2026-11-22T08:30:00.007Z","type":"chartwarden.access.decided.v1"}`,
   )
   t.equal(openEnvelope(bytes).data.decision, 'permit')
+  t.equal(entryTime(bytes), openEnvelope(bytes).time)
 })
 
 t.test('the id of an entry never changes', async (t) => {
@@ -47,4 +48,11 @@ t.test('what a tile cannot hold or JSON cannot carry is refused', async (t) => {
 t.test('the largest entry that a tile can hold is taken', async (t) => {
   const empty = sealEnvelope({ ...draft, data: { big: '' } }).bytes.length
   t.equal(sealEnvelope({ ...draft, data: { big: 'x'.repeat(maxEntryBytes - empty) } }).bytes.length, maxEntryBytes)
+})
+
+t.test('the time is read right whatever the data holds', async (t) => {
+  const data = { time: '"time":"1999-01-01T00:00:00.000Z"', nested: { time: '1999-01-01T00:00:00.000Z' } }
+  const traceparent = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01'
+  const { bytes } = sealEnvelope({ ...draft, data, provenance: { caller: '"time":"x', traceparent } })
+  t.equal(entryTime(bytes), '2026-11-22T08:30:00.007Z')
 })

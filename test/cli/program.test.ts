@@ -22,6 +22,7 @@ t.test('a command line that is wrong ends with 2 and says what is wrong in one l
     [['chek'], /unknown command 'chek'.*check/],
     [['check'], /--clinic/],
     [[...check, '--frobnicate'], /--frobnicate/],
+    [[...check, '--clinic', 'Not A Clinic'], /lower-case/],
     [[...check, 'extra'], /too many arguments/],
     [[...check, '--subject', 'a'], /type:id/],
     [[...check, '--timeout', '0'], /1 to 86400/],

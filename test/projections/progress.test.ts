@@ -3,6 +3,10 @@ import { systemClock } from '../../services/kernel/clock.ts'
 import { createProgress } from '../../services/projections/progress.ts'
 import { fault } from '../support/fault.ts'
 
+/** Waiting never keeps a process alive; here nothing else does. */
+const alive = setInterval(() => {}, 1_000)
+t.teardown(() => clearInterval(alive))
+
 const forever = new AbortController().signal
 const soon = (milliseconds: number) => systemClock.monotonic() + milliseconds
 

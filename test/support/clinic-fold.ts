@@ -14,7 +14,7 @@ import { type ClinicState, emptyState, evolve } from '../../services/access/stat
 import type { IdentityKind, Pseudonym } from '../../services/audit/vault.ts'
 
 /** Looks like the vault's pseudonym and is as unique, without a key. */
-export const pseudonym = (kind: IdentityKind, type: string, id: string): Pseudonym =>
+const pseudonym = (kind: IdentityKind, type: string, id: string): Pseudonym =>
   createHash('sha256').update(`${kind}\n${type}\n${id}`).digest('base64url') as Pseudonym
 
 export const staff = (id: string): SubjectReference => ({ type: 'staff', pseudonym: pseudonym('subject', 'staff', id) })

@@ -1,10 +1,9 @@
 /** Read models in a real Postgres over a ledger in memory, for tests of projections. */
 import type pg from 'pg'
 import { pino } from 'pino'
-import type { Test } from 'tap'
+import t, { type Test } from 'tap'
 import { createMemoryEngine } from '../../services/audit/engines/memory.ts'
 import { numberOf, positionOf } from '../../services/audit/engines/position.ts'
-import { ledgerMigrations } from '../../services/audit/engines/postgres/migrations.ts'
 import type { FeedBatch, LedgerEngine, LedgerFeed, StoredEntry } from '../../services/audit/ledger.ts'
 import { createVault } from '../../services/audit/vault/create-vault.ts'
 import { createMasterKey } from '../../services/audit/vault/master-key.ts'
@@ -78,19 +77,30 @@ const keys: Readonly<Record<string, string>> = {
   offboardings: 'clinic, revision',
 }
 
-export const createProjectionHouse = async (t: Test): Promise<ProjectionHouse> => {
+/** The one database of this test process, whose tests run one after the other. */
+const openDatabase = async () => {
   const database = await createTestDatabase(t)
-  const { logger } = createLog()
   const open = (url: string, applicationName: string) => {
     const pool = createPool({ url, applicationName, logger: pino({ level: 'silent' }), max: 6 })
     t.teardown(() => pool.end())
     return pool
   }
-  const migratePool = open(database.migrateUrl, 'migrate')
-  await migrate(migratePool, [ledgerMigrations, projectionMigrations])
-  const adminPool = open(database.adminUrl, 'admin')
-  const feedPool = open(database.feedUrl, 'feed')
-  const queryPool = open(database.queryUrl, 'query')
+  // The roles are there; the ledger's own tables are not needed by read models over a ledger in memory.
+  await migrate(open(database.migrateUrl, 'migrate'), [projectionMigrations])
+  return {
+    adminPool: open(database.adminUrl, 'admin'),
+    feedPool: open(database.feedUrl, 'feed'),
+    queryPool: open(database.queryUrl, 'query'),
+    urls: { query: database.queryUrl, feed: database.feedUrl, admin: database.adminUrl },
+  }
+}
+let shared: ReturnType<typeof openDatabase> | undefined
+
+/** An empty house: a new ledger and cleared read models, in the one database of this test process. */
+export const createProjectionHouse = async (test: Test): Promise<ProjectionHouse> => {
+  shared ??= openDatabase()
+  const { adminPool, feedPool, queryPool, urls } = await shared
+  const { logger } = createLog()
   const engine = createMemoryEngine({ clock: systemClock })
   const keyStore = createMemoryKeyStore()
   const masterKey = createMasterKey(systemRandomness.bytes(32), systemRandomness)
@@ -114,9 +124,17 @@ export const createProjectionHouse = async (t: Test): Promise<ProjectionHouse> =
       longestRetryMs: 20,
       ...choices,
     })
-    t.teardown(() => made.stop())
+    test.teardown(() => made.stop())
     return made
   }
+  const clear = async (): Promise<void> => {
+    await adminPool.query(
+      `truncate ${Object.keys(keys)
+        .map((table) => `chartwarden_projections.${table}`)
+        .join(', ')}`,
+    )
+  }
+  await clear()
   return {
     engine,
     vault,
@@ -125,7 +143,7 @@ export const createProjectionHouse = async (t: Test): Promise<ProjectionHouse> =
     adminPool,
     feedPool,
     queryPool,
-    urls: { query: database.queryUrl, feed: database.feedUrl, admin: database.adminUrl },
+    urls,
     script: (clinic) => createLedgerScript(engine, vault, clinic),
     runner,
     catchUp: async (choices = {}) => {
@@ -152,13 +170,7 @@ export const createProjectionHouse = async (t: Test): Promise<ProjectionHouse> =
       const tables = Object.keys(keys).filter((table) => table !== 'checkpoints')
       return Object.fromEntries(await Promise.all(tables.map(async (table) => [table, await rows(table)] as const)))
     },
-    clear: async () => {
-      await adminPool.query(
-        `truncate ${Object.keys(keys)
-          .map((table) => `chartwarden_projections.${table}`)
-          .join(', ')}`,
-      )
-    },
+    clear,
   }
 }
 

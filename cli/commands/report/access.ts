@@ -43,7 +43,7 @@ const kindOf = (name: string): AccessKind => {
 
 const decisionText = (decision: Decision): string => (decision === Decision.UNSPECIFIED ? '' : (Decision[decision] ?? '').toLowerCase())
 
-export const accessColumns: readonly Column<AccessRow>[] = [
+const accessColumns: readonly Column<AccessRow>[] = [
   { name: 'occurred_at', value: (row) => timeText(row.occurredAt) },
   { name: 'kind', value: (row) => (AccessKind[row.kind] ?? '').toLowerCase() },
   { name: 'subject', value: (row) => subjectText(row.subject) },

@@ -32,7 +32,7 @@ export const enrolStaff = (state: ClinicState, command: EnrolStaff, actor: Actor
  * What an offboarding at this moment ends: everything in force or to come that the subject holds or received. The digest lets a report
  * that names them be checked against the entry.
  */
-export const endedBy = (state: ClinicState, subject: Pseudonym, now: number): StaffOffboarded['ended'] => {
+const endedBy = (state: ClinicState, subject: Pseudonym, now: number): StaffOffboarded['ended'] => {
   const grants = grantsHeld(state, subject, now).map(({ id }) => id)
   const shares = sharesReceived(state, subject, now).map(({ id }) => id)
   const relationships = membershipsHeld(state, subject, now).map(({ patient }) => `careteam/${patient}/${subject}`)

@@ -1,7 +1,7 @@
 /** Ledger facts as contract messages. */
 import { create } from '@bufbuild/protobuf'
 import { type Timestamp, timestampFromMs } from '@bufbuild/protobuf/wkt'
-import { leafHash, openEnvelope } from '../../audit/entry.ts'
+import { entryTime, leafHash } from '../../audit/entry.ts'
 import type { StoredEntry } from '../../audit/ledger.ts'
 import type { CallContext } from '../../kernel/caller.ts'
 import { toChartwardenError } from '../../kernel/errors.ts'
@@ -17,7 +17,7 @@ export const entryRefOf = (entry: StoredEntry): EntryRef =>
   create(EntryRefSchema, {
     id: entry.id,
     revision: entry.revision,
-    time: timestampOfText(openEnvelope(entry.bytes).time),
+    time: timestampOfText(entryTime(entry.bytes)),
     leafHash: leafHash(entry.bytes),
   })
 

@@ -13,7 +13,7 @@ import {
   RecordAccessResponseSchema,
   SealState,
 } from '../../../proto/gen/chartwarden/audit/v1/audit_service_pb.js'
-import { leafHash, openEnvelope } from '../../audit/entry.ts'
+import { entryTime, leafHash } from '../../audit/entry.ts'
 import type { CallContext } from '../../kernel/caller.ts'
 import { canonicalJson } from '../../kernel/canonical-json.ts'
 import { isUuid, type Randomness } from '../../kernel/ids.ts'
@@ -44,7 +44,7 @@ const entryMessage = ({ entry, private: part }: ShownEntry) =>
   create(EntrySchema, {
     id: entry.id,
     revision: entry.revision,
-    time: timestampOfText(openEnvelope(entry.bytes).time),
+    time: timestampOfText(entryTime(entry.bytes)),
     type: entry.type,
     canonical: entry.bytes,
     private: part.state === 'opened' ? Buffer.from(canonicalJson(part.value), 'utf8') : new Uint8Array(),

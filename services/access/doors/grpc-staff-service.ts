@@ -22,6 +22,7 @@ import {
   type StaffSchema,
   StaffStatus,
 } from '../../../proto/gen/chartwarden/access/v1/administration_pb.js'
+import type { SubjectRef } from '../../../proto/gen/chartwarden/types/v1/types_pb.js'
 import type { CallContext } from '../../kernel/caller.ts'
 import { ChartwardenError } from '../../kernel/errors.ts'
 import { isUuid, type Randomness } from '../../kernel/ids.ts'
@@ -31,7 +32,7 @@ import type { AuthoriseReading } from '../reading.ts'
 import type { ShownStaff, StaffView } from '../staff-view.ts'
 import { type AdministrativeMethod, aboutSubject, administrativeCall, patientIdentity, referenceOf, subjectIdentity } from './administrative-call.ts'
 import { entryRefOf, timestampOf } from './answers.ts'
-import { createFields, maxIdLength, maxTypeLength } from './fields.ts'
+import { createFields, type Fields, maxIdLength, maxTypeLength } from './fields.ts'
 import { pageSize, pageToken, readPageToken } from './paging.ts'
 
 export interface StaffDoorOptions {
@@ -41,8 +42,13 @@ export interface StaffDoorOptions {
   readonly randomness: Randomness
 }
 
-const maxOrganisations = 32
+const maxOrganisations = 64
 const staffAccount = { resourceType: 'staff_account', action: 'update' } as const
+
+const readOrganisations = (fields: Fields, organisations: readonly SubjectRef[]) => {
+  if (organisations.length > maxOrganisations) fields.fault('member_of', `has more than ${maxOrganisations} items`)
+  return organisations.slice(0, maxOrganisations).map((organisation, index) => fields.subject(`member_of[${index}]`, organisation))
+}
 
 const enrolStaff: AdministrativeMethod<typeof EnrolStaffRequestSchema> = {
   schema: EnrolStaffRequestSchema,
@@ -51,8 +57,7 @@ const enrolStaff: AdministrativeMethod<typeof EnrolStaffRequestSchema> = {
   read: (request, fields) => {
     const subject = fields.subject('subject', request.subject)
     const ownPatient = fields.text('own_patient_id', request.ownPatientId, { min: 0, max: maxIdLength })
-    if (request.memberOf.length > maxOrganisations) fields.fault('member_of', `has more than ${maxOrganisations} items`)
-    const memberOf = request.memberOf.map((organisation, index) => fields.subject(`member_of[${index}]`, organisation))
+    const memberOf = readOrganisations(fields, request.memberOf)
     return (vault) => ({
       command: {
         kind: 'enrol_staff',
@@ -123,7 +128,12 @@ const reinstate: AdministrativeMethod<typeof ReinstateRequestSchema> = {
   read: (request, fields) => {
     const subject = fields.subject('subject', request.subject)
     const reason = fields.reason('reason', request.reason)
-    return aboutSubject(subject, reason, (reference) => ({ kind: 'reinstate', subject: reference }))
+    const memberOf = readOrganisations(fields, request.memberOf)
+    return (vault) => {
+      const references = memberOf.map((organisation) => referenceOf(vault, organisation))
+      const prepared = aboutSubject(subject, reason, (reference) => ({ kind: 'reinstate', subject: reference, memberOf: references }))(vault)
+      return { ...prepared, identities: [...prepared.identities, ...memberOf.map(subjectIdentity)] }
+    }
   },
 }
 

@@ -7,7 +7,7 @@ import { definitionOf, type PermissionDraft, type RoleDraft } from './role-draft
 import { closureOf, isCheckedBound, type RoleDefinition, type Roles, wildcard } from './roles.ts'
 
 /** Limits of one role; all of it must fit one entry. */
-export const roleLimits = {
+const roleLimits = {
   titleCharacters: 200,
   inherits: 32,
   permissions: 1_000,

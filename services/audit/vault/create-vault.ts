@@ -1,4 +1,4 @@
-import { createCipheriv, createDecipheriv, createHash, createHmac } from 'node:crypto'
+import { createCipheriv, createDecipheriv, createHash, createHmac, createSecretKey, type KeyObject } from 'node:crypto'
 import { LRUCache } from 'lru-cache'
 import { canonicalJson, type JsonValue } from '../../kernel/canonical-json.ts'
 import { ChartwardenError } from '../../kernel/errors.ts'
@@ -17,7 +17,8 @@ export interface VaultOptions {
 }
 
 interface DataKey {
-  readonly key: Buffer
+  /** As an object: the runtime prepares raw bytes anew for each use, which costs several times the work itself. */
+  readonly key: KeyObject
   readonly commit: string
 }
 
@@ -35,7 +36,7 @@ export const createVault = (options: VaultOptions): Vault => {
   const cacheSize = options.cacheSize ?? 50_000
   const clinics = new Map<string, ClinicVault>()
 
-  const openClinic = (clinic: string, pseudonymKey: Uint8Array, digestKey: Uint8Array): ClinicVault => {
+  const openClinic = (clinic: string, pseudonymKey: KeyObject, digestKey: KeyObject): ClinicVault => {
     const pseudonyms = new LRUCache<string, Pseudonym>({ max: cacheSize })
     const dataKeys = new LRUCache<Pseudonym, DataKey>({ max: cacheSize })
 
@@ -46,7 +47,7 @@ export const createVault = (options: VaultOptions): Vault => {
       if (commitment(key) !== stored.commit) {
         throw new ChartwardenError('INTERNAL', { cause: new Error('a stored data key does not match its commitment') })
       }
-      const dataKey = { key, commit: stored.commit }
+      const dataKey = { key: createSecretKey(key), commit: stored.commit }
       dataKeys.set(pseudonym, dataKey)
       return dataKey
     }
@@ -127,8 +128,8 @@ export const createVault = (options: VaultOptions): Vault => {
     if (existing !== undefined) return existing
     const opened = openClinic(
       clinic,
-      masterKey.unwrap(keys.pseudonymKey, `${clinic}\npseudonym key`),
-      masterKey.unwrap(keys.digestKey, `${clinic}\ndigest key`),
+      createSecretKey(masterKey.unwrap(keys.pseudonymKey, `${clinic}\npseudonym key`)),
+      createSecretKey(masterKey.unwrap(keys.digestKey, `${clinic}\ndigest key`)),
     )
     clinics.set(clinic, opened)
     return opened

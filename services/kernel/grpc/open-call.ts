@@ -99,17 +99,11 @@ export const beginCall = (parts: ServerParts, plan: MethodPlan, call: SurfaceCal
   }
 }
 
-const readBearer = (call: SurfaceCall): string => {
-  const values = call.metadata.get('authorization')
-  if (values.length > 1) throw new ChartwardenError('TOKEN_REFUSED', { cause: new Error('two_tokens') })
-  return bearerToken(values[0])
-}
-
 /** Verifies the token and its scope, and gives the context the handler gets. */
 export const authorise = async (parts: ServerParts, open: OpenCall, call: SurfaceCall): Promise<CallContext> => {
   const { clock, verifier, draining, report } = parts
   if (open.deadline <= clock.monotonic()) throw new ChartwardenError('DEADLINE_EXCEEDED')
-  const token = readBearer(call)
+  const token = bearerToken(call.metadata.get('authorization')[0])
   const caller = verifier.cached(token) ?? (await verifier.verify(token))
   open.caller = caller
   if (draining.aborted) throw new ChartwardenError('SHUTTING_DOWN')
@@ -178,4 +172,10 @@ export const failCall = (parts: ServerParts, open: OpenCall, call: SurfaceCall, 
   parts.report(error, { caller, clinic, address: addressOf(call) })
   const shown = error.reason === 'INTERNAL' ? new ChartwardenError('INTERNAL') : error
   return encodeStatus(shown, correlationId)
+}
+
+/** What a handler throws when its call is over already has nobody to go to; a fault must still be seen. */
+export const noteLateFault = (parts: ServerParts, { plan, correlationId }: OpenCall, thrown: unknown): void => {
+  const err = toChartwardenError(thrown)
+  if (err.reason === 'INTERNAL') parts.logger.warn({ event: 'call.failed_late', method: plan.name, correlationId, err }, 'a call failed after its end')
 }

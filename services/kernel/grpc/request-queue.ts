@@ -21,7 +21,8 @@ export class RequestQueue<Request> implements AsyncIterable<Request>, AsyncItera
     this.#stream = stream
     this.#decode = decode
     stream.on('data', (bytes: Buffer) => this.#take(bytes))
-    stream.on('end', () => this.stop())
+    // A caller that goes away looks at first like one that has finished; a turn later the cancel is known.
+    stream.on('end', () => setImmediate(() => this.stop()))
   }
 
   #take(bytes: Buffer): void {

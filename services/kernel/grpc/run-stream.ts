@@ -10,18 +10,9 @@ import { ChartwardenError } from '../errors.ts'
 import { encodeAnswer } from './encode-answer.ts'
 import type { BidiHandler, ServerStreamHandler } from './implement.ts'
 import type { MethodPlan } from './method-plan.ts'
-import { authorise, beginCall, decodeRequest, failCall, type OpenCall, readRequest, type ServerParts, sendHeaders } from './open-call.ts'
+import { authorise, beginCall, decodeRequest, failCall, noteLateFault, type OpenCall, readRequest, type ServerParts, sendHeaders } from './open-call.ts'
 import { RequestQueue } from './request-queue.ts'
-
-/** A stream under way, as the server that stops sees it. */
-export interface RunningStream {
-  /** Takes no more requests. A server stream goes on. */
-  drain(): void
-  /** Ends at once with SHUTTING_DOWN. */
-  end(): void
-}
-
-export type RunningStreams = Set<RunningStream>
+import type { RunningCall, RunningCalls } from './running-call.ts'
 
 /** To answer requests taken before the token expired or the server stopped, in milliseconds. */
 const graceMs = 5_000
@@ -31,24 +22,24 @@ const expiryCheckMs = 30_000
 
 type WritableCall = ServerWritableStream<Buffer, Buffer> | ServerDuplexStream<Buffer, Buffer>
 
-class Stream implements RunningStream {
+class Stream implements RunningCall {
   readonly open: OpenCall
   readonly #parts: ServerParts
   readonly #call: WritableCall
-  readonly #streams: RunningStreams
+  readonly #calls: RunningCalls
   readonly #timers = new Set<() => void>()
   #requests: RequestQueue<unknown> | undefined
   #over = false
   #stopError: ChartwardenError | undefined
   #wake = (): void => undefined
 
-  constructor(parts: ServerParts, plan: MethodPlan, call: WritableCall, streams: RunningStreams) {
+  constructor(parts: ServerParts, plan: MethodPlan, call: WritableCall, calls: RunningCalls) {
     this.#parts = parts
     this.#call = call
-    this.#streams = streams
+    this.#calls = calls
     this.open = beginCall(parts, plan, call, Number.POSITIVE_INFINITY)
     sendHeaders(this.open, call)
-    streams.add(this)
+    calls.add(this)
     call.once('cancelled', () => {
       if (!this.#over) this.#release()
     })
@@ -74,7 +65,7 @@ class Stream implements RunningStream {
     this.#over = true
     for (const cancel of this.#timers) cancel()
     this.#timers.clear()
-    this.#streams.delete(this)
+    this.#calls.delete(this)
     this.#requests?.cancel()
     this.open.abort()
     this.#wake()
@@ -82,7 +73,10 @@ class Stream implements RunningStream {
 
   /** Ends the call once: well, or with what was thrown. */
   finish(thrown?: unknown, bytes?: Buffer): void {
-    if (this.#over) return
+    if (this.#over) {
+      if (thrown !== undefined) noteLateFault(this.#parts, this.open, thrown)
+      return
+    }
     this.#release()
     if (thrown === undefined) this.#call.end()
     else this.#call.emit('error', failCall(this.#parts, this.open, this.#call, thrown, bytes))
@@ -162,10 +156,10 @@ export const runServerStream =
     parts: ServerParts,
     plan: MethodPlan,
     handler: ServerStreamHandler,
-    streams: RunningStreams,
+    calls: RunningCalls,
   ): handleServerStreamingCall<Buffer, Buffer> =>
   (call) => {
-    const stream = new Stream(parts, plan, call, streams)
+    const stream = new Stream(parts, plan, call, calls)
     const run = async (): Promise<void> => {
       try {
         const context = await authorise(parts, stream.open, call)
@@ -180,9 +174,9 @@ export const runServerStream =
   }
 
 export const runBidiStream =
-  (parts: ServerParts, plan: MethodPlan, handler: BidiHandler, streams: RunningStreams): handleBidiStreamingCall<Buffer, Buffer> =>
+  (parts: ServerParts, plan: MethodPlan, handler: BidiHandler, calls: RunningCalls): handleBidiStreamingCall<Buffer, Buffer> =>
   (call) => {
-    const stream = new Stream(parts, plan, call, streams)
+    const stream = new Stream(parts, plan, call, calls)
     const run = async (): Promise<void> => {
       try {
         const context = await authorise(parts, stream.open, call)

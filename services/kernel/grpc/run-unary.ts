@@ -3,32 +3,41 @@ import { ChartwardenError } from '../errors.ts'
 import { encodeAnswer } from './encode-answer.ts'
 import type { UnaryHandler } from './implement.ts'
 import type { MethodPlan } from './method-plan.ts'
-import { authorise, beginCall, failCall, readRequest, type ServerParts, sendHeaders } from './open-call.ts'
+import { authorise, beginCall, failCall, noteLateFault, readRequest, type ServerParts, sendHeaders } from './open-call.ts'
+import type { RunningCall, RunningCalls } from './running-call.ts'
 
 /** Runs a unary method. A call is answered once: by its handler, or at its deadline, whichever comes first. */
 export const runUnary =
-  (parts: ServerParts, plan: MethodPlan, handler: UnaryHandler): handleUnaryCall<Buffer, Buffer> =>
+  (parts: ServerParts, plan: MethodPlan, handler: UnaryHandler, calls: RunningCalls): handleUnaryCall<Buffer, Buffer> =>
   (call, respond: sendUnaryData<Buffer>) => {
     const open = beginCall(parts, plan, call, parts.defaultDeadlineMs)
     let over = false
     const finish = (thrown: unknown, answer: Buffer | undefined): void => {
-      if (over) return
+      if (over) {
+        if (thrown !== undefined) noteLateFault(parts, open, thrown)
+        return
+      }
       over = true
+      calls.delete(running)
       stopTimer?.()
       sendHeaders(open, call)
       if (answer !== undefined) respond(null, answer)
       else respond(failCall(parts, open, call, thrown, call.request))
     }
+    const cut = (error: ChartwardenError): void => {
+      finish(error, undefined)
+      open.abort()
+    }
+    const running: RunningCall = { drain: () => undefined, end: () => cut(new ChartwardenError('SHUTTING_DOWN')) }
+    calls.add(running)
     const stopTimer = open.deadlineNamed
       ? undefined
-      : parts.timers.after(parts.defaultDeadlineMs, () => {
-          finish(new ChartwardenError('DEADLINE_EXCEEDED'), undefined)
-          open.abort()
-        })
+      : parts.timers.after(parts.defaultDeadlineMs, () => cut(new ChartwardenError('DEADLINE_EXCEEDED')))
     // Also emitted after an answer, when it means nothing.
     call.on('cancelled', () => {
       if (over) return
       over = true
+      calls.delete(running)
       stopTimer?.()
       open.abort()
     })

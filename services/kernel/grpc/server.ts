@@ -15,8 +15,9 @@ import { serviceDefinition } from './method-definitions.ts'
 import { type MethodScopes, planMethod } from './method-plan.ts'
 import type { ServerParts } from './open-call.ts'
 import { addReflection } from './reflection.ts'
-import { type RunningStreams, runBidiStream, runServerStream } from './run-stream.ts'
+import { runBidiStream, runServerStream } from './run-stream.ts'
 import { runUnary } from './run-unary.ts'
+import type { RunningCalls } from './running-call.ts'
 
 export interface GrpcServerOptions {
   readonly address: HostPort
@@ -58,17 +59,17 @@ export interface GrpcServer {
 /** Room for the last statuses to reach their callers once the time to drain is over, in milliseconds. */
 const lastStatusesMs = 200
 
-const bind = (parts: ServerParts, options: GrpcServerOptions, streams: RunningStreams, { service, handlers }: ServiceImplementation) => {
+const bind = (parts: ServerParts, options: GrpcServerOptions, calls: RunningCalls, { service, handlers }: ServiceImplementation) => {
   const implementation: UntypedServiceImplementation = {}
   for (const method of service.methods) {
     const handler = handlers[method.localName]
     if (typeof handler !== 'function') throw new StartError(`The method ${service.typeName}/${method.name} has no handler.`)
     const plan = planMethod(method, options.methodRules)
-    if (method.methodKind === 'unary') implementation[method.localName] = runUnary(parts, plan, handler as UnaryHandler)
+    if (method.methodKind === 'unary') implementation[method.localName] = runUnary(parts, plan, handler as UnaryHandler, calls)
     else if (method.methodKind === 'server_streaming') {
-      implementation[method.localName] = runServerStream(parts, plan, handler as ServerStreamHandler, streams)
+      implementation[method.localName] = runServerStream(parts, plan, handler as ServerStreamHandler, calls)
     } else if (method.methodKind === 'bidi_streaming') {
-      implementation[method.localName] = runBidiStream(parts, plan, handler as BidiHandler, streams)
+      implementation[method.localName] = runBidiStream(parts, plan, handler as BidiHandler, calls)
     } else throw new StartError(`The method ${plan.name} streams requests to one answer, which is not offered.`)
   }
   return implementation
@@ -80,7 +81,7 @@ export const createGrpcServer = (options: GrpcServerOptions): GrpcServer => {
   // What it would write to the console reaches us as an error as well, and the console is not ours.
   setLogVerbosity(logVerbosity.NONE)
   const draining = new AbortController()
-  const streams: RunningStreams = new Set()
+  const calls: RunningCalls = new Set()
   const parts: ServerParts = {
     verifier: options.verifier,
     clock: options.clock,
@@ -101,7 +102,7 @@ export const createGrpcServer = (options: GrpcServerOptions): GrpcServer => {
     // HTTP/2's own 64 KiB holds big streams back on far links (grpc-node issue 2669).
     'grpc-node.flow_control_window': 1_048_576,
   })
-  for (const service of services) server.addService(serviceDefinition(service.service), bind(parts, options, streams, service))
+  for (const service of services) server.addService(serviceDefinition(service.service), bind(parts, options, calls, service))
   const names = services.map(({ service }) => service.typeName)
   const health = addHealth(server, names)
   if (options.reflection) addReflection(server, names)
@@ -113,8 +114,8 @@ export const createGrpcServer = (options: GrpcServerOptions): GrpcServer => {
   const stopWithin = (timeoutMs: number): Promise<void> =>
     new Promise((resolve) => {
       const endStreams = (): void => {
-        logger.warn({ event: 'grpc.drain_timeout', streams: streams.size }, 'calls were still under way when the time to drain was over')
-        for (const stream of streams) stream.end()
+        logger.warn({ event: 'grpc.drain_timeout', calls: calls.size }, 'calls were still under way when the time to drain was over')
+        for (const call of calls) call.end()
         stopTimer = timers.after(lastStatusesMs, () => server.forceShutdown())
       }
       let stopTimer = timers.after(timeoutMs, endStreams)
@@ -137,12 +138,12 @@ export const createGrpcServer = (options: GrpcServerOptions): GrpcServer => {
       health.setServing(false)
       draining.abort()
       health.endWatches()
-      for (const stream of streams) stream.drain()
+      for (const call of calls) call.drain()
       await stopWithin(timeoutMs)
     },
     close: () => {
       draining.abort()
-      for (const stream of streams) stream.end()
+      for (const call of calls) call.end()
       server.forceShutdown()
     },
   }

@@ -90,7 +90,8 @@ export const stopLeftovers = async (options: StopLeftoversOptions): Promise<Left
     for (const row of rows) found.set(row.pid, row)
     return rows
   }
-  const allGone = () => look().length === 0
+  // Those known first: looking at every process of the machine is dear.
+  const allGone = () => [...found.values()].every((row) => !stillRuns(row)) && look().length === 0
 
   const postmaster = look().find((row) => row.pid === recorded)
   if (postmaster !== undefined) {

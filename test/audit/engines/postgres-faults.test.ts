@@ -4,7 +4,7 @@ import { createBatcher } from '../../../services/audit/batcher.ts'
 import type { Append } from '../../../services/audit/ledger.ts'
 import { systemClock } from '../../../services/kernel/clock.ts'
 import { fault } from '../../support/fault.ts'
-import { appendOf, collect, decision, openClinic, readFeed, wholeLedger } from '../../support/ledger-entries.ts'
+import { appendOf, change, collect, decision, openClinic, readFeed, wholeLedger } from '../../support/ledger-entries.ts'
 import { createLedgerDatabase, openEngine, openPool } from '../../support/postgres-engine.ts'
 import { waitFor } from '../../support/wait-for.ts'
 
@@ -150,13 +150,47 @@ t.test('a database that cannot be reached is LEDGER_UNAVAILABLE for every call, 
   t.match(await causeOf(engine.head('a')), /no_such_database/)
 })
 
+t.test('an append that waited for its turn beyond its not after is stale: the clock is read after the wait', async (t) => {
+  const { superuser, engine, clinic } = await open(t)
+  const client = await superuser.connect()
+  t.teardown(() => client.release())
+  await client.query('begin')
+  await client.query(`select from ${schema}.log_head for update`)
+  const notAfter = (await engine.time()) + 200
+  const waiting = engine.appendBatch([appendOf(clinic, 0n, [decision()], { notAfter })])
+  const blocked = `select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock' and query ~ 'chartwarden_ledger.append'`
+  await waitFor('the append to wait for the lock', async () => (await superuser.query(blocked)).rowCount === 1)
+  await waitFor('the moment to pass', async () => (await engine.time()) >= notAfter)
+  await client.query('commit')
+  t.match(await waiting, [{ kind: 'stale' }])
+})
+
+t.test('what was committed while an append waited for its turn is seen by it', async (t) => {
+  const { database, superuser, engine, clinic } = await open(t)
+  const other = openEngine(t, database)
+  const client = await superuser.connect()
+  t.teardown(() => client.release())
+  const shared = decision()
+  await client.query('begin')
+  await client.query(`select from ${schema}.log_head for update`)
+  const waiting = [
+    engine.appendBatch([appendOf(clinic, 0n, [change()]), appendOf(clinic, 'any', [shared])]),
+    other.appendBatch([appendOf(clinic, 0n, [change()]), appendOf(clinic, 'any', [shared])]),
+  ]
+  const blocked = `select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock' and query ~ 'chartwarden_ledger.append'`
+  await waitFor('both appends to wait for the lock', async () => (await superuser.query(blocked)).rowCount === 2)
+  await client.query('commit')
+  const kinds = (await Promise.all(waiting)).map((outcomes) => outcomes.map((outcome) => outcome.kind).join())
+  t.same(kinds.sort(), ['moved,duplicate', 'stored,stored'])
+})
+
 t.test('a statement that is not answered in time is given up', async (t) => {
-  const { database, superuser, clinic } = await open(t)
-  const engine = openEngine(t, database, { answerTimeoutMs: 300 })
+  const { database, superuser, engine, clinic } = await open(t)
+  const hasty = openEngine(t, database, { answerTimeoutMs: 300 })
   const client = await superuser.connect()
   await client.query('begin')
   await client.query(`select from ${schema}.log_head for update`)
-  await t.rejects(engine.appendBatch([appendOf(clinic, 0n, [decision()])]), fault('LEDGER_UNAVAILABLE'))
+  await t.rejects(hasty.appendBatch([appendOf(clinic, 0n, [decision()])]), fault('LEDGER_UNAVAILABLE'))
   await client.query('rollback')
   client.release()
   t.match(await engine.appendBatch([appendOf(clinic, 0n, [decision()])]), [{ kind: 'stored' }])

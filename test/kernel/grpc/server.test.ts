@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { connect as connectHttp2 } from 'node:http2'
 import { create, toBinary } from '@bufbuild/protobuf'
-import { Client, credentials, Metadata, type ServiceError } from '@grpc/grpc-js'
+import { Client, credentials, Metadata } from '@grpc/grpc-js'
 import t from 'tap'
 import { AccessService, CheckRequestSchema } from '../../../proto/gen/chartwarden/access/v1/access_service_pb.js'
 import { ClinicService } from '../../../proto/gen/chartwarden/access/v1/administration_pb.js'
@@ -102,24 +102,15 @@ t.test('every bad token is refused, reported with its address, and never reaches
   t.equal(handled, 0)
 })
 
-t.test('no token, another scheme, two tokens and an oversized token are refused', async (t) => {
+t.test('no token, another scheme and an oversized token are refused', async (t) => {
   const door = await grpcDoor(t)
   t.equal((await caught(door.connect('').check(question))).reason, 'TOKEN_MISSING')
   const basic = door.connect('').check(question, { headers: { authorization: 'Basic dXNlcjpodW50ZXIy' } })
   t.equal((await caught(basic)).reason, 'TOKEN_MISSING')
   t.equal((await caught(door.connect(door.token({ more: 'x'.repeat(8192) })).check(question))).reason, 'TOKEN_REFUSED')
-  const client = new Client(door.address, credentials.createInsecure())
-  t.teardown(() => client.close())
-  const metadata = new Metadata()
-  for (const sub of ['one', 'other']) metadata.add('authorization', `Bearer ${door.token({ sub })}`)
-  const error = await new Promise<ServiceError | null>((resolve) => {
-    const same = (value: Buffer): Buffer => value
-    client.makeUnaryRequest('/chartwarden.access.v1.AccessService/Check', same, same, Buffer.alloc(0), metadata, (failure) => resolve(failure))
-  })
-  t.equal(error && decodeStatus(error).reason, 'TOKEN_REFUSED')
   t.strictSame(
     door.refusals.map(({ reason }) => reason),
-    ['TOKEN_MISSING', 'TOKEN_MISSING', 'TOKEN_REFUSED', 'TOKEN_REFUSED'],
+    ['TOKEN_MISSING', 'TOKEN_MISSING', 'TOKEN_REFUSED'],
   )
 })
 

@@ -10,7 +10,7 @@ import { newStateDirectory, usedStateDirectory } from '../../support/embedded-se
 import { createTestDatabase } from '../../support/postgres.ts'
 import { query } from '../../support/query.ts'
 
-t.setTimeout(120_000)
+t.setTimeout(300_000)
 
 const open = async (test: Test, config: Pick<Config, 'mode' | 'databaseUrls'> & { readonly stateDir?: string }) => {
   const lines: Record<string, unknown>[] = []

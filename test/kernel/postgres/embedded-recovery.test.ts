@@ -12,7 +12,7 @@ import { copyDirectory } from '../../support/postgres-server.ts'
 import { query } from '../../support/query.ts'
 import { waitFor } from '../../support/wait-for.ts'
 
-t.setTimeout(120_000)
+t.setTimeout(300_000)
 
 const remember = (url: string) => query(url, 'create table kept (id int primary key); insert into kept values (42)')
 const recall = (url: string) => query(url, 'select id from kept')
@@ -152,17 +152,16 @@ t.test('a pid file whose number is another process by now is no obstacle, and th
   t.ok(strangers.every((stranger) => stranger.runs()))
 })
 
-for (const [name, content] of [
-  ['empty', ''],
-  ['nonsense', 'not a number\nnothing'],
-  ['naming init', '1\n/proc/self/cwd\n0\n5432\n\n127.0.0.1\n'],
-] as const) {
-  t.test(`a pid file that is ${name} is no obstacle`, async (t) => {
-    const { stateDir, dataDirectory } = await usedStateDirectory(t)
+t.test('a pid file with anything else in it is no obstacle', async (t) => {
+  const { stateDir, dataDirectory } = await usedStateDirectory(t)
+  for (const content of ['', 'not a number\nnothing', '1\n/proc/self/cwd\n0\n5432\n\n127.0.0.1\n']) {
     writeFileSync(path.join(dataDirectory, 'postmaster.pid'), content)
-    t.strictSame(await query((await startService(t, stateDir).ready()).adminUrl, 'select 1 as alive'), [{ alive: 1 }])
-  })
-}
+    const service = startService(t, stateDir)
+    t.strictSame(await query((await service.ready()).adminUrl, 'select 1 as alive'), [{ alive: 1 }])
+    service.kill('SIGTERM')
+    await service.ended
+  }
+})
 
 t.test('without its pid file a server that was left is still found and stopped', async (t) => {
   const { stateDir, dataDirectory } = await usedStateDirectory(t)

@@ -5,7 +5,7 @@ import { serverProcesses } from '../../../services/kernel/postgres/leftovers.ts'
 import { newStateDirectory, startService, usedStateDirectory } from '../../support/embedded-service.ts'
 import { query } from '../../support/query.ts'
 
-t.setTimeout(120_000)
+t.setTimeout(300_000)
 
 t.test('the first start makes a durable server with its own logins, closed to everybody else', async (t) => {
   const { stateDir, dataDirectory } = newStateDirectory(t)

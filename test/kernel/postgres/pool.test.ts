@@ -6,7 +6,7 @@ import { createTestDatabase, ownTestServer } from '../../support/postgres.ts'
 import { query } from '../../support/query.ts'
 import { waitFor } from '../../support/wait-for.ts'
 
-t.setTimeout(120_000)
+t.setTimeout(300_000)
 
 const open = (test: Test, url: string, options: Partial<PoolOptions> = {}) => {
   const warnings: Record<string, unknown>[] = []
@@ -63,7 +63,7 @@ t.test('a pool outlives a crash of its server', async (t) => {
 
 t.test('the server shows the name and ends what takes too long', async (t) => {
   const database = await createTestDatabase(t)
-  const { pool } = open(t, database.writerUrl, { statementTimeoutMs: 20, idleInTransactionTimeoutMs: 1234 })
+  const { pool } = open(t, database.writerUrl, { statementTimeoutMs: 1000, idleInTransactionTimeoutMs: 1234 })
   const { rows } = await pool.query(
     `select current_setting('application_name') as name, current_setting('idle_in_transaction_session_timeout') as idle`,
   )
@@ -86,7 +86,7 @@ t.test('a server that accepts and says nothing is given up in time', async (t) =
 
 t.test('no more connections than allowed, and who waits too long for one is told', async (t) => {
   const database = await createTestDatabase(t)
-  const { pool } = open(t, database.writerUrl, { max: 1, connectionTimeoutMs: 50 })
+  const { pool } = open(t, database.writerUrl, { max: 1, connectionTimeoutMs: 2000 })
   const client = await pool.connect()
   await t.rejects(pool.query('select 1'), /timeout/)
   client.release()

@@ -6,7 +6,7 @@ import { groupRoles, type LoginPasswords, loginRoles, provisionDatabase, provisi
 import { ownTestServer } from '../../support/postgres.ts'
 import { query } from '../../support/query.ts'
 
-t.setTimeout(120_000)
+t.setTimeout(300_000)
 
 const newPasswords = (): LoginPasswords => {
   const password = () => newPassword(systemRandomness)

@@ -10,7 +10,7 @@ import { newStateDirectory, startService } from '../../support/embedded-service.
 import { copyDirectory } from '../../support/postgres-server.ts'
 import { query } from '../../support/query.ts'
 
-t.setTimeout(120_000)
+t.setTimeout(300_000)
 
 const asRoot = process.getuid?.() === 0 && process.platform === 'linux'
 const nobody = { uid: 65534, gid: 65534 }

@@ -6,7 +6,7 @@ import { createTestDatabase, ownTestServer } from '../../support/postgres.ts'
 import type { TestDatabase, TestServerOptions } from '../../support/postgres-server.ts'
 import { query } from '../../support/query.ts'
 
-t.setTimeout(120_000)
+t.setTimeout(300_000)
 
 const silent = { warn: () => {} }
 

@@ -9,7 +9,7 @@ import { StartError } from '../../../services/kernel/start-error.ts'
 import { newStateDirectory, startService } from '../../support/embedded-service.ts'
 import { query } from '../../support/query.ts'
 
-t.setTimeout(120_000)
+t.setTimeout(300_000)
 
 const scratch = (test: Test): string => {
   const directory = mkdtempSync(path.join(os.tmpdir(), 'chartwarden-test-lock-'))

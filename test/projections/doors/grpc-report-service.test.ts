@@ -45,7 +45,7 @@ const contextOf = (
   caller: {
     id: choices.caller ?? 'console',
     issuer: 'https://issuer.example',
-    clinics: new Set(['north', 'south']),
+    clinics: new Set(),
     scopes: new Set(choices.scopes ?? ['report.read', 'audit.unseal']),
     expiresAt: systemClock.wall() + 60_000,
   },
@@ -86,14 +86,15 @@ const reportsOf = (t: Test, house: ProjectionHouse, script: LedgerScript, vault:
     projections,
     readings,
     history: (request, context = contextOf()) =>
-      handlers.accessHistory(create(AccessHistoryRequestSchema, { clinic: 'north', ...request }), context),
+      handlers.accessHistory(create(AccessHistoryRequestSchema, { clinic: script.clinic, ...request }), context),
     grants: (request, context = contextOf()) =>
-      handlers.roleGrants(create(RoleGrantsRequestSchema, { clinic: 'north', ...request }), context),
+      handlers.roleGrants(create(RoleGrantsRequestSchema, { clinic: script.clinic, ...request }), context),
     leavers: (request, context = contextOf()) =>
-      handlers.offboardings(create(OffboardingsRequestSchema, { clinic: 'north', ...request }), context),
+      handlers.offboardings(create(OffboardingsRequestSchema, { clinic: script.clinic, ...request }), context),
     stream: (request, context = contextOf()) =>
-      handlers.streamAccessHistory(create(StreamAccessHistoryRequestSchema, { clinic: 'north', ...request }), context),
-    settle: () => projections.progress.waitFor('north', script.head(), systemClock.monotonic() + 20_000, new AbortController().signal),
+      handlers.streamAccessHistory(create(StreamAccessHistoryRequestSchema, { clinic: script.clinic, ...request }), context),
+    settle: () =>
+      projections.progress.waitFor(script.clinic, script.head(), systemClock.monotonic() + 20_000, new AbortController().signal),
   }
 }
 
@@ -142,7 +143,7 @@ t.test('a row says who did what to which record of whom, when and why', async (t
   t.equal(answer.nextPageToken, '')
   t.match(readings, [
     {
-      clinic: 'north',
+      clinic: script.clinic,
       query: 'access_history',
       streamed: false,
       patientId: 'p-1',
@@ -260,7 +261,7 @@ t.test('pages are complete and without repetition while rows arrive, and belong 
 
 t.test('a page token serves its own query, caller and person only', async (t) => {
   const { house, script, history, leavers, grants, settle, readings } = await startReports(t)
-  await (await house.script('south')).staff('anna')
+  await (await house.script('another')).staff('anna')
   const anna = await script.staff('anna')
   for (let count = 0; count < 3; count += 1) await script.decided('permit', { subject: anna })
   await settle()
@@ -270,7 +271,7 @@ t.test('a page token serves its own query, caller and person only', async (t) =>
   t.not(pageToken, '')
   const before = readings.length
   const refused = fault('PAGE_TOKEN_INVALID')
-  await t.rejects(history({ ...request, pageToken, clinic: 'south' }), refused, 'another clinic')
+  await t.rejects(history({ ...request, pageToken, clinic: 'another' }), refused, 'another clinic')
   await t.rejects(history({ pageSize: 1, pageToken }), refused, 'another filter')
   await t.rejects(history({ ...request, pageToken, onBehalfOf: { type: 'staff', id: 'anna' } }), refused, 'another person')
   await t.rejects(history({ ...request, pageToken }, contextOf({ caller: 'other' })), refused, 'another caller')
@@ -454,7 +455,7 @@ t.test('whoever is erased appears under a pseudonym, and what was sealed for the
   await script.decided('permit', { subject: anna, resourceType: 'revenue_report', resourceId: 'year' })
   await settle()
   t.match((await history({})).rows, [{ resourceId: 'year' }, { patientId: 'p-1', resourceId: 'xray-7' }])
-  house.keyStore.destroy('north', patient)
+  house.keyStore.destroy(script.clinic, patient)
   const replica = reportsOf(t, house, script, house.replicaVault())
   t.match((await replica.history({ filter: { patientId: 'p-1' } })).rows, [
     { subject: { id: 'anna' }, patientId: `erased:${patient}`, resourceId: `erased:${patient}`, reason: 'erased:', action: 'read' },
@@ -478,12 +479,14 @@ t.test('an identity of the read models that was given to another pseudonym is no
 
 t.test('the lag counts what is not in the read models yet, and what was parked', async (t) => {
   const { script, projections, settle } = await startReports(t)
+  await settle()
+  const { parked } = await projections.lag()
   await script.writeRaw('chartwarden.future.invented.v1', {})
   await settle()
   await waitFor('the checkpoint', async () => (await projections.lag()).entries === 0n)
-  t.match(await projections.lag(), { entries: 0n, parked: 1n, state: 'running' })
+  t.match(await projections.lag(), { entries: 0n, state: 'running' })
   await projections.runner.stop()
   await script.staff('anna')
   await script.staff('ben')
-  t.match(await projections.lag(), { entries: 2n, parked: 1n, state: 'stopped' })
+  t.match(await projections.lag(), { entries: 2n, parked: parked + 1n, state: 'stopped' })
 })

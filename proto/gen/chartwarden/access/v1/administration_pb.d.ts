@@ -611,6 +611,13 @@ export declare type ReinstateRequest = Message<"chartwarden.access.v1.ReinstateR
    * @generated from field: string reason = 5;
    */
   reason: string;
+
+  /**
+   * Organisations the person works for from now on; those of before ended with the offboarding.
+   *
+   * @generated from field: repeated chartwarden.types.v1.SubjectRef member_of = 6;
+   */
+  memberOf: SubjectRef[];
 };
 
 /**
