@@ -6,12 +6,12 @@ import { randomUUID } from 'node:crypto'
 import { mkdtempSync, rmSync } from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
+import type { MessageInitShape } from '@bufbuild/protobuf'
 import { create, toBinary } from '@bufbuild/protobuf'
 import { Client, credentials } from '@grpc/grpc-js'
 import { AccessService, CheckRequestSchema, type CheckStreamRequestSchema } from '../proto/gen/chartwarden/access/v1/access_service_pb.js'
 import { ClinicService, Effect, PolicyService, StaffService } from '../proto/gen/chartwarden/access/v1/administration_pb.js'
 import { Decision } from '../proto/gen/chartwarden/types/v1/types_pb.js'
-import type { MessageInitShape } from '@bufbuild/protobuf'
 import { systemClock } from '../services/kernel/clock.ts'
 import { readConfig } from '../services/kernel/config.ts'
 import { createGrpcClient } from '../services/kernel/grpc/client.ts'
@@ -31,7 +31,8 @@ interface Measured {
   readonly p99: number
 }
 
-const percentile = (sorted: readonly number[], share: number): number => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0
+const percentile = (sorted: readonly number[], share: number): number =>
+  sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0
 
 /** `call` answers `weight` items; `inFlight` of them run at any time. */
 const measure = async (inFlight: number, call: () => Promise<void>, weight = 1): Promise<Measured> => {
@@ -57,7 +58,11 @@ const question = () => ({
   clinic,
   subject: { type: 'staff', id: `dentist-${Math.floor(Math.random() * people)}` },
   action: { name: 'read' },
-  resource: { type: 'treatment_record', id: `record-${Math.floor(Math.random() * 10_000)}`, patientId: `patient-${Math.floor(Math.random() * patients)}` },
+  resource: {
+    type: 'treatment_record',
+    id: `record-${Math.floor(Math.random() * 10_000)}`,
+    patientId: `patient-${Math.floor(Math.random() * patients)}`,
+  },
   purpose: 'TREAT',
 })
 

@@ -10,7 +10,10 @@ export interface BenchServer {
 /** Starts a Node program that logs `{ event: 'service.ready', grpcPort }` and waits for that line. */
 export const startServer = (args: readonly string[], environment: Readonly<Record<string, string>> = {}): Promise<BenchServer> =>
   new Promise((resolve, reject) => {
-    const child: ChildProcess = spawn(process.execPath, args, { env: { ...process.env, ...environment }, stdio: ['ignore', 'pipe', 'inherit'] })
+    const child: ChildProcess = spawn(process.execPath, args, {
+      env: { ...process.env, ...environment },
+      stdio: ['ignore', 'pipe', 'inherit'],
+    })
     const ended = new Promise<void>((done) => child.once('close', () => done()))
     void ended.then(() => reject(new Error(`${args.join(' ')} ended before it was ready`)))
     createInterface(child.stdout as NodeJS.ReadableStream).on('line', (text) => {

@@ -12,7 +12,10 @@ const echo = {
   responseSerialize: identity,
   responseDeserialize: identity,
 }
-server.addService({ echo }, { echo: (call: { request: Buffer }, answer: (error: null, bytes: Buffer) => void) => answer(null, call.request) })
+server.addService(
+  { echo },
+  { echo: (call: { request: Buffer }, answer: (error: null, bytes: Buffer) => void) => answer(null, call.request) },
+)
 server.bindAsync('127.0.0.1:0', ServerCredentials.createInsecure(), (error, port) => {
   if (error !== null) throw error
   process.stdout.write(`${JSON.stringify({ event: 'service.ready', grpcPort: port })}\n`)

@@ -5,7 +5,7 @@ import { printable } from './output/printable.ts'
 
 /** What is said about a command that did not succeed. */
 export interface Failure {
-  /** Reason of the error catalogue, or `USAGE`, `START_REFUSED`, `UNEXPECTED`. */
+  /** Reason of the error catalogue, or `USAGE`, `START_REFUSED`, `INCOMPLETE`, `UNEXPECTED`. */
   readonly reason: string
   readonly message: string
   readonly fields: readonly FieldViolation[]

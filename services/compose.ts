@@ -15,8 +15,8 @@ import { vaultMigrations } from './audit/vault/migrations.ts'
 import { createPostgresKeyStore } from './audit/vault/postgres-key-store.ts'
 import type { Clock } from './kernel/clock.ts'
 import type { Config } from './kernel/config.ts'
-import { createGrpcServer } from './kernel/grpc/server.ts'
 import { implement } from './kernel/grpc/implement.ts'
+import { createGrpcServer } from './kernel/grpc/server.ts'
 import { createHttpServer } from './kernel/http/server.ts'
 import type { Randomness } from './kernel/ids.ts'
 import type { Logger } from './kernel/logging.ts'
@@ -109,7 +109,8 @@ const start = async (options: ServiceOptions, teardown: Teardown): Promise<Servi
     clock,
     randomness,
     now: ledgerClock.now,
-    onFailure: (error) => logger.error({ event: 'refusals.not_written', err: error }, 'refused calls are counted but could not be written yet'),
+    onFailure: (error) =>
+      logger.error({ event: 'refusals.not_written', err: error }, 'refused calls are counted but could not be written yet'),
   })
   teardown.add(() => refusals.close())
 
@@ -120,7 +121,8 @@ const start = async (options: ServiceOptions, teardown: Teardown): Promise<Servi
     clock,
     randomness,
     maxBatchItems: config.maxBatchItems,
-    onFault: (error, { correlationId }) => logger.error({ event: 'item.failed', correlationId, err: error }, 'an item of a batch or stream failed'),
+    onFault: (error, { correlationId }) =>
+      logger.error({ event: 'item.failed', correlationId, err: error }, 'an item of a batch or stream failed'),
   })
   const projections = createProjections({
     feed: engine,
@@ -170,7 +172,15 @@ const start = async (options: ServiceOptions, teardown: Teardown): Promise<Servi
   })
   let stopping = false
   const readiness = createReadiness({ ledger, ledgerClock, projections, isStopping: () => stopping })
-  const http = await createHttpServer({ address: config.httpAddr, tls, verifier, logger, readiness, onRefusal: refusals.record, randomness })
+  const http = await createHttpServer({
+    address: config.httpAddr,
+    tls,
+    verifier,
+    logger,
+    readiness,
+    onRefusal: refusals.record,
+    randomness,
+  })
   teardown.add(() => http.close())
   const httpPort = await http.start()
   teardown.add(async () => {

@@ -24,7 +24,7 @@ export const createReadiness =
       () => true,
       () => false,
     )
-    
+
     const skew = ledgerClock.skew()
     const checks = {
       ledger: answers ? 'answers' : 'does not answer',

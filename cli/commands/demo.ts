@@ -1,6 +1,6 @@
 import { Command } from 'commander'
 import { demoClinic } from '../demo/demo-clinic.ts'
-import { demoScopes, runDemo } from '../demo/run-demo.ts'
+import { demoCallers, demoScopes, runDemo } from '../demo/run-demo.ts'
 import { placeOf, suggestionsText } from '../demo/suggestions.ts'
 import { demoJson, demoText, tally } from '../demo/summary.ts'
 import type { Outcome } from '../exit-codes.ts'
@@ -11,8 +11,8 @@ import type { Session } from '../session.ts'
 /** Runs the demo against the service that the session reaches, or the one at `address`, and prints what happened. */
 export const demonstrate = async (session: Session, address = session.address): Promise<Outcome> => {
   const clinics = [demoClinic.clinic]
-  const software = await session.connect({ clinics, scopes: demoScopes.software, subject: 'demo-practice-software', address })
-  const forPersons = await session.connect({ clinics, scopes: demoScopes.forPersons, subject: 'demo-administration', address })
+  const software = await session.connect({ clinics, scopes: demoScopes.software, subject: demoCallers.software, address })
+  const forPersons = await session.connect({ clinics, scopes: demoScopes.forPersons, subject: demoCallers.forPersons, address })
   let progress: Progress | undefined
   try {
     const result = await runDemo({

@@ -6,6 +6,7 @@ import { type ClinicOptions, clinicOption, withClinic } from '../input/common-op
 import { parseRevision } from '../input/parsers.ts'
 import { write } from '../io.ts'
 import { count, timeText } from '../output/describe.ts'
+import { tellIncomplete } from '../output/incomplete.ts'
 import { createProgress } from '../output/progress.ts'
 import type { Act } from '../program.ts'
 import { clinicFields, needsOf, optional } from '../request.ts'
@@ -83,11 +84,7 @@ const readCommand = (act: Act): Command =>
           progress.stop()
         }
         if (ended) return 'ok'
-        const message = `The reading was cut after ${count(entries, 'entry', 'entries')}; it is not complete.`
-        await session.note(
-          session.json ? JSON.stringify({ error: { reason: 'INCOMPLETE', message, fields: [], exit_code: 8 } }) : `chartwarden: ${message}`,
-        )
-        return 'incomplete'
+        return tellIncomplete(session, `The reading was cut after ${count(entries, 'entry', 'entries')}; read on with --from.`)
       }),
     )
 

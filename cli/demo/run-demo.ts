@@ -20,6 +20,9 @@ export const demoScopes = {
   forPersons: ['act', 'staff.write', 'staff.offboard', 'policy.write', 'relationship.write'],
 } as const satisfies Record<string, readonly Scope[]>
 
+/** `sub` of their tokens; part of what makes a second run a repeat of the first. */
+export const demoCallers = { software: 'demo-practice-software', forPersons: 'demo-administration' } as const
+
 export interface DemoOptions {
   /** A token of clinic `demo` with `demoScopes.software`. */
   readonly software: Connection

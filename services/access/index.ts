@@ -1,11 +1,7 @@
 /** The public face of access: everything that decides, records and administers, and its gRPC doors. */
-import {
-  ClinicService,
-  PolicyService,
-  RelationshipService,
-  StaffService,
-} from '../../proto/gen/chartwarden/access/v1/administration_pb.js'
+
 import { AccessService } from '../../proto/gen/chartwarden/access/v1/access_service_pb.js'
+import { ClinicService, PolicyService, RelationshipService, StaffService } from '../../proto/gen/chartwarden/access/v1/administration_pb.js'
 import { AuditService } from '../../proto/gen/chartwarden/audit/v1/audit_service_pb.js'
 import { createIdentities } from '../audit/identities.ts'
 import type { Ledger } from '../audit/ledger.ts'

@@ -11,9 +11,9 @@ import type { PersonNeeds, Scope } from '../kernel/scopes.ts'
 import { decidedData, provenanceOf } from './check.ts'
 import type { ClinicWriter, ClinicWriters } from './clinic-writer.ts'
 import { type AccessDecision, decide } from './decide.ts'
-import type { ClinicState } from './state.ts'
 import type { TrailViewed } from './events.ts'
 import { type ActingPerson, actingPerson, identityOfPerson, type NamedPerson, requirePerson } from './person.ts'
+import type { ClinicState } from './state.ts'
 
 /** One reading before it is answered. */
 export interface ReadingRequest {
@@ -123,7 +123,13 @@ export const createAuthoriseReading = ({ writers, identities, randomness, now }:
         decide: (state, time) => judge(state, person, request, time),
         notAfter: (verdict) => verdict.decision?.notAfter,
         entries: async (verdict, time, stateRevision) => {
-          const common = { clinic, id: entryId(clinic, request.query, requestId, 0), time, provenance: provenanceOf(context), requestDigest: digest }
+          const common = {
+            clinic,
+            id: entryId(clinic, request.query, requestId, 0),
+            time,
+            provenance: provenanceOf(context),
+            requestDigest: digest,
+          }
           if (verdict.kind === 'permitted' && request.record === 'viewing') return [await viewing(verdict, common)]
           if (person === undefined || verdict.decision === undefined) {
             throw new ChartwardenError('INTERNAL', { cause: new Error('a reading without a person has nothing to record') })

@@ -76,7 +76,12 @@ export const createStaffView = ({ ledger, identities, now }: StaffViewOptions): 
       vault,
       references.map(({ pseudonym }) => pseudonym),
     )
-    const reasons = unseal ? await openReasons(writer, held.flatMap(({ grants }) => grants.map(({ id }) => id))) : new Map<string, string>()
+    const reasons = unseal
+      ? await openReasons(
+          writer,
+          held.flatMap(({ grants }) => grants.map(({ id }) => id)),
+        )
+      : new Map<string, string>()
     return held.map(({ subject, grants }) => ({
       subject: shown(subject.reference, resolved),
       status: subject.status,

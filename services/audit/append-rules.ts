@@ -14,7 +14,7 @@ const storable = (name: string): boolean =>
   name !== '' && !name.includes('\u0000') && name.isWellFormed() && Buffer.byteLength(name, 'utf8') <= maxNameBytes
 
 /** The rule an append breaks, or undefined. Names no content: what it returns may be logged. */
-export const brokenAppendRule = (append: Append): string | undefined => {
+const brokenRule = (append: Append): string | undefined => {
   const { entries, restsOn, notAfter } = append
   if (!storable(append.clinic)) return `a clinic needs an identifier of 1 to ${maxNameBytes} bytes`
   if (entries.length === 0) return 'an append needs at least one entry'
@@ -33,6 +33,6 @@ export const brokenAppendRule = (append: Append): string | undefined => {
 
 /** Throws INTERNAL if the append breaks a rule. */
 export const checkAppend = (append: Append): void => {
-  const rule = brokenAppendRule(append)
+  const rule = brokenRule(append)
   if (rule !== undefined) throw new ChartwardenError('INTERNAL', { cause: new TypeError(`faulty append: ${rule}`) })
 }

@@ -115,4 +115,5 @@ export const entryTime = (bytes: Uint8Array): string => {
 }
 
 /** Reads stored bytes back. The bytes were written by `sealEnvelope`; what does not parse is damage and throws. */
-export const openEnvelope = (bytes: Uint8Array): Envelope => JSON.parse(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8')) as Envelope
+export const openEnvelope = (bytes: Uint8Array): Envelope =>
+  JSON.parse(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8')) as Envelope

@@ -61,7 +61,13 @@ export const createIdentities = ({ ledger, now, randomness, cacheSize = 200_000 
     })
   }
 
-  const append = async (clinic: string, vault: ClinicVault, identity: Identity, provenance: Provenance, deadline: number): Promise<void> => {
+  const append = async (
+    clinic: string,
+    vault: ClinicVault,
+    identity: Identity,
+    provenance: Provenance,
+    deadline: number,
+  ): Promise<void> => {
     for (;;) {
       const entry = await draft(clinic, vault, identity, now(), provenance)
       const outcome = await ledger.append({ clinic, entries: [entry], restsOn: 'any', deadline })
@@ -95,7 +101,9 @@ export const createIdentities = ({ ledger, now, randomness, cacheSize = 200_000 
   return {
     draft,
     introduce: async (clinic, vault, identities, provenance, deadline) => {
-      const work = identities.map((identity) => introduceOne(clinic, vault, identity, provenance, deadline)).filter((item) => item !== undefined)
+      const work = identities
+        .map((identity) => introduceOne(clinic, vault, identity, provenance, deadline))
+        .filter((item) => item !== undefined)
       if (work.length > 0) await Promise.all(work)
     },
     resolve: async (clinic, vault, pseudonyms) => {

@@ -61,7 +61,8 @@ export const createRefusalRecorder = (options: RefusalRecorderOptions): RefusalR
     const known = summary.kinds.get(key)
     if (known !== undefined) known.count += count
     else if (summary.kinds.size < maxKinds) summary.kinds.set(key, { refusal, count })
-    else if (refusal.caller !== 'other') add(target, { reason: refusal.reason, caller: 'other', clinic: 'other', address: 'other' }, count, since)
+    else if (refusal.caller !== 'other')
+      add(target, { reason: refusal.reason, caller: 'other', clinic: 'other', address: 'other' }, count, since)
     else summary.kinds.set(key, { refusal, count })
   }
 

@@ -46,7 +46,7 @@ const withoutQuotedValues = (message: string): string =>
 const maxCauses = 5
 
 /** An error as a log line may show it: what went wrong and where, without values that may identify a person. */
-export const describeError = (thrown: unknown, depth = 0): Record<string, unknown> => {
+const describeError = (thrown: unknown, depth = 0): Record<string, unknown> => {
   if (!(thrown instanceof Error)) return { type: typeof thrown }
   const fields = thrown as unknown as Record<string, unknown>
   const safe = Object.fromEntries(

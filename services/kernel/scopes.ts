@@ -2,11 +2,11 @@
 export const scopes = {
   'access.check': 'Ask for decisions.',
   'access.record': 'Record accesses that took place.',
-  act: 'Name a person in on_behalf_of; the person is decided against that person\'s own roles. Such a token must name one on each administrative, sharing or reporting call.',
+  act: "Name a person in on_behalf_of; the person is decided against that person's own roles. Such a token must name one on each administrative, sharing or reporting call.",
   'clinic.register': 'Register clinics; exempt from naming the clinic.',
   'staff.read': 'Read staff and what they hold.',
   'staff.write': 'Enrol and reinstate staff, grant and revoke roles.',
-  'staff.offboard': 'End a person\'s access.',
+  'staff.offboard': "End a person's access.",
   'policy.read': 'Read roles.',
   'policy.write': 'Define and retire roles.',
   'relationship.write': 'Change care teams and shares.',

@@ -32,6 +32,6 @@ export interface Reading {
 /**
  * Decides whether the reading may take place and records it durably, before a row leaves. Throws NOT_PERMITTED (the refusal is recorded),
  * PERSON_REQUIRED, PERSON_NOT_ALLOWED or CLINIC_NOT_ALLOWED. Access implements it and the composition root hands it in: reports know
- * nothing of the state.
+ * nothing of the state. A continuation is decided as well, and only a refusal of it is recorded; its answer's revision is -1.
  */
 export type AuthoriseReading = (context: CallContext, reading: Reading) => Promise<{ readonly revision: bigint }>

@@ -62,7 +62,11 @@ t.test('golden entries fold to the story they tell', async (t) => {
   t.match(after.get('chartwarden.role.retired.v1'), { grants: 0, shares: 0, teams: 0, roles: [] })
   t.equal(after.get('chartwarden.staff.offboarded.v1')?.anna, 'offboarded')
   t.equal(after.get('chartwarden.staff.reinstated.v1')?.anna, 'active')
-  t.equal([...state.subjects.values()].find(({ ownPatient }) => ownPatient !== undefined)?.cutOff, Date.UTC(2026, 10, 22, 8, 0, 15), 'the cut-off stays')
+  t.equal(
+    [...state.subjects.values()].find(({ ownPatient }) => ownPatient !== undefined)?.cutOff,
+    Date.UTC(2026, 10, 22, 8, 0, 15),
+    'the cut-off stays',
+  )
 })
 
 t.test('an unknown type is not guessed at', async (t) => {

@@ -5,7 +5,14 @@ import path from 'node:path'
 import { createInterface } from 'node:readline'
 import { parse } from 'csv-parse/sync'
 import t from 'tap'
+import { createConnection } from '../../cli/connection.ts'
+import { demoCallers, demoScopes, runDemo } from '../../cli/demo/run-demo.ts'
 import { suggestions } from '../../cli/demo/suggestions.ts'
+import { developmentToken } from '../../cli/development-token.ts'
+import type { Io } from '../../cli/io.ts'
+import { systemClock } from '../../services/kernel/clock.ts'
+import { systemRandomness } from '../../services/kernel/ids.ts'
+import type { Scope } from '../../services/kernel/scopes.ts'
 import { commandLine } from '../support/command-line.ts'
 import { createTestDatabase } from '../support/postgres.ts'
 import { scratchDirectory, testEnvironment } from '../support/service.ts'
@@ -28,17 +35,51 @@ const head = async (clinic: string): Promise<number> => Number((await chartwarde
 const lines = (text: string): string[] => text.split('\n').filter((line) => line !== '')
 const json = (text: string): Record<string, unknown> => JSON.parse(text) as Record<string, unknown>
 
-t.test('the demo lives through a day that goes as its roles say, and a second run adds nothing', async (t) => {
-  const first = await chartwarden('demo', '--json')
-  t.equal(first.code, 0, first.err)
-  t.match(json(first.out), { clinic: 'demo', ran_before: false, unexpected: [] })
-  const before = await head('demo')
-  t.equal(before, Number(json(first.out).head_revision))
+/** As `chartwarden demo` calls, but broken off after so many steps. */
+const breakOffDemo = async (steps: number): Promise<void> => {
+  const io = { environment, clock: systemClock, randomness: systemRandomness } as unknown as Io
+  const connect = async (scopes: readonly Scope[], subject: string) =>
+    createConnection({
+      address: service.address,
+      token: await developmentToken(io, { clinics: ['demo'], scopes, subject, seconds: 60 }),
+      timeoutMs: 30_000,
+    })
+  const software = await connect(demoScopes.software, demoCallers.software)
+  const forPersons = await connect(demoScopes.forPersons, demoCallers.forPersons)
+  let done = 0
+  const onStep = (): void => {
+    done += 1
+    if (done === steps) throw new Error('broken off')
+  }
+  try {
+    await runDemo({ software, forPersons, onStep })
+  } finally {
+    software.close()
+    forPersons.close()
+  }
+}
 
-  const second = await chartwarden('demo')
-  t.equal(second.code, 0, second.err)
-  t.match(second.out, /there already; nothing was added/)
-  t.equal(await head('demo'), before)
+t.test('a demo that was broken off is taken up, and one that ran to its end adds nothing', async (t) => {
+  await t.rejects(breakOffDemo(20), /broken off/, 'while people are enrolled')
+  await t.rejects(breakOffDemo(50), /broken off/, 'in the middle of the day')
+  const broken = await head('demo')
+  const taken = await chartwarden('demo', '--json')
+  t.equal(taken.code, 0, taken.err)
+  t.match(json(taken.out), { clinic: 'demo', ran_before: false, unexpected: [] })
+  const end = await head('demo')
+  t.ok(end > broken)
+  t.equal(end, Number(json(taken.out).head_revision))
+
+  const again = await chartwarden('demo')
+  t.equal(again.code, 0, again.err)
+  t.match(again.out, /there already; nothing was added/)
+  t.equal(await head('demo'), end)
+
+  const types = lines((await chartwarden('ledger', 'read', '--clinic', 'demo', '--until', String(end))).out).map((line) => json(line).type)
+  const number = (type: string): number => types.filter((each) => each === `chartwarden.${type}.v1`).length
+  t.equal(number('access.decided'), json(taken.out).questions, 'each question is in the ledger once')
+  t.equal(number('access.recorded'), json(taken.out).performed)
+  t.equal(number('staff.offboarded'), 1)
 })
 
 t.test('the commands that the demo prints work when pasted into a shell', { skip: process.platform === 'win32' }, async (t) => {

@@ -10,17 +10,20 @@ t.test('the example of RFC 8785, section 3.2.3, is written as the RFC writes it'
     '1': 'One',
     '\u{1f600}': 'Emoji: Grinning Face',
     '\u0080': 'Control',
-    'ö': 'Latin Small Letter O With Diaeresis',
+    ö: 'Latin Small Letter O With Diaeresis',
   }
-  t.same([...canonicalJson(value).matchAll(/:"([^"]*)"/g)].map(([, text]) => text), [
-    'Carriage Return',
-    'One',
-    'Control',
-    'Latin Small Letter O With Diaeresis',
-    'Euro Sign',
-    'Emoji: Grinning Face',
-    'Hebrew Letter Dalet With Dagesh',
-  ])
+  t.same(
+    [...canonicalJson(value).matchAll(/:"([^"]*)"/g)].map(([, text]) => text),
+    [
+      'Carriage Return',
+      'One',
+      'Control',
+      'Latin Small Letter O With Diaeresis',
+      'Euro Sign',
+      'Emoji: Grinning Face',
+      'Hebrew Letter Dalet With Dagesh',
+    ],
+  )
 })
 
 t.test('numbers are written as in RFC 8785, appendix B', async (t) => {
@@ -39,7 +42,17 @@ t.test('numbers are written as in RFC 8785, appendix B', async (t) => {
 })
 
 t.test('what cannot be the same everywhere is refused', async (t) => {
-  const refused: unknown[] = [Number.NaN, Number.POSITIVE_INFINITY, '\ud800', { '\udc00': 1 }, [undefined], 1n, new Date(0), new Map(), () => 1]
+  const refused: unknown[] = [
+    Number.NaN,
+    Number.POSITIVE_INFINITY,
+    '\ud800',
+    { '\udc00': 1 },
+    [undefined],
+    1n,
+    new Date(0),
+    new Map(),
+    () => 1,
+  ]
   for (const value of refused) t.throws(() => canonicalJson(value as JsonValue), TypeError)
 })
 
@@ -49,7 +62,11 @@ t.test('equal values have one text, whatever the order of their members', async 
       const shuffle = (part: unknown): unknown => {
         if (Array.isArray(part)) return part.map(shuffle)
         if (part === null || typeof part !== 'object') return part
-        return Object.fromEntries(Object.entries(part).reverse().map(([name, member]) => [name, shuffle(member)]))
+        return Object.fromEntries(
+          Object.entries(part)
+            .reverse()
+            .map(([name, member]) => [name, shuffle(member)]),
+        )
       }
       const text = canonicalJson(value as JsonValue)
       return text === canonicalJson(shuffle(value) as JsonValue) && text === canonicalJson(JSON.parse(text) as JsonValue)

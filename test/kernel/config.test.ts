@@ -50,7 +50,8 @@ t.test('every default in the table is a value the table allows, and every variab
   for (const variable of configVariables) {
     for (const mode of ['development', 'production'] as const) {
       const text = variable.default[mode]
-      if (text !== undefined) t.notMatch(messageOf({ ...(mode === 'production' ? production : {}), [variable.name]: text }), /must be/, variable.name)
+      if (text !== undefined)
+        t.notMatch(messageOf({ ...(mode === 'production' ? production : {}), [variable.name]: text }), /must be/, variable.name)
     }
     t.match(variable.meaning, /^[A-Z].*\.$/, `${variable.name} has a meaning`)
     t.ok(variable.allowed.length > 0)
@@ -59,7 +60,13 @@ t.test('every default in the table is a value the table allows, and every variab
   t.equal(new Set(configVariables.map(({ name }) => name)).size, configVariables.length)
   t.strictSame(
     configVariables.filter(({ secret }) => secret).map(({ name }) => name),
-    ['DATABASE_URL', 'CHARTWARDEN_FEED_DATABASE_URL', 'CHARTWARDEN_QUERY_DATABASE_URL', 'CHARTWARDEN_MIGRATE_DATABASE_URL', 'CHARTWARDEN_TOKEN'],
+    [
+      'DATABASE_URL',
+      'CHARTWARDEN_FEED_DATABASE_URL',
+      'CHARTWARDEN_QUERY_DATABASE_URL',
+      'CHARTWARDEN_MIGRATE_DATABASE_URL',
+      'CHARTWARDEN_TOKEN',
+    ],
   )
 })
 
@@ -125,7 +132,11 @@ const refusals: readonly (readonly [string, Environment, RegExp])[] = [
   ['a port that is too large', { CHARTWARDEN_GRPC_ADDR: '127.0.0.1:65536' }, /^CHARTWARDEN_GRPC_ADDR must be host:port/],
   ['no port', { CHARTWARDEN_HTTP_ADDR: '127.0.0.1' }, /^CHARTWARDEN_HTTP_ADDR must be host:port/],
   ['a truth in other words', { CHARTWARDEN_DEMO: '1' }, /^CHARTWARDEN_DEMO must be true or false, not "1"\.$/],
-  ['a number with a unit', { CHARTWARDEN_DEFAULT_DEADLINE_MS: '10s' }, /^CHARTWARDEN_DEFAULT_DEADLINE_MS must be a whole number from 100 to 600000/],
+  [
+    'a number with a unit',
+    { CHARTWARDEN_DEFAULT_DEADLINE_MS: '10s' },
+    /^CHARTWARDEN_DEFAULT_DEADLINE_MS must be a whole number from 100 to 600000/,
+  ],
   ['a number too large', { CHARTWARDEN_MAX_BATCH_ITEMS: '513' }, /from 1 to 512/],
   ['a negative number', { CHARTWARDEN_DRAIN_TIMEOUT_MS: '-1' }, /from 0/],
   ['an exponent', { CHARTWARDEN_MAX_MESSAGE_BYTES: '1e6' }, /whole number/],
@@ -133,8 +144,16 @@ const refusals: readonly (readonly [string, Environment, RegExp])[] = [
   ['a certificate without key', { CHARTWARDEN_TLS_CERT_FILE: 'c' }, /^CHARTWARDEN_TLS_CERT_FILE needs CHARTWARDEN_TLS_KEY_FILE/],
   ['a key without certificate', { CHARTWARDEN_TLS_KEY_FILE: 'k' }, /^CHARTWARDEN_TLS_KEY_FILE needs CHARTWARDEN_TLS_CERT_FILE/],
   ['a feed without writer', { CHARTWARDEN_FEED_DATABASE_URL: 'postgres://f@db/c' }, /^CHARTWARDEN_FEED_DATABASE_URL needs DATABASE_URL/],
-  ['a key set at another kind of address', { CHARTWARDEN_JWKS: 'ftp://idp.example/jwks' }, /^CHARTWARDEN_JWKS must be the path of a file or an http/],
-  ['a development service others can reach', { CHARTWARDEN_GRPC_ADDR: '0.0.0.0:50051' }, /^CHARTWARDEN_GRPC_ADDR is 0\.0\.0\.0:50051, which other machines can reach/],
+  [
+    'a key set at another kind of address',
+    { CHARTWARDEN_JWKS: 'ftp://idp.example/jwks' },
+    /^CHARTWARDEN_JWKS must be the path of a file or an http/,
+  ],
+  [
+    'a development service others can reach',
+    { CHARTWARDEN_GRPC_ADDR: '0.0.0.0:50051' },
+    /^CHARTWARDEN_GRPC_ADDR is 0\.0\.0\.0:50051, which other machines can reach/,
+  ],
   ['a development page others can reach', { CHARTWARDEN_HTTP_ADDR: '[::]:8080' }, /^CHARTWARDEN_HTTP_ADDR is \[::\]:8080/],
   ['production without keys', { ...production, CHARTWARDEN_JWKS: undefined }, /^CHARTWARDEN_JWKS is required in production\.$/],
   ['production with an empty variable', { ...production, CHARTWARDEN_JWKS: '' }, /^CHARTWARDEN_JWKS is required/],
@@ -142,10 +161,22 @@ const refusals: readonly (readonly [string, Environment, RegExp])[] = [
   ['production without issuer', { ...production, CHARTWARDEN_JWT_ISSUER: undefined }, /^CHARTWARDEN_JWT_ISSUER is required/],
   ['production without audience', { ...production, CHARTWARDEN_JWT_AUDIENCE: undefined }, /^CHARTWARDEN_JWT_AUDIENCE is required/],
   ['production without master key', { ...production, CHARTWARDEN_MASTER_KEY_FILE: undefined }, /^CHARTWARDEN_MASTER_KEY_FILE is required/],
-  ['production without TLS', { ...production, CHARTWARDEN_TLS_CERT_FILE: '', CHARTWARDEN_TLS_KEY_FILE: '' }, /^Production needs TLS: set .*CHARTWARDEN_TLS_BY_PROXY=true/],
-  ['a proxy that is denied', { ...production, CHARTWARDEN_TLS_CERT_FILE: '', CHARTWARDEN_TLS_KEY_FILE: '', CHARTWARDEN_TLS_BY_PROXY: 'false' }, /^Production needs TLS/],
+  [
+    'production without TLS',
+    { ...production, CHARTWARDEN_TLS_CERT_FILE: '', CHARTWARDEN_TLS_KEY_FILE: '' },
+    /^Production needs TLS: set .*CHARTWARDEN_TLS_BY_PROXY=true/,
+  ],
+  [
+    'a proxy that is denied',
+    { ...production, CHARTWARDEN_TLS_CERT_FILE: '', CHARTWARDEN_TLS_KEY_FILE: '', CHARTWARDEN_TLS_BY_PROXY: 'false' },
+    /^Production needs TLS/,
+  ],
   ['a demo in production', { ...production, CHARTWARDEN_DEMO: 'true' }, /^CHARTWARDEN_DEMO is for development/],
-  ['production without the feed role', { ...production, DATABASE_URL: 'postgres://w@db/c' }, /^CHARTWARDEN_FEED_DATABASE_URL is required in production/],
+  [
+    'production without the feed role',
+    { ...production, DATABASE_URL: 'postgres://w@db/c' },
+    /^CHARTWARDEN_FEED_DATABASE_URL is required in production/,
+  ],
 ]
 
 t.test('what is wrong stops the start with one clear line', async (t) => {
@@ -157,7 +188,10 @@ t.test('what is wrong stops the start with one clear line', async (t) => {
 
 t.test('what is safe starts', async (t) => {
   t.equal(messageOf(production), 'started')
-  t.equal(messageOf({ ...production, CHARTWARDEN_TLS_CERT_FILE: '', CHARTWARDEN_TLS_KEY_FILE: '', CHARTWARDEN_TLS_BY_PROXY: 'true' }), 'started')
+  t.equal(
+    messageOf({ ...production, CHARTWARDEN_TLS_CERT_FILE: '', CHARTWARDEN_TLS_KEY_FILE: '', CHARTWARDEN_TLS_BY_PROXY: 'true' }),
+    'started',
+  )
   t.equal(messageOf({ ...production, CHARTWARDEN_JWKS: 'http://127.0.0.1:9/jwks' }), 'started')
   t.equal(messageOf({ ...production, CHARTWARDEN_JWKS: '/etc/jwks.json' }), 'started')
   t.equal(messageOf({ CHARTWARDEN_GRPC_ADDR: 'localhost:0', CHARTWARDEN_HTTP_ADDR: '[::1]:0' }), 'started')

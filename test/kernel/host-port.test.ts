@@ -13,5 +13,6 @@ t.test('host and port are read and written back', async (t) => {
 
 t.test('only this machine is loopback', async (t) => {
   for (const host of ['127.0.0.1', '127.255.0.9', '::1', '[::1]', 'localhost', 'LocalHost']) t.ok(isLoopback(host), host)
-  for (const host of ['0.0.0.0', '::', '10.0.0.1', '127.0.0.1.example', 'localhost.example', '1127.0.0.1', '']) t.notOk(isLoopback(host), host)
+  for (const host of ['0.0.0.0', '::', '10.0.0.1', '127.0.0.1.example', 'localhost.example', '1127.0.0.1', ''])
+    t.notOk(isLoopback(host), host)
 })

@@ -8,7 +8,13 @@ t.test('version 5 ids agree with the published example', async (t) => {
 
 t.test('only the canonical lower-case form is a UUID', async (t) => {
   t.ok(isUuid(systemRandomness.uuid()))
-  for (const text of ['', 'x', '886313E1-3B8A-5372-9B90-0C9AEE199E5D', '886313e13b8a53729b900c9aee199e5d', ' 886313e1-3b8a-5372-9b90-0c9aee199e5d']) {
+  for (const text of [
+    '',
+    'x',
+    '886313E1-3B8A-5372-9B90-0C9AEE199E5D',
+    '886313e13b8a53729b900c9aee199e5d',
+    ' 886313e1-3b8a-5372-9b90-0c9aee199e5d',
+  ]) {
     t.notOk(isUuid(text))
   }
 })

@@ -50,7 +50,11 @@ t.test('an error shows what went wrong and where, and no value it was about', as
   logger.error(driver)
   logger.error({ event: 'e', err: 'Erika Mustermann was thrown' })
   t.notMatch(JSON.stringify(lines), /Mustermann|hunter2/)
-  t.match(lines[0], { event: 'a', msg: 'failed', err: { reason: 'INTERNAL', stack: /^at .*logging\.test/, cause: { code: '22P02', table: 'entries' } } })
+  t.match(lines[0], {
+    event: 'a',
+    msg: 'failed',
+    err: { reason: 'INTERNAL', stack: /^at .*logging\.test/, cause: { code: '22P02', table: 'entries' } },
+  })
   t.match(lines[1], { err: { type: 'SyntaxError' } })
   t.match(lines[3], { err: { code: '22P02' } })
 })

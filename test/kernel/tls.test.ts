@@ -38,5 +38,8 @@ t.test('what cannot be used is refused with the file and the reason, never its c
     await Promise.all([writeFile(certFile, cert), writeFile(keyFile, key)])
     await t.rejects(read(), { name: 'StartError', message })
   }
-  await t.rejects(readTls({ certFile: join(dir, 'none.pem'), keyFile }), { name: 'StartError', message: /TLS certificate .*none\.pem cannot be read: ENOENT/ })
+  await t.rejects(readTls({ certFile: join(dir, 'none.pem'), keyFile }), {
+    name: 'StartError',
+    message: /TLS certificate .*none\.pem cannot be read: ENOENT/,
+  })
 })

@@ -1,8 +1,8 @@
 /** Administrative and sharing calls over gRPC: decided for the person named, recorded, idempotent. */
 import { randomUUID } from 'node:crypto'
 import t, { type Test } from 'tap'
-import { Decision } from '../../proto/gen/chartwarden/types/v1/types_pb.js'
 import { Effect, StaffStatus } from '../../proto/gen/chartwarden/access/v1/administration_pb.js'
+import { Decision } from '../../proto/gen/chartwarden/types/v1/types_pb.js'
 import type { Scope } from '../../services/kernel/scopes.ts'
 import { clientsOf, hire, readRecord, registerTestClinic, staff } from '../support/clinic.ts'
 import { fault } from '../support/fault.ts'
@@ -33,9 +33,15 @@ t.test('a clinic is registered once', async (t) => {
   t.equal(again.entry?.id, first.entry?.id)
   await t.rejects(south.clinics.registerClinic({ ...registration, title: 'Other' }), fault('REQUEST_MISMATCH'))
   await t.rejects(south.clinics.registerClinic({ ...registration, requestId: randomUUID() }), fault('CLINIC_EXISTS'))
-  await t.rejects(south.clinics.registerClinic({ ...registration, requestId: randomUUID(), administrator: staff('eve') }), fault('CLINIC_EXISTS'))
+  await t.rejects(
+    south.clinics.registerClinic({ ...registration, requestId: randomUUID(), administrator: staff('eve') }),
+    fault('CLINIC_EXISTS'),
+  )
   await t.rejects(own.clinics.registerClinic({ ...registration, requestId: randomUUID(), clinic: 'UP' }), fault('INVALID_ARGUMENT'))
-  await t.rejects(own.clinics.registerClinic({ ...registration, requestId: randomUUID(), clinic: 'east', timeZone: 'Mars/Base' }), fault('INVALID_ARGUMENT'))
+  await t.rejects(
+    own.clinics.registerClinic({ ...registration, requestId: randomUUID(), clinic: 'east', timeZone: 'Mars/Base' }),
+    fault('INVALID_ARGUMENT'),
+  )
   t.same(
     (await ledgers.entries('south')).map(({ type }) => type),
     [
@@ -69,7 +75,10 @@ t.test('a person named is decided against that person’s own roles, and a refus
   const request = { requestId: randomUUID(), clinic, onBehalfOf: staff('anna'), subject: staff('friend') }
   await t.rejects(acting.people.enrolStaff(request), fault('NOT_PERMITTED'))
   const refusal = (await ledgers.entries(clinic)).at(-1)
-  t.match(refusal, { type: 'chartwarden.access.decided.v1', data: { decision: 'deny', operation: 'enrol_staff', resource_type: 'staff_account' } })
+  t.match(refusal, {
+    type: 'chartwarden.access.decided.v1',
+    data: { decision: 'deny', operation: 'enrol_staff', resource_type: 'staff_account' },
+  })
   const count = await ledgers.count(clinic)
   await t.rejects(acting.people.enrolStaff(request), fault('NOT_PERMITTED'), 'a repeat is refused again')
   t.equal(await ledgers.count(clinic), count, 'and adds nothing')
@@ -78,7 +87,14 @@ t.test('a person named is decided against that person’s own roles, and a refus
     () => acting.reports.accessHistory({ clinic, onBehalfOf: staff('anna') }),
     () => acting.audit.getEntry({ clinic, onBehalfOf: staff('anna'), key: { case: 'revision', value: 0n } }),
     () => acting.policy.retireRole({ requestId: randomUUID(), clinic, onBehalfOf: staff('anna'), role: 'dentist' }),
-    () => acting.relationships.putCareTeam({ requestId: randomUUID(), clinic, onBehalfOf: staff('anna'), patientId: 'p', subject: staff('anna') }),
+    () =>
+      acting.relationships.putCareTeam({
+        requestId: randomUUID(),
+        clinic,
+        onBehalfOf: staff('anna'),
+        patientId: 'p',
+        subject: staff('anna'),
+      }),
   ]
   for (const refused of readingsAndChanges) {
     await t.rejects(refused(), fault('NOT_PERMITTED'))
@@ -125,7 +141,11 @@ t.test('errors change nothing, not even the list of identities', async (t) => {
   await t.rejects(own.relationships.endShare({ requestId: randomUUID(), clinic, shareId: randomUUID() }), fault('SHARE_UNKNOWN'))
   await t.rejects(own.policy.retireRole({ requestId: randomUUID(), clinic, role: 'administrator' }), fault('ROLE_RESERVED'))
   await t.rejects(
-    own.policy.putRole({ requestId: randomUUID(), clinic, role: { role: 'x', title: 'X', permissions: [{ resourceType: 'a', actions: ['b'] }] } }),
+    own.policy.putRole({
+      requestId: randomUUID(),
+      clinic,
+      role: { role: 'x', title: 'X', permissions: [{ resourceType: 'a', actions: ['b'] }] },
+    }),
     fault('INVALID_ARGUMENT'),
   )
   await t.rejects(
@@ -186,7 +206,9 @@ t.test('care teams and shares reach exactly what they say', async (t) => {
     role: {
       role: 'lab_technician',
       title: 'Lab technician',
-      permissions: [{ resourceType: 'imaging', actions: ['read'], effect: Effect.LIMITED, bounds: [{ kind: 'shared' }], purposes: ['TREAT'] }],
+      permissions: [
+        { resourceType: 'imaging', actions: ['read'], effect: Effect.LIMITED, bounds: [{ kind: 'shared' }], purposes: ['TREAT'] },
+      ],
     },
   })
   const lab = { type: 'lab', id: 'lab-1' }
@@ -217,10 +239,18 @@ t.test('batches and streams answer each item for itself', async (t) => {
   const twice = readRecord(clinic, 'anna')
   const { results } = await own.access.checkBatch({
     clinic,
-    checks: [twice, { ...readRecord(clinic, 'anna'), purpose: 'NONSENSE' }, readRecord(clinic, 'nobody'), { ...twice }, { ...twice, reason: 'other' }],
+    checks: [
+      twice,
+      { ...readRecord(clinic, 'anna'), purpose: 'NONSENSE' },
+      readRecord(clinic, 'nobody'),
+      { ...twice },
+      { ...twice, reason: 'other' },
+    ],
   })
   t.same(
-    results.map(({ outcome }) => (outcome.case === 'response' ? [outcome.value.reasonCode, outcome.value.replayed] : outcome.value?.reason)),
+    results.map(({ outcome }) =>
+      outcome.case === 'response' ? [outcome.value.reasonCode, outcome.value.replayed] : outcome.value?.reason,
+    ),
     [['role_permits', false], 'INVALID_ARGUMENT', ['unknown_subject', false], ['role_permits', true], 'REQUEST_MISMATCH'],
   )
   await t.rejects(own.access.checkBatch({ clinic, checks: [] }), fault('INVALID_ARGUMENT'))
@@ -230,7 +260,8 @@ t.test('batches and streams answer each item for itself', async (t) => {
 
   const count = await ledgers.count(clinic)
   async function* questions() {
-    for (let seq = 1n; seq <= 700n; seq += 1n) yield { seq, check: { ...readRecord(clinic, 'anna'), ...(seq === 5n ? { clinic: 'south' } : {}) } }
+    for (let seq = 1n; seq <= 700n; seq += 1n)
+      yield { seq, check: { ...readRecord(clinic, 'anna'), ...(seq === 5n ? { clinic: 'south' } : {}) } }
   }
   const seen = new Map<bigint, string>()
   for await (const { seq, result } of own.access.checkStream(questions())) {

@@ -5,8 +5,8 @@
 import t, { type Test } from 'tap'
 import type { Ledger } from '../../services/audit/ledger.ts'
 import { clientsOf, hire, readRecord, registerTestClinic } from '../support/clinic.ts'
-import { answeringFirst, createLedgerGate, isDecision } from '../support/gate.ts'
 import { fault } from '../support/fault.ts'
+import { answeringFirst, createLedgerGate, isDecision } from '../support/gate.ts'
 import { createTestDatabase, ownTestServer } from '../support/postgres.ts'
 import { startTestService } from '../support/service.ts'
 

@@ -26,7 +26,10 @@ t.test('from a question to the report, and the end of a person’s access', asyn
   t.equal(again.entry?.id, answer.entry?.id)
   await t.rejects(clients.access.check({ ...question, purpose: 'COC' }), fault('REQUEST_MISMATCH'))
 
-  const unlisted = await clients.access.check({ ...readRecord('north', 'anna'), resource: { type: 'medical_history', id: 'h', patientId: 'patient-1' } })
+  const unlisted = await clients.access.check({
+    ...readRecord('north', 'anna'),
+    resource: { type: 'medical_history', id: 'h', patientId: 'patient-1' },
+  })
   t.equal(unlisted.reasonCode, 'obligation_unsupported')
   const fields = await clients.access.check({
     ...readRecord('north', 'anna'),
@@ -34,7 +37,10 @@ t.test('from a question to the report, and the end of a person’s access', asyn
     supportedObligations: ['fields'],
   })
   t.equal(fields.decision, Decision.PERMIT)
-  t.same(fields.obligations.map(({ type, properties }) => ({ type, properties })), [{ type: 'fields', properties: { codes: ['alerts'] } }])
+  t.same(
+    fields.obligations.map(({ type, properties }) => ({ type, properties })),
+    [{ type: 'fields', properties: { codes: ['alerts'] } }],
+  )
 
   const performed = await clients.audit.recordAccess({
     requestId: randomUUID(),

@@ -31,7 +31,12 @@ t.test('identifiers and reasons stand nowhere in the clear', async (t) => {
   const clients = clientsOf({ client: (definition, given) => callers.client(definition, given, service.address) }, token)
   await registerTestClinic(clients, 'north')
   await hire(clients, 'north', names.person)
-  await clients.people.enrolStaff({ requestId: randomUUID(), clinic: 'north', subject: { type: 'lab', id: names.lab }, ownPatientId: names.patient })
+  await clients.people.enrolStaff({
+    requestId: randomUUID(),
+    clinic: 'north',
+    subject: { type: 'lab', id: names.lab },
+    ownPatientId: names.patient,
+  })
   await clients.relationships.shareRecord({
     requestId: randomUUID(),
     clinic: 'north',
@@ -56,11 +61,23 @@ t.test('identifiers and reasons stand nowhere in the clear', async (t) => {
   }
   await clients.access.check(question)
   await clients.access.check({ ...question, purpose: 'COC' }).catch(() => undefined)
-  const left = await clients.people.offboard({ requestId: randomUUID(), clinic: 'north', subject: staff(names.person), reason: names.reason })
+  const left = await clients.people.offboard({
+    requestId: randomUUID(),
+    clinic: 'north',
+    subject: staff(names.person),
+    reason: names.reason,
+  })
   const revision = left.entry?.revision ?? 0n
   const history = await clients.reports.accessHistory({ clinic: 'north', filter: { patientId: names.patient }, waitForRevision: revision })
-  t.match(history.rows[0], { resourceId: names.record, patientId: names.patient, reason: names.reason }, 'with the keys everything can be read')
-  await waitFor('the reading to be recorded', async () => (await clients.reports.offboardings({ clinic: 'north' })).offboardings.length === 1)
+  t.match(
+    history.rows[0],
+    { resourceId: names.record, patientId: names.patient, reason: names.reason },
+    'with the keys everything can be read',
+  )
+  await waitFor(
+    'the reading to be recorded',
+    async () => (await clients.reports.offboardings({ clinic: 'north' })).offboardings.length === 1,
+  )
   t.equal(await service.stop(), 0)
 
   const client = new pg.Client({ connectionString: database.adminUrl })
@@ -81,7 +98,8 @@ t.test('identifiers and reasons stand nowhere in the clear', async (t) => {
   for (const { name } of tables) {
     const { rows } = await client.query<Record<string, unknown>>(`select * from ${name}`)
     for (const row of rows) {
-      for (const value of Object.values(row)) search(name, Buffer.isBuffer(value) ? value.toString('latin1') : JSON.stringify(value) ?? '')
+      for (const value of Object.values(row))
+        search(name, Buffer.isBuffer(value) ? value.toString('latin1') : (JSON.stringify(value) ?? ''))
     }
   }
   for (const line of service.lines) search('the log', JSON.stringify(line))

@@ -6,8 +6,8 @@ import { randomUUID } from 'node:crypto'
 import t from 'tap'
 import { AccessService } from '../../proto/gen/chartwarden/access/v1/access_service_pb.js'
 import { Decision } from '../../proto/gen/chartwarden/types/v1/types_pb.js'
-import { openEnvelope } from '../../services/audit/entry.ts'
 import type { AccessDecided, StaffOffboarded } from '../../services/access/events.ts'
+import { openEnvelope } from '../../services/audit/entry.ts'
 import { clientsOf, hire, readRecord, registerTestClinic, staff } from '../support/clinic.ts'
 import { createTestDatabase } from '../support/postgres.ts'
 import { scratchDirectory, startTestService, testCallers, testEnvironment } from '../support/service.ts'
@@ -54,13 +54,19 @@ t.test('200 people leave while two processes answer checks about them', { timeou
   const hammering = doors.flatMap((door, which) => Array.from({ length: 12 }, (_, lane) => hammer(door, which * 100 + lane * 13)))
 
   while (!leavers.every((id) => permitsOf.has(id))) await new Promise((resolve) => setImmediate(resolve))
-  const people = processes.map(({ address }) => clientsOf({ client: (service, given) => callers.client(service, given, address) }, token).people)
+  const people = processes.map(
+    ({ address }) => clientsOf({ client: (service, given) => callers.client(service, given, address) }, token).people,
+  )
   const acknowledged = new Map<string, bigint>()
   await Promise.all(
     Array.from({ length: 8 }, async (_, lane) => {
       for (let index = lane; index < leavers.length; index += 8) {
         const person = leavers[index] as string
-        const { entry } = await (people[index % 2] as (typeof people)[number]).offboard({ requestId: randomUUID(), clinic, subject: staff(person) })
+        const { entry } = await (people[index % 2] as (typeof people)[number]).offboard({
+          requestId: randomUUID(),
+          clinic,
+          subject: staff(person),
+        })
         acknowledged.set(person, entry?.revision ?? -1n)
       }
     }),
@@ -97,7 +103,9 @@ t.test('200 people leave while two processes answer checks about them', { timeou
     return stored?.revision !== revision || (stored.data.decision === 'permit') !== (decision === Decision.PERMIT)
   })
   t.same(different, [], `all ${answered.size} answers stand in the ledger as they were given`)
-  const late = [...answered.values()].filter(({ person, decision, revision }) => decision === Decision.PERMIT && revision > (acknowledged.get(person) ?? next))
+  const late = [...answered.values()].filter(
+    ({ person, decision, revision }) => decision === Decision.PERMIT && revision > (acknowledged.get(person) ?? next),
+  )
   t.same(late, [], 'no permit was answered for a place behind an acknowledged offboarding')
   t.ok(settled(), 'each of the 200 had permits before and denies after')
   const moved = processes.map(({ lines }) =>

@@ -4,8 +4,8 @@
  */
 import { randomUUID } from 'node:crypto'
 import t, { type Test } from 'tap'
-import type { Ledger } from '../../services/audit/ledger.ts'
 import { Decision } from '../../proto/gen/chartwarden/types/v1/types_pb.js'
+import type { Ledger } from '../../services/audit/ledger.ts'
 import { clientsOf, hire, readRecord, registerTestClinic, staff } from '../support/clinic.ts'
 import { createLedgerGate, isDecision, restingOnAny } from '../support/gate.ts'
 import { createTestDatabase } from '../support/postgres.ts'

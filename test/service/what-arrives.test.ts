@@ -41,7 +41,11 @@ const malformed: readonly Refused[] = [
   { what: 'a reason of 501 characters', question: { ...good(), reason: 'x'.repeat(501) }, field: 'reason' },
   { what: 'a context over 8 KiB', question: { ...good(), context: { note: 'x'.repeat(9_000) } }, field: 'context' },
   { what: 'an unknown intent', question: { ...good(), intent: 9 as never }, field: 'intent' },
-  { what: 'a sign-in two minutes ahead', question: { ...good(), session: { id: 's', issuedAt: seconds(120) } }, field: 'session.issued_at' },
+  {
+    what: 'a sign-in two minutes ahead',
+    question: { ...good(), session: { id: 's', issuedAt: seconds(120) } },
+    field: 'session.issued_at',
+  },
   {
     what: 'a sign-in that is no moment',
     question: { ...good(), session: { id: 's', issuedAt: { seconds: -1n, nanos: 0 } } },

@@ -31,7 +31,8 @@ export const echo: AccessHandlers = {
 
 const keys = tokenKeys()
 
-export interface GrpcDoorOptions extends Partial<Pick<GrpcServerOptions, 'services' | 'tls' | 'reflection' | 'maxMessageBytes' | 'defaultDeadlineMs'>> {
+export interface GrpcDoorOptions
+  extends Partial<Pick<GrpcServerOptions, 'services' | 'tls' | 'reflection' | 'maxMessageBytes' | 'defaultDeadlineMs'>> {
   readonly handlers?: Partial<AccessHandlers>
 }
 

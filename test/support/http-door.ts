@@ -44,6 +44,10 @@ export const httpDoor = async (t: Test, options: HttpDoorOptions = {}) => {
   })
   const token = (claims: Record<string, unknown> = {}): string => signJwt(keys.ed, { ...claimsAt(clock.wall()), ...claims })
   const ask = (bearer?: string) =>
-    http.server.inject({ method: 'GET', url: '/v1/caller', ...(bearer === undefined ? {} : { headers: { authorization: `Bearer ${bearer}` } }) })
+    http.server.inject({
+      method: 'GET',
+      url: '/v1/caller',
+      ...(bearer === undefined ? {} : { headers: { authorization: `Bearer ${bearer}` } }),
+    })
   return { http, server: http.server, clock, timers, log, refusals, verifier, token, ask, keys }
 }

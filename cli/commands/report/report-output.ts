@@ -3,6 +3,7 @@ import type { Outcome } from '../../exit-codes.ts'
 import { type ClinicOptions, withClinic } from '../../input/common-options.ts'
 import type { Column } from '../../output/column.ts'
 import { count } from '../../output/describe.ts'
+import { tellIncomplete } from '../../output/incomplete.ts'
 import { createProgress } from '../../output/progress.ts'
 import { createRowWriter, type RowFormat } from '../../output/row-writer.ts'
 import type { Session } from '../../session.ts'
@@ -50,13 +51,7 @@ export const writeReport = async <Row>(
     progress.stop()
   }
   await writer.end({ complete_to_revision: completeTo === undefined ? null : String(completeTo) })
-  if (completeTo === undefined) {
-    const message = `The report was cut after ${count(rows, 'row')}; it is not complete. Run it again.`
-    await session.note(
-      session.json ? JSON.stringify({ error: { reason: 'INCOMPLETE', message, fields: [], exit_code: 8 } }) : `chartwarden: ${message}`,
-    )
-    return 'incomplete'
-  }
+  if (completeTo === undefined) return tellIncomplete(session, `The report was cut after ${count(rows, 'row')}; run it again.`)
   if (!session.json) await session.note(`${count(rows, 'row')}, complete to revision ${completeTo}.`)
   return 'ok'
 }

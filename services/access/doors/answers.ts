@@ -1,12 +1,12 @@
 /** Ledger facts as contract messages. */
 import { create } from '@bufbuild/protobuf'
 import { type Timestamp, timestampFromMs } from '@bufbuild/protobuf/wkt'
+import { type EntryRef, EntryRefSchema, type ItemError, ItemErrorSchema } from '../../../proto/gen/chartwarden/types/v1/types_pb.js'
 import { entryTime, leafHash } from '../../audit/entry.ts'
 import type { StoredEntry } from '../../audit/ledger.ts'
 import type { CallContext } from '../../kernel/caller.ts'
 import { toChartwardenError } from '../../kernel/errors.ts'
 import type { ObligationData } from '../events.ts'
-import { type EntryRef, EntryRefSchema, type ItemError, ItemErrorSchema } from '../../../proto/gen/chartwarden/types/v1/types_pb.js'
 
 export const timestampOf = (millis: number): Timestamp => timestampFromMs(millis)
 

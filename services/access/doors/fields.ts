@@ -1,9 +1,9 @@
 /** Reads the fields of a request: collects every fault and reports them together, so that a caller mends all at once. */
 import type { Timestamp } from '@bufbuild/protobuf/wkt'
+import type { Session, Subject, SubjectRef } from '../../../proto/gen/chartwarden/types/v1/types_pb.js'
 import type { JsonValue } from '../../kernel/canonical-json.ts'
 import { ChartwardenError, type FieldViolation } from '../../kernel/errors.ts'
 import { isUuid, type Randomness } from '../../kernel/ids.ts'
-import type { Session, Subject, SubjectRef } from '../../../proto/gen/chartwarden/types/v1/types_pb.js'
 import type { NamedPerson } from '../person.ts'
 import { isPurpose } from '../policy/purposes.ts'
 
@@ -81,9 +81,7 @@ export const createFields = (randomness: Randomness): Fields => {
       if (value === undefined) return undefined
       const subject = fields.subject(field, value)
       const session = fields.session(`${field}.session`, value.session)
-      return session === undefined
-        ? subject
-        : { ...subject, session: session.issuedAt === undefined ? {} : { issuedAt: session.issuedAt } }
+      return session === undefined ? subject : { ...subject, session: session.issuedAt === undefined ? {} : { issuedAt: session.issuedAt } }
     },
     purpose: (field, value, { required }) => {
       if (value === '') {

@@ -1,12 +1,12 @@
 import { create, type MessageInitShape } from '@bufbuild/protobuf'
 import {
   type CheckBatchRequest,
-  CheckBatchResponseSchema,
+  type CheckBatchResponseSchema,
   type CheckRequest,
   type CheckResponse,
   CheckResponseSchema,
   type CheckStreamRequest,
-  CheckStreamResponseSchema,
+  type CheckStreamResponseSchema,
   Intent,
 } from '../../../proto/gen/chartwarden/access/v1/access_service_pb.js'
 import { Decision } from '../../../proto/gen/chartwarden/types/v1/types_pb.js'
@@ -116,16 +116,14 @@ export const accessServiceHandlers = (options: AccessDoorOptions) => {
   return {
     check: (request: CheckRequest, context: CallContext): Promise<CheckResponse> => answer(request, request.clinic, context),
 
-    checkBatch: async (
-      request: CheckBatchRequest,
-      context: CallContext,
-    ): Promise<MessageInitShape<typeof CheckBatchResponseSchema>> => {
+    checkBatch: async (request: CheckBatchRequest, context: CallContext): Promise<MessageInitShape<typeof CheckBatchResponseSchema>> => {
       const fields = createFields(randomness)
       fields.clinic('clinic', request.clinic)
       if (request.checks.length === 0) fields.fault('checks', 'is required')
       if (request.checks.length > maxBatchItems) fields.fault('checks', `has more than ${maxBatchItems} items`)
       for (const [index, item] of request.checks.entries()) {
-        if (item.clinic !== '' && item.clinic !== request.clinic) fields.fault(`checks[${index}].clinic`, 'must be empty or that of the batch')
+        if (item.clinic !== '' && item.clinic !== request.clinic)
+          fields.fault(`checks[${index}].clinic`, 'must be empty or that of the batch')
       }
       fields.check()
       return { results: await Promise.all(request.checks.map((item) => settle(item, request.clinic, context))) }

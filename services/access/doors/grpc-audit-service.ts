@@ -102,7 +102,8 @@ export const auditServiceHandlers = (options: AuditDoorOptions) => {
       if (request.accesses.length === 0) fields.fault('accesses', 'is required')
       if (request.accesses.length > maxBatchItems) fields.fault('accesses', `has more than ${maxBatchItems} items`)
       for (const [index, item] of request.accesses.entries()) {
-        if (item.clinic !== '' && item.clinic !== request.clinic) fields.fault(`accesses[${index}].clinic`, 'must be empty or that of the batch')
+        if (item.clinic !== '' && item.clinic !== request.clinic)
+          fields.fault(`accesses[${index}].clinic`, 'must be empty or that of the batch')
       }
       fields.check()
       const results = request.accesses.map(async (item) => {

@@ -44,10 +44,7 @@ export const clinicServiceHandlers = ({ registerClinic, writers, ledger, randomn
   },
 
   /** The clinics that the token names and that are registered. */
-  listClinics: async (
-    request: ListClinicsRequest,
-    context: CallContext,
-  ): Promise<MessageInitShape<typeof ListClinicsResponseSchema>> => {
+  listClinics: async (request: ListClinicsRequest, context: CallContext): Promise<MessageInitShape<typeof ListClinicsResponseSchema>> => {
     const fields = createFields(randomness)
     const size = pageSize(fields, request.pageSize)
     const after = readPageToken(fields, request.pageToken, 1)?.[0] ?? ''

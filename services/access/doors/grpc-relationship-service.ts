@@ -16,7 +16,14 @@ import {
 import type { CallContext } from '../../kernel/caller.ts'
 import { isUuid, type Randomness } from '../../kernel/ids.ts'
 import type { Administration } from '../administration.ts'
-import { type AdministrativeMethod, aboutNobody, administrativeCall, patientIdentity, referenceOf, subjectIdentity } from './administrative-call.ts'
+import {
+  type AdministrativeMethod,
+  aboutNobody,
+  administrativeCall,
+  patientIdentity,
+  referenceOf,
+  subjectIdentity,
+} from './administrative-call.ts'
 import { entryRefOf, obligationMessages } from './answers.ts'
 import { type Fields, maxIdLength, maxTypeLength } from './fields.ts'
 

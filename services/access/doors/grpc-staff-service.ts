@@ -30,7 +30,14 @@ import type { Administered, Administration } from '../administration.ts'
 import type { StaffOffboarded } from '../events.ts'
 import type { AuthoriseReading } from '../reading.ts'
 import type { ShownStaff, StaffView } from '../staff-view.ts'
-import { type AdministrativeMethod, aboutSubject, administrativeCall, patientIdentity, referenceOf, subjectIdentity } from './administrative-call.ts'
+import {
+  type AdministrativeMethod,
+  aboutSubject,
+  administrativeCall,
+  patientIdentity,
+  referenceOf,
+  subjectIdentity,
+} from './administrative-call.ts'
 import { entryRefOf, timestampOf } from './answers.ts'
 import { createFields, type Fields, maxIdLength, maxTypeLength } from './fields.ts'
 import { pageSize, pageToken, readPageToken } from './paging.ts'
@@ -81,12 +88,12 @@ const grantRole: AdministrativeMethod<typeof GrantRoleRequestSchema> = {
     const until = fields.moment('until', request.until)
     const reason = fields.reason('reason', request.reason)
     return aboutSubject(subject, reason, (reference) => ({
-          kind: 'grant_role',
-          subject: reference,
-          role,
-          ...(from === undefined ? {} : { from }),
-          ...(until === undefined ? {} : { until }),
-        }))
+      kind: 'grant_role',
+      subject: reference,
+      role,
+      ...(from === undefined ? {} : { from }),
+      ...(until === undefined ? {} : { until }),
+    }))
   },
 }
 
@@ -101,11 +108,11 @@ const revokeRole: AdministrativeMethod<typeof RevokeRoleRequestSchema> = {
     if (grantId !== '' && !isUuid(grantId)) fields.fault('grant_id', 'must be a UUID')
     const reason = fields.reason('reason', request.reason)
     return aboutSubject(subject, reason, (reference) => ({
-          kind: 'revoke_role',
-          subject: reference,
-          ...(role === '' ? {} : { role }),
-          ...(grantId === '' ? {} : { grantId }),
-        }))
+      kind: 'revoke_role',
+      subject: reference,
+      ...(role === '' ? {} : { role }),
+      ...(grantId === '' ? {} : { grantId }),
+    }))
   },
 }
 
@@ -117,7 +124,11 @@ const offboard: AdministrativeMethod<typeof OffboardRequestSchema> = {
     const subject = fields.subject('subject', request.subject)
     const effective = fields.moment('effective', request.effective)
     const reason = fields.reason('reason', request.reason)
-    return aboutSubject(subject, reason, (reference) => ({ kind: 'offboard', subject: reference, ...(effective === undefined ? {} : { effective }) }))
+    return aboutSubject(subject, reason, (reference) => ({
+      kind: 'offboard',
+      subject: reference,
+      ...(effective === undefined ? {} : { effective }),
+    }))
   },
 }
 
@@ -131,7 +142,9 @@ const reinstate: AdministrativeMethod<typeof ReinstateRequestSchema> = {
     const memberOf = readOrganisations(fields, request.memberOf)
     return (vault) => {
       const references = memberOf.map((organisation) => referenceOf(vault, organisation))
-      const prepared = aboutSubject(subject, reason, (reference) => ({ kind: 'reinstate', subject: reference, memberOf: references }))(vault)
+      const prepared = aboutSubject(subject, reason, (reference) => ({ kind: 'reinstate', subject: reference, memberOf: references }))(
+        vault,
+      )
       return { ...prepared, identities: [...prepared.identities, ...memberOf.map(subjectIdentity)] }
     }
   },

@@ -3,7 +3,7 @@ import { ChartwardenError } from '../errors.ts'
 import { asBuffer } from './method-definitions.ts'
 
 /** What clients of every language take unless told otherwise, in bytes. */
-export const maxAnswerBytes = 4_194_304
+const maxAnswerBytes = 4_194_304
 
 /** Throws MESSAGE_TOO_LARGE for an answer that clients would refuse. */
 export const encodeAnswer = (schema: DescMessage, answer: MessageInitShape<DescMessage>): Buffer => {

@@ -177,5 +177,6 @@ export const failCall = (parts: ServerParts, open: OpenCall, call: SurfaceCall, 
 /** What a handler throws when its call is over already has nobody to go to; a fault must still be seen. */
 export const noteLateFault = (parts: ServerParts, { plan, correlationId }: OpenCall, thrown: unknown): void => {
   const err = toChartwardenError(thrown)
-  if (err.reason === 'INTERNAL') parts.logger.warn({ event: 'call.failed_late', method: plan.name, correlationId, err }, 'a call failed after its end')
+  if (err.reason === 'INTERNAL')
+    parts.logger.warn({ event: 'call.failed_late', method: plan.name, correlationId, err }, 'a call failed after its end')
 }

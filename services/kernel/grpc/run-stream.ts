@@ -10,7 +10,17 @@ import { ChartwardenError } from '../errors.ts'
 import { encodeAnswer } from './encode-answer.ts'
 import type { BidiHandler, ServerStreamHandler } from './implement.ts'
 import type { MethodPlan } from './method-plan.ts'
-import { authorise, beginCall, decodeRequest, failCall, noteLateFault, type OpenCall, readRequest, type ServerParts, sendHeaders } from './open-call.ts'
+import {
+  authorise,
+  beginCall,
+  decodeRequest,
+  failCall,
+  noteLateFault,
+  type OpenCall,
+  readRequest,
+  type ServerParts,
+  sendHeaders,
+} from './open-call.ts'
 import { RequestQueue } from './request-queue.ts'
 import type { RunningCall, RunningCalls } from './running-call.ts'
 
@@ -152,12 +162,7 @@ class Stream implements RunningCall {
 }
 
 export const runServerStream =
-  (
-    parts: ServerParts,
-    plan: MethodPlan,
-    handler: ServerStreamHandler,
-    calls: RunningCalls,
-  ): handleServerStreamingCall<Buffer, Buffer> =>
+  (parts: ServerParts, plan: MethodPlan, handler: ServerStreamHandler, calls: RunningCalls): handleServerStreamingCall<Buffer, Buffer> =>
   (call) => {
     const stream = new Stream(parts, plan, call, calls)
     const run = async (): Promise<void> => {

@@ -7,7 +7,7 @@ import { StatusSchema } from '../../../proto/gen/google/rpc/status_pb.js'
 import { ChartwardenError, type ErrorReason, errorCatalogue, type FieldViolation } from '../errors.ts'
 import { asBuffer } from './method-definitions.ts'
 
-export const errorDomain = 'chartwarden'
+const errorDomain = 'chartwarden'
 const detailsKey = 'grpc-status-details-bin'
 
 /** Clients refuse trailers of more than 8 KiB by default. */

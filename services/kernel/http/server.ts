@@ -1,4 +1,4 @@
-import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from 'fastify'
+import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify, LogController } from 'fastify'
 import { ChartwardenError } from '../errors.ts'
 import { formatHostPort, type HostPort } from '../host-port.ts'
 import type { Randomness } from '../ids.ts'
@@ -70,7 +70,13 @@ const callerSchema = {
 
 /** The Fastify server with `/healthz`, `/readyz` and `/v1/caller`. Every refusal is a problem document of the catalogue. */
 export const createHttpServer = async (options: HttpServerOptions): Promise<HttpServer> => {
-  const { address, tls, logger, randomness, timers = systemTimers } = options
+  const { address, tls, logger, randomness, requestTimeoutMs = 10_000, timers = systemTimers } = options
+  // Node looks for late requests every 30 seconds unless told otherwise, and exchanges the two limits where that of the headers is larger.
+  const checking = {
+    connectionsCheckingInterval: Math.ceil(requestTimeoutMs / 2),
+    headersTimeout: requestTimeoutMs,
+    requestTimeout: requestTimeoutMs,
+  }
   const report = createRefusalReport(options.onRefusal)
   let draining = false
 
@@ -90,13 +96,13 @@ export const createHttpServer = async (options: HttpServerOptions): Promise<Http
   }
 
   const server = fastify({
-    ...(tls === undefined ? {} : { https: { cert: tls.cert, key: tls.key } }),
+    ...(tls === undefined ? { http: checking } : { https: { cert: tls.cert, key: tls.key, ...checking } }),
     loggerInstance: logger,
-    disableRequestLogging: true,
+    logController: new LogController({ disableRequestLogging: true }),
     requestIdHeader: false,
     genReqId: () => randomness.uuid(),
     bodyLimit: options.bodyLimit ?? 1_048_576,
-    requestTimeout: options.requestTimeoutMs ?? 10_000,
+    requestTimeout: requestTimeoutMs,
     return503OnClosing: false,
     forceCloseConnections: 'idle',
     ajv: { customOptions: { coerceTypes: false, removeAdditional: false, useDefaults: false } },
@@ -114,6 +120,10 @@ export const createHttpServer = async (options: HttpServerOptions): Promise<Http
     if (tls !== undefined) reply.header('strict-transport-security', 'max-age=31536000')
     const probe = request.routeOptions.url === '/healthz' || request.routeOptions.url === '/readyz'
     if (draining && !probe) throw new ChartwardenError('SHUTTING_DOWN')
+  })
+  server.addHook('onSend', async (_request, reply) => {
+    // A connection kept alive would hold a stopping server open.
+    if (draining) reply.header('connection', 'close')
   })
   server.addHook('onResponse', async (request, reply) => {
     const { method, routeOptions, id } = request

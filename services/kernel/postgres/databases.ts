@@ -3,10 +3,11 @@ import type { Logger } from 'pino'
 import type { Clock } from '../clock.ts'
 import type { Config, DatabaseUrls } from '../config.ts'
 import type { Randomness } from '../ids.ts'
-import { type EmbeddedPostgres, type ServerExit, startEmbeddedPostgres } from './embedded.ts'
+import { type EmbeddedPostgres, startEmbeddedPostgres } from './embedded.ts'
 import { createPool, endPool, type TakenRole } from './pool.ts'
 import { groupRoles } from './roles.ts'
 import { checkDatabase, type DatabaseRole } from './settings.ts'
+import type { ServerExit } from './supervisor.ts'
 import { settlesWithin } from './wait.ts'
 
 export interface OpenDatabasesOptions {

@@ -12,10 +12,11 @@ import { adminRole, checkDataDirectory, createDataDirectory, removeUnfinished } 
 import { databaseUrl } from './database-url.ts'
 import { errorCode } from './error-code.ts'
 import { stopLeftovers } from './leftovers.ts'
-import { durableSettings, type Postmaster, type PostmasterExit, startPostmaster } from './postmaster.ts'
+import { durableSettings, type Postmaster, startPostmaster } from './postmaster.ts'
 import { type LoginPasswords, loginRoles, provisionDatabase, provisionRoles } from './roles.ts'
 import { binariesFor, serverAccount } from './server-account.ts'
 import { acquireStateLock, type StateLock } from './state-lock.ts'
+import { type ServerExit, superviseServer } from './supervisor.ts'
 
 /**
  * The database of a laptop or a small clinic: a real Postgres server of our own below the state directory. Order matters: the state lock
@@ -33,12 +34,6 @@ export interface EmbeddedPostgresOptions {
   /** How long a start, with crash recovery, may take; milliseconds. Default 300,000. */
   readonly startTimeoutMs?: number
 }
-
-/** The server ended without being asked: it is started again on the same port, or that failed for good. */
-export type ServerExit =
-  | ({ readonly kind: 'restarting' } & PostmasterExit)
-  | { readonly kind: 'restarted'; readonly pid: number }
-  | { readonly kind: 'failed'; readonly error: unknown }
 
 export interface EmbeddedPostgres {
   readonly urls: DatabaseUrls & { readonly migrate: string }
@@ -61,10 +56,6 @@ const defaultSettings: Readonly<Record<string, string>> = {
   max_wal_size: '2GB',
   jit: 'off',
 }
-
-/** An exit that comes sooner than this after a start counts towards giving up; milliseconds. */
-const quickExitMs = 10_000
-const quickExitsAllowed = 3
 
 const prepareStateDirectory = (stateDir: string): void => {
   try {
@@ -131,8 +122,8 @@ const startLocked = async (options: EmbeddedPostgresOptions, stateDir: string, l
     return started
   }
 
-  let current: Postmaster | undefined = await clearAndStart(undefined)
-  const { port } = current
+  const first = await clearAndStart(undefined)
+  const { port } = first
   // The logins' passwords live as long as this process: nothing else is meant to use them.
   const passwords: LoginPasswords = {
     migrate: newPassword(randomness),
@@ -144,68 +135,25 @@ const startLocked = async (options: EmbeddedPostgresOptions, stateDir: string, l
   try {
     await provision(adminUrl, passwords)
   } catch (thrown) {
-    await current.stop()
+    await first.stop()
     throw new StartError(`The embedded database in ${dataDirectory} does not accept its own administrator: ${(thrown as Error).message}.`, {
       cause: thrown,
     })
   }
-
-  const listeners = new Set<(exit: ServerExit) => void>()
-  const tell = (exit: ServerExit): void => {
-    for (const listener of listeners) listener(exit)
-  }
-  let stopping = false
-  let quickExits = 0
-
-  const supervise = async (): Promise<void> => {
-    while (current !== undefined) {
-      const startedAt = clock.monotonic()
-      const exit = await current.exited
-      current = undefined
-      if (stopping) return
-      logger.error({ event: 'postgres.exited', ...exit }, 'embedded Postgres ended by itself; starting it again')
-      tell({ kind: 'restarting', ...exit })
-      quickExits = clock.monotonic() - startedAt < quickExitMs ? quickExits + 1 : 0
-      try {
-        if (quickExits > quickExitsAllowed) throw new StartError('Embedded Postgres ended again and again right after its start.')
-        const started = await clearAndStart(port)
-        current = started
-        if (stopping) return await started.stop()
-        tell({ kind: 'restarted', pid: started.pid })
-      } catch (error) {
-        logger.fatal({ event: 'postgres.failed', err: error }, 'embedded Postgres cannot be started again')
-        if (!stopping) tell({ kind: 'failed', error })
-        return
-      }
-    }
-  }
-  const supervision = supervise()
-
-  const stop = async (): Promise<void> => {
-    stopping = true
-    await current?.stop()
-    await supervision
-    current = undefined
-    lock.release()
-  }
-  let stopped: Promise<void> | undefined
-
+  const supervisor = superviseServer({ first, restart: () => clearAndStart(port), logger, clock })
   const loginUrl = (purpose: keyof LoginPasswords) =>
     databaseUrl({ host: '127.0.0.1', port, user: loginRoles[purpose], password: passwords[purpose], database: databaseName })
   return {
     urls: { writer: loginUrl('writer'), feed: loginUrl('feed'), query: loginUrl('query'), migrate: loginUrl('migrate') },
     adminUrl: adminUrl(databaseName),
     get pid() {
-      return current?.pid
+      return supervisor.pid
     },
     port,
-    onExit: (listener) => {
-      listeners.add(listener)
-      return () => listeners.delete(listener)
-    },
-    stop: () => {
-      stopped ??= stop()
-      return stopped
+    onExit: supervisor.onExit,
+    stop: async () => {
+      await supervisor.stop()
+      lock.release()
     },
   }
 }

@@ -1,7 +1,7 @@
 import t from 'tap'
+import { createVault } from '../../../services/audit/vault/create-vault.ts'
 import { createMasterKey } from '../../../services/audit/vault/master-key.ts'
 import { createMemoryKeyStore } from '../../../services/audit/vault/memory-key-store.ts'
-import { createVault } from '../../../services/audit/vault/create-vault.ts'
 import type { Identity, SealContext } from '../../../services/audit/vault.ts'
 import { systemRandomness } from '../../../services/kernel/ids.ts'
 import { fault } from '../../support/fault.ts'

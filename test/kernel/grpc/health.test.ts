@@ -22,7 +22,9 @@ const connect = (t: Test, address: string): HealthClient => {
 }
 
 const ask = (client: HealthClient, name: string): Promise<string> =>
-  new Promise((resolve) => client.check({ service: name }, (error, answer) => resolve(error === null ? (answer?.status ?? '') : `code ${error.code}`)))
+  new Promise((resolve) =>
+    client.check({ service: name }, (error, answer) => resolve(error === null ? (answer?.status ?? '') : `code ${error.code}`)),
+  )
 
 t.test('health is told without a token, overall and for each service', async (t) => {
   const door = await grpcDoor(t)

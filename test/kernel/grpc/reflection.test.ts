@@ -22,7 +22,10 @@ const packageDirectory = dirname(createRequire(import.meta.url).resolve('@grpc/r
 const ask = async (t: Test, address: string, ...questions: readonly object[]): Promise<readonly Answer[]> => {
   const definition = loadSync(join(packageDirectory, '../proto/grpc/reflection/v1/reflection.proto'), { keepCase: true })
   const { ServerReflection } = (loadPackageDefinition(definition) as never)['grpc']['reflection']['v1'] as Record<string, never>
-  const client = new (ServerReflection as never as new (address: string, with_: unknown) => never)(address, credentials.createInsecure()) as {
+  const client = new (ServerReflection as never as new (address: string, with_: unknown) => never)(
+    address,
+    credentials.createInsecure(),
+  ) as {
     ServerReflectionInfo(): AsyncIterable<Answer> & { write(question: object): void; end(): void }
     close(): void
   }
@@ -35,7 +38,10 @@ const ask = async (t: Test, address: string, ...questions: readonly object[]): P
   return answers
 }
 
-const services = [implement(AccessService, echo), implement(ClinicService, { registerClinic: async () => ({}), listClinics: async () => ({}) })]
+const services = [
+  implement(AccessService, echo),
+  implement(ClinicService, { registerClinic: async () => ({}), listClinics: async () => ({}) }),
+]
 
 t.test('a generic client learns the services and their messages', async (t) => {
   const door = await grpcDoor(t, { services, reflection: true })
@@ -46,12 +52,21 @@ t.test('a generic client learns the services and their messages', async (t) => {
     { file_containing_symbol: 'chartwarden.access.v1.AccessService.Check' },
     { file_containing_symbol: 'chartwarden.access.v1.Nothing' },
   )
-  t.strictSame(list?.list_services_response?.service.map(({ name }) => name).sort(), [AccessService.typeName, ClinicService.typeName].sort())
+  t.strictSame(
+    list?.list_services_response?.service.map(({ name }) => name).sort(),
+    [AccessService.typeName, ClinicService.typeName].sort(),
+  )
   const files = symbol?.file_descriptor_response?.file_descriptor_proto.map((bytes) => fromBinary(FileDescriptorProtoSchema, bytes)) ?? []
-  const check = files.flatMap(({ service }) => service).find(({ name }) => name === 'AccessService')?.method.find(({ name }) => name === 'CheckStream')
+  const check = files
+    .flatMap(({ service }) => service)
+    .find(({ name }) => name === 'AccessService')
+    ?.method.find(({ name }) => name === 'CheckStream')
   t.ok(check?.clientStreaming && check.serverStreaming)
   t.ok(files.flatMap(({ messageType }) => messageType).some(({ name }) => name === 'CheckRequest'))
-  t.ok(files.some(({ package: name }) => name === 'chartwarden.types.v1'), 'with the files it imports')
+  t.ok(
+    files.some(({ package: name }) => name === 'chartwarden.types.v1'),
+    'with the files it imports',
+  )
   t.equal(unknown?.error_response?.error_code, 5)
 })
 

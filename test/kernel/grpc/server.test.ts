@@ -147,7 +147,10 @@ t.test('a refusal that a handler throws is reported too', async (t) => {
 t.test('whoever registers a clinic need not name it in the token', async (t) => {
   const services = [implement(ClinicService, { registerClinic: async () => ({ replayed: true }), listClinics: async () => ({}) })]
   const door = await grpcDoor(t, { services })
-  const client = createGrpcClient(ClinicService, { address: door.address, token: door.token({ scope: 'clinic.register', clinic: undefined }) })
+  const client = createGrpcClient(ClinicService, {
+    address: door.address,
+    token: door.token({ scope: 'clinic.register', clinic: undefined }),
+  })
   t.teardown(() => client.close())
   t.equal((await client.registerClinic({ clinic: 'new' })).replayed, true)
   t.equal((await caught(client.listClinics({}))).reason, 'SCOPE_MISSING')
@@ -270,7 +273,9 @@ t.test('a call without a deadline ends at the default one, and its handler is to
       },
     },
   })
-  const failed = caught(sendBytes(door.address, door.token(), Buffer.from(toBinary(CheckRequestSchema, create(CheckRequestSchema, question)))))
+  const failed = caught(
+    sendBytes(door.address, door.token(), Buffer.from(toBinary(CheckRequestSchema, create(CheckRequestSchema, question)))),
+  )
   await waitFor('the handler', () => signal !== undefined)
   t.ok(door.timers.pending().includes(1_234))
   door.timers.runAll()
@@ -331,7 +336,12 @@ t.test('a method without a rule or without a handler is refused when the server 
   t.throws(() => createGrpcServer({ ...options, services, methodRules: {} }), { name: 'StartError', message: /Check has no rule/ })
   const { check: _check, ...rest } = echo
   t.throws(
-    () => createGrpcServer({ ...options, services: [{ service: AccessService, handlers: rest }], methodRules: { 'chartwarden.access.v1.AccessService/Check': { scope: 'access.check' } } }),
+    () =>
+      createGrpcServer({
+        ...options,
+        services: [{ service: AccessService, handlers: rest }],
+        methodRules: { 'chartwarden.access.v1.AccessService/Check': { scope: 'access.check' } },
+      }),
     { name: 'StartError', message: /Check has no handler/ },
   )
 })

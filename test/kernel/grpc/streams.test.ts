@@ -65,6 +65,7 @@ t.test('the clinic of a server stream is checked before it begins', async (t) =>
   let begun = false
   const { client, refusals } = await streamDoor(
     t,
+    // biome-ignore lint/correctness/useYield: it is never begun
     streamService(async function* () {
       begun = true
     }),
@@ -200,6 +201,7 @@ t.test('a bidirectional stream needs its token before anything is read', async (
   let read = 0
   const door = await grpcDoor(t, {
     handlers: {
+      // biome-ignore lint/correctness/useYield: it only reads
       checkStream: async function* (requests) {
         for await (const _request of requests) read += 1
       },

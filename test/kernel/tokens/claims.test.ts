@@ -5,9 +5,24 @@ import { checkClaims, checkHeader } from '../../../services/kernel/tokens/claims
 const expected = { issuer: 'i', audience: 'a', clockToleranceMs: 30_000 }
 const now = 1_000_000_000_000
 
-const claim = fc.oneof(fc.string(), fc.integer(), fc.constantFrom('i', 'a', 'north', '_system', 'access.check'), fc.jsonValue(), fc.constant(now / 1000 + 60))
+const claim = fc.oneof(
+  fc.string(),
+  fc.integer(),
+  fc.constantFrom('i', 'a', 'north', '_system', 'access.check'),
+  fc.jsonValue(),
+  fc.constant(now / 1000 + 60),
+)
 const claims = fc.record(
-  { iss: fc.oneof(fc.constant('i'), claim), aud: fc.oneof(fc.constant('a'), claim), sub: claim, exp: claim, nbf: claim, clinic: claim, clinics: claim, scope: claim },
+  {
+    iss: fc.oneof(fc.constant('i'), claim),
+    aud: fc.oneof(fc.constant('a'), claim),
+    sub: claim,
+    exp: claim,
+    nbf: claim,
+    clinic: claim,
+    clinics: claim,
+    scope: claim,
+  },
   { requiredKeys: [] },
 )
 
@@ -31,10 +46,16 @@ t.test('whatever the claims are, a caller comes only from complete ones, and not
 
 t.test('whatever the header is, only the three algorithms pass', async () => {
   fc.assert(
-    fc.property(fc.dictionary(fc.constantFrom('alg', 'kid', 'typ', 'crit', '__proto__'), fc.oneof(fc.constantFrom('RS256', 'none', 'HS256', 'JWT'), fc.jsonValue())), (header) => {
-      const checked = checkHeader(header as Record<string, unknown>)
-      return checked.kind !== 'header' || (['RS256', 'ES256', 'EdDSA'].includes(checked.algorithm) && checked.algorithm === header['alg'])
-    }),
+    fc.property(
+      fc.dictionary(
+        fc.constantFrom('alg', 'kid', 'typ', 'crit', '__proto__'),
+        fc.oneof(fc.constantFrom('RS256', 'none', 'HS256', 'JWT'), fc.jsonValue()),
+      ),
+      (header) => {
+        const checked = checkHeader(header as Record<string, unknown>)
+        return checked.kind !== 'header' || (['RS256', 'ES256', 'EdDSA'].includes(checked.algorithm) && checked.algorithm === header['alg'])
+      },
+    ),
   )
 })
 

@@ -1,9 +1,14 @@
-import { chmod, readFile, readdir, stat, writeFile } from 'node:fs/promises'
+import { chmod, readdir, readFile, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
 import { systemClock } from '../../../services/kernel/clock.ts'
 import { systemRandomness } from '../../../services/kernel/ids.ts'
-import { developmentKeyFile, openDevelopmentKey, readDevelopmentKey, signDevelopmentToken } from '../../../services/kernel/tokens/development-key.ts'
+import {
+  developmentKeyFile,
+  openDevelopmentKey,
+  readDevelopmentKey,
+  signDevelopmentToken,
+} from '../../../services/kernel/tokens/development-key.ts'
 import { createTokenVerifier } from '../../../services/kernel/tokens/verifier.ts'
 import { logLines } from '../../support/log-lines.ts'
 
@@ -26,10 +31,27 @@ t.test('the key is made once, kept private, and said loudly each time', async (t
 t.test('its tokens pass the verifier', async (t) => {
   const { logger } = logLines()
   const key = await openDevelopmentKey({ stateDir: t.testdir(), logger, randomness: systemRandomness })
-  const verifier = await createTokenVerifier({ jwks: key.jwks, issuer: 'i', audience: 'a', clockToleranceSeconds: 0, clock: systemClock, logger })
+  const verifier = await createTokenVerifier({
+    jwks: key.jwks,
+    issuer: 'i',
+    audience: 'a',
+    clockToleranceSeconds: 0,
+    clock: systemClock,
+    logger,
+  })
   t.teardown(() => verifier.close())
   const sign = (clinics: readonly string[]) =>
-    signDevelopmentToken({ key, issuer: 'i', audience: 'a', clinics, scopes: ['act', 'staff.read'], subject: 'cli', ttlSeconds: 60, clock: systemClock, randomness: systemRandomness })
+    signDevelopmentToken({
+      key,
+      issuer: 'i',
+      audience: 'a',
+      clinics,
+      scopes: ['act', 'staff.read'],
+      subject: 'cli',
+      ttlSeconds: 60,
+      clock: systemClock,
+      randomness: systemRandomness,
+    })
   for (const clinics of [[], ['demo'], ['demo', 'other']]) {
     const caller = await verifier.verify(sign(clinics))
     t.strictSame([...caller.clinics], clinics)
@@ -41,7 +63,10 @@ t.test('its tokens pass the verifier', async (t) => {
 t.test('a key that is missing, open to others or damaged is refused with what to do', async (t) => {
   const stateDir = t.testdir()
   const file = developmentKeyFile(stateDir)
-  await t.rejects(readDevelopmentKey(file), { name: 'StartError', message: /no development key at .*; start the service in development mode/ })
+  await t.rejects(readDevelopmentKey(file), {
+    name: 'StartError',
+    message: /no development key at .*; start the service in development mode/,
+  })
   await writeFile(file, 'not a key', { mode: 0o600 })
   await t.rejects(readDevelopmentKey(file), { name: 'StartError', message: /damaged; delete it/ })
   if (process.platform === 'win32') return

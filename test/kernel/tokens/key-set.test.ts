@@ -49,7 +49,16 @@ t.test('a set that cannot be trusted or used is unusable as a whole', async (t) 
 })
 
 t.test('whatever the text is, nothing is thrown', async () => {
-  fc.assert(fc.property(fc.oneof(fc.string(), fc.json(), fc.jsonValue().map((value) => JSON.stringify({ keys: value }))), (text) => parseKeySet(text).kind !== undefined))
+  fc.assert(
+    fc.property(
+      fc.oneof(
+        fc.string(),
+        fc.json(),
+        fc.jsonValue().map((value) => JSON.stringify({ keys: value })),
+      ),
+      (text) => parseKeySet(text).kind !== undefined,
+    ),
+  )
 })
 
 t.test('a key is found by kid and algorithm together', async (t) => {

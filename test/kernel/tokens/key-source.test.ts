@@ -128,7 +128,8 @@ t.test('keys of a URL rotate on an unknown kid, fetched once for many tokens and
   t.equal(callers.length, 20)
   t.equal(idp.state.asked, 2, 'one fetch')
   await t.rejects(verifier.verify(token(first)), fault('TOKEN_REFUSED'), 'the old key is gone')
-  for (let count = 0; count < 50; count += 1) await t.rejects(verifier.verify(token(signingKey(`made-up-${count}`))), fault('TOKEN_REFUSED'))
+  for (let count = 0; count < 50; count += 1)
+    await t.rejects(verifier.verify(token(signingKey(`made-up-${count}`))), fault('TOKEN_REFUSED'))
   t.equal(idp.state.asked, 2, 'made-up kids do not reach the provider')
   clock.advance(5_000)
   await t.rejects(verifier.verify(token(signingKey('made-up'))), fault('TOKEN_REFUSED'))
@@ -166,7 +167,10 @@ t.test('without any key yet calls are told to come back, and the first token aft
   const { verifier, token, log, clock, timers } = await setUp(t, idp.url)
   t.equal(log.of('keys.unavailable').length, 1)
   t.equal(verifier.keySetVersion(), 0)
-  t.ok(timers.pending().every((milliseconds) => milliseconds <= 5_000), 'it is tried again soon')
+  t.ok(
+    timers.pending().every((milliseconds) => milliseconds <= 5_000),
+    'it is tried again soon',
+  )
   await t.rejects(verifier.verify(token()), fault('KEYS_UNAVAILABLE'))
   await idp.up()
   clock.advance(5_000)

@@ -14,7 +14,15 @@ const setUp = async (jwks: Parameters<typeof createTokenVerifier>[0]['jwks'] = k
   const clock = manualClock()
   const log = logLines()
   const timers = manualTimers()
-  const verifier = await createTokenVerifier({ jwks, issuer, audience, clockToleranceSeconds: toleranceSeconds, clock, logger: log.logger, timers })
+  const verifier = await createTokenVerifier({
+    jwks,
+    issuer,
+    audience,
+    clockToleranceSeconds: toleranceSeconds,
+    clock,
+    logger: log.logger,
+    timers,
+  })
   t.teardown(() => verifier.close())
   return { clock, log, timers, verifier }
 }

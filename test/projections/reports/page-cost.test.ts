@@ -87,8 +87,8 @@ t.test('a page costs the page', async (t) => {
     for (const [page, range] of Object.entries(pages)) {
       const cost = await explain((db) => accessRowsQuery(db, 'north', filter, { through: 60_000n, limit: 101, ...range }))
       t.notOk(cost.scans, `${name}, ${page} page: no table is scanned`)
-      t.ok(cost.touched <= 3 * 101, `${name}, ${page} page: ${cost.touched} rows touched for ${cost.rows}`)
-      t.ok(cost.buffers <= 500, `${name}, ${page} page: ${cost.buffers} buffers`)
+      t.ok(cost.touched <= 2 * 101, `${name}, ${page} page: ${cost.touched} rows touched for ${cost.rows}`)
+      t.ok(cost.buffers <= 140, `${name}, ${page} page: ${cost.buffers} buffers`)
     }
   }
 

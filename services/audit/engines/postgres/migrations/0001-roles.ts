@@ -6,20 +6,14 @@
  */
 import { type Kysely, sql } from 'kysely'
 
-export const ledgerRoles = [
-  'chartwarden_owner',
-  'chartwarden_append',
-  'chartwarden_writer',
-  'chartwarden_feed',
-  'chartwarden_query',
-] as const
+const roles = ['chartwarden_owner', 'chartwarden_append', 'chartwarden_writer', 'chartwarden_feed', 'chartwarden_query'] as const
 
 const createMissing = `
 do $$
 declare
   role_name text;
 begin
-  foreach role_name in array array[${ledgerRoles.map((role) => `'${role}'`).join(', ')}] loop
+  foreach role_name in array array[${roles.map((role) => `'${role}'`).join(', ')}] loop
     if not exists (select from pg_roles where rolname = role_name) then
       begin
         execute format('create role %I nologin noinherit', role_name);

@@ -55,12 +55,12 @@ declare
   no_ledger constant bigint := -2;
   is_candidate constant int := 0;
   is_stored constant int := 1;
-  is_original constant int := 7;
   is_duplicate constant int := 2;
   is_mismatch constant int := 3;
   is_moved constant int := 4;
   is_stale constant int := 5;
   is_again constant int := 6;
+  is_original constant int := 7;
   start_position bigint;
   now_ms bigint;
   revisions bigint[];
@@ -69,15 +69,18 @@ declare
   hit record;
 begin
   if current_setting('transaction_isolation') <> 'read committed' then
-    raise exception using errcode = '25001', message = 'the ledger is appended to in READ COMMITTED only: another level would not see what was committed while waiting';
+    raise exception using errcode = '25001',
+      message = 'the ledger is appended to in READ COMMITTED only: another level would not see what was committed while waiting';
   end if;
   if current_setting('synchronous_commit') = 'off' then
-    raise exception using errcode = '55000', message = 'the ledger is appended to with synchronous_commit on only: an acknowledged entry could be lost';
+    raise exception using errcode = '55000',
+      message = 'the ledger is appended to with synchronous_commit on only: an acknowledged entry could be lost';
   end if;
 
   select h.position into strict start_position from chartwarden_ledger.log_head h where h.log_id = 1 for update;
   if start_position < seen_position then
-    raise exception using errcode = 'CW001', message = format('the ledger ends at position %s, but %s was seen: a lost failover or a restored backup', start_position, seen_position);
+    raise exception using errcode = 'CW001',
+      message = format('the ledger ends at position %s, but %s was seen: a lost failover or a restored backup', start_position, seen_position);
   end if;
   now_ms := floor(extract(epoch from clock_timestamp()) * 1000);
 
@@ -85,7 +88,13 @@ begin
     into revisions, states
     from unnest(clinics) with ordinality c (clinic, i) left join chartwarden_ledger.heads h on h.clinic = c.clinic;
 
-  select array_agg(case when revisions[a.c] = no_ledger and a.rests <> -1 then is_moved when a.not_after <= now_ms then is_stale else is_candidate end order by a.n)
+  select array_agg(
+      case
+        when revisions[a.c] = no_ledger and a.rests <> -1 then is_moved
+        when a.not_after <= now_ms then is_stale
+        else is_candidate
+      end order by a.n
+    )
     into verdicts
     from unnest(append_clinic, append_rests, append_not_after) with ordinality a (c, rests, not_after, n);
 
@@ -159,12 +168,14 @@ begin
     case when verdicts[p.n] <> is_candidate then verdicts[p.n] when bool_and(p.stored) then is_stored else is_moved end,
     min(p.revision),
     coalesce(max(case when p.stored then p.state_here else p.state_after end), states[min(p.c)]),
-    now_ms, start_position + (select count(*) from placed p where p.stored), null::uuid, null::text, null::boolean, null::bytea, null::bytea, null::bigint
+    now_ms, start_position + (select count(*) from placed p where p.stored),
+    null::uuid, null::text, null::boolean, null::bytea, null::bytea, null::bigint
   from seen p group by p.n;
 
   if is_duplicate = any (verdicts) then
     return query
-    select u.n, is_original, e.revision, null::bigint, now_ms, start_position, e.id, e.type, e.state_changing, e.request_digest, e.bytes, e.recorded_at
+    select u.n, is_original, e.revision, null::bigint, now_ms, start_position,
+      e.id, e.type, e.state_changing, e.request_digest, e.bytes, e.recorded_at
     from unnest(entry_append, entry_id) with ordinality u (n, id, i)
     join chartwarden_ledger.entries e on e.clinic = clinics[append_clinic[u.n]] and e.id = u.id
     where verdicts[u.n] = is_duplicate
