@@ -43,6 +43,8 @@ export interface ServiceOptions {
 export interface Service {
   readonly grpcPort: number
   readonly httpPort: number
+  /** Settles only if the service can no longer work, with why: the embedded database does not start any more. */
+  readonly failed: Promise<unknown>
   /** Stops taking, finishes what was accepted, then closes the database. Safe to call twice. */
   stop(): Promise<void>
 }
@@ -82,6 +84,11 @@ const start = async (options: ServiceOptions, teardown: Teardown): Promise<Servi
     if (applied.length > 0) logger.info({ event: 'database.migrated', applied }, 'the database schema was brought up to date')
   }
   await databases.check()
+  const failed = new Promise<unknown>((resolve) => {
+    databases.onExit((exit) => {
+      if (exit.kind === 'failed') resolve(exit.error)
+    })
+  })
 
   const key = await readMasterKey(config, randomness)
   const vault = createVault({
@@ -190,7 +197,7 @@ const start = async (options: ServiceOptions, teardown: Teardown): Promise<Servi
   const grpcPort = await grpc.start()
   grpc.setServing(true)
   logger.info({ event: 'service.ready', grpcPort, httpPort, mode: config.mode, embedded: databases.embedded }, 'ready')
-  return { grpcPort, httpPort, stop: () => teardown.run(logger) }
+  return { grpcPort, httpPort, failed, stop: () => teardown.run(logger) }
 }
 
 /** Starts a service; what was started is stopped again when a later step fails. Throws StartError with one clear line. */

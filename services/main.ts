@@ -4,6 +4,7 @@ import { systemClock } from './kernel/clock.ts'
 import { type Config, type Environment, readConfig } from './kernel/config.ts'
 import { systemRandomness } from './kernel/ids.ts'
 import { createLogger } from './kernel/logging.ts'
+import { StartError } from './kernel/start-error.ts'
 
 export interface RunHooks {
   /** Called once the service is ready, e.g. to set up the demo clinic. A fault of it stops the service. */
@@ -14,7 +15,7 @@ const signals = ['SIGTERM', 'SIGINT'] as const
 
 /**
  * Runs until SIGTERM or SIGINT, then stops taking calls, finishes what was accepted and closes the database. Resolves when all of that is
- * done. Throws StartError with one clear line when it cannot start.
+ * done. Throws StartError with one clear line when it cannot start, or when it can no longer work.
  */
 export const runService = async (environment: Environment, hooks: RunHooks = {}): Promise<void> => {
   const config = readConfig(environment)
@@ -26,7 +27,10 @@ export const runService = async (environment: Environment, hooks: RunHooks = {})
     const service = await startService({ config, logger, clock: systemClock, randomness: systemRandomness })
     try {
       await hooks.ready?.(service, config)
-      const signal = await asked.promise
+      const failure = service.failed.then((cause) => {
+        throw new StartError('The embedded database does not start any more; see the log before this line.', { cause })
+      })
+      const signal = await Promise.race([asked.promise, failure])
       logger.info({ event: 'service.stopping', signal }, 'stopping: no new calls, finishing what was accepted')
     } finally {
       await service.stop()

@@ -49,20 +49,15 @@ const readText = async (path: string): Promise<string> => {
   }
 }
 
-/** Every problem with file and line; where bounds are what is missing, that is said first. */
+/** Every problem with file and line. */
 const refused = (
   problems: readonly ImportProblem[],
   files: Readonly<Record<ImportProblem['file'], string | undefined>>,
-): ChartwardenError => {
-  const hint =
-    files.bounds === undefined && problems.some(({ message }) => message.includes('has no bounds'))
-      ? ' Name the bounds of its limited cells with --bounds <csv>.'
-      : ''
-  return new ChartwardenError('INVALID_ARGUMENT', {
-    message: `The table cannot be imported, ${count(problems.length, 'problem')}; nothing was changed.${hint}`,
+): ChartwardenError =>
+  new ChartwardenError('INVALID_ARGUMENT', {
+    message: `The table cannot be imported, ${count(problems.length, 'problem')}; nothing was changed.`,
     fields: problems.map(({ file, line, message }) => ({ field: `${files[file] ?? file}:${line}`, description: message })),
   })
-}
 
 const readTables = async (path: string, options: ImportOptions): Promise<Extract<RoleImport, { readonly kind: 'roles' }>> => {
   const imported = importRoles({
@@ -82,7 +77,7 @@ const rolesCommand = (act: Act): Command =>
       )
       .argument('<csv>', 'the table'),
   )
-    .option('--bounds <csv>', "bounds of the limited cells of a clinic's table")
+    .option('--bounds <csv>', "bounds of the limited cells of a clinic's table; without it those cells give nothing")
     .option('--purposes <csv>', 'purposes of use of each role; without it a role holds for any purpose')
     .option('--dry-run', 'only read the table and say what was found; nothing is sent')
     .action(

@@ -234,7 +234,10 @@ t.test('a table with a fault imports nothing and names file and line', async (t)
   t.equal(code, 2)
   t.ok(err.includes(`${table}:3: `), err)
   t.equal(await head('north'), before)
-  t.match(await chartwarden('import', 'roles', builtin('clinic-roles.csv'), '--clinic', 'north'), { code: 2, err: /--bounds/ })
+  t.match(await chartwarden('import', 'roles', builtin('clinic-roles.csv'), '--clinic', 'north', '--dry-run'), {
+    code: 0,
+    out: /limited cells give nothing .*--bounds/,
+  })
   writeFileSync(table, Buffer.from([0x72, 0xff, 0xfe, 0x00]))
   t.match(await chartwarden('import', 'roles', table, '--clinic', 'north'), { code: 2, err: /UTF-8/ })
 })

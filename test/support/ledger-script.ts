@@ -11,7 +11,7 @@ import { canonicalJson, type JsonValue } from '../../services/kernel/canonical-j
 import { systemRandomness } from '../../services/kernel/ids.ts'
 
 /** The time of the first entry of a script; each later one is a second after. */
-export const scriptStart = Date.parse('2026-11-23T08:00:00.000Z')
+const scriptStart = Date.parse('2026-11-23T08:00:00.000Z')
 
 export interface Written {
   readonly id: string

@@ -83,19 +83,33 @@ const titleOf = (role: string): string => {
   return words === '' ? role : `${words[0]?.toUpperCase()}${words.slice(1)}`
 }
 
-/** One permission for each permitted or limited cell, its id `<resource type>.<action>`. */
+export interface ClinicRoles {
+  readonly roles: readonly RoleDefinition[]
+  /** Roles some of whose limited cells were left out because no bounds were given, with the number of those cells. */
+  readonly leftOut: ReadonlyMap<string, number>
+}
+
+/**
+ * One permission for each permitted or limited cell, its id `<resource type>.<action>`. Without a bounds file limited cells give nothing:
+ * a permission whose bounds are unknown must not be wider than it was meant.
+ */
 export const rolesOfClinicTable = (
   table: Table,
   boundsText: string | undefined,
   purposesText: string | undefined,
   problems: ImportProblem[],
-): readonly RoleDefinition[] => {
+): ClinicRoles => {
   const cells = readCells(table, problems)
   const roles = new Set([...cells.values()].map(({ role }) => role))
   const bounds = boundsText === undefined ? new Map<string, readonly Bound[]>() : readBounds(boundsText, cells, problems)
   const purposes = purposesText === undefined ? new Map<string, readonly string[]>() : readPurposes(purposesText, roles, problems)
   const permissions = new Map<string, Permission[]>([...roles].map((role) => [role, []]))
+  const leftOut = new Map<string, number>()
   for (const [key, cell] of cells) {
+    if (cell.effect === 'limited' && boundsText === undefined) {
+      leftOut.set(cell.role, (leftOut.get(cell.role) ?? 0) + 1)
+      continue
+    }
     const ofCell = bounds.get(key) ?? []
     if (cell.effect === 'limited' && ofCell.length === 0) {
       const message = `the limited cell ${cell.role}, ${cell.resourceType}, ${cell.action} has no bounds in the bounds file`
@@ -111,5 +125,5 @@ export const rolesOfClinicTable = (
       purposes: purposes.get(cell.role) ?? [],
     })
   }
-  return [...permissions].map(([role, ofRole]) => ({ role, title: titleOf(role), inherits: [], permissions: ofRole }))
+  return { roles: [...permissions].map(([role, ofRole]) => ({ role, title: titleOf(role), inherits: [], permissions: ofRole })), leftOut }
 }

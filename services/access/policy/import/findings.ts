@@ -4,7 +4,7 @@ import { openEmrAdministration, openEmrAdministrators } from './openemr-table.ts
 
 /** Something a person should look at; it does not keep the table from being imported. */
 export interface ImportFinding {
-  readonly kind: 'equal_roles' | 'administration_outside_administrators' | 'any_purpose'
+  readonly kind: 'equal_roles' | 'administration_outside_administrators' | 'any_purpose' | 'limited_left_out'
   readonly roles: readonly string[]
   readonly message: string
 }
@@ -45,4 +45,13 @@ export const anyPurpose = (roles: readonly RoleDefinition[]): readonly ImportFin
   const names = roles.filter(({ permissions }) => permissions.some(({ purposes }) => purposes.length === 0)).map(({ role }) => role)
   if (names.length === 0) return []
   return [{ kind: 'any_purpose', roles: names, message: `these roles hold for any purpose of use: ${names.join(', ')}` }]
+}
+
+/** Limited cells that give nothing because no bounds were given. */
+export const limitedLeftOut = (leftOut: ReadonlyMap<string, number>): readonly ImportFinding[] => {
+  if (leftOut.size === 0) return []
+  const counts = [...leftOut].map(([role, cells]) => `${role} ${cells}`).join(', ')
+  return [
+    { kind: 'limited_left_out', roles: [...leftOut.keys()], message: `without their bounds, limited cells give nothing (name them with --bounds): ${counts}` },
+  ]
 }

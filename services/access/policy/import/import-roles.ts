@@ -2,14 +2,14 @@
 import type { RoleDefinition } from '../roles.ts'
 import { validateRole } from '../validate-role.ts'
 import { isClinicTable, rolesOfClinicTable } from './clinic-table.ts'
-import { anyPurpose, equalRoles, type ImportFinding, strayAdministration } from './findings.ts'
+import { anyPurpose, equalRoles, type ImportFinding, limitedLeftOut, strayAdministration } from './findings.ts'
 import { isOpenEmrTable, rolesOfOpenEmrTable } from './openemr-table.ts'
 import { type ImportProblem, readTable } from './table.ts'
 
 /** The texts of the files. */
 export interface RoleTables {
   readonly roles: string
-  /** Bounds of the limited cells of a clinic's table. */
+  /** Bounds of the limited cells of a clinic's table; absent: those cells give nothing, and a finding says so. */
   readonly bounds?: string
   /** Purposes of use of each role; absent: any. */
   readonly purposes?: string
@@ -40,10 +40,10 @@ export const importRoles = ({ roles: text, bounds, purposes }: RoleTables): Role
   const table = readTable('roles', text, problems)
   if (problems.length > 0) return { kind: 'problems', problems }
   if (isClinicTable(table)) {
-    const roles = rolesOfClinicTable(table, bounds, purposes, problems)
+    const { roles, leftOut } = rolesOfClinicTable(table, bounds, purposes, problems)
     if (problems.length === 0) problems.push(...shapeProblems(roles))
     if (problems.length > 0) return { kind: 'problems', problems }
-    return { kind: 'roles', format: 'clinic', roles, findings: [...equalRoles(roles), ...anyPurpose(roles)] }
+    return { kind: 'roles', format: 'clinic', roles, findings: [...limitedLeftOut(leftOut), ...equalRoles(roles), ...anyPurpose(roles)] }
   }
   if (isOpenEmrTable(table)) {
     if (bounds !== undefined)

@@ -154,11 +154,6 @@ const bad: readonly (readonly [string, RoleTables, readonly string[]])[] = [
     ['roles:2 "" is no role name', 'roles:2 "" is no resource type', 'roles:2 "" is no action', 'roles:2 effect "" is not'],
   ],
   [
-    'a limited cell without bounds',
-    { roles: `${header}a,imaging,read,limited,x\n` },
-    ['roles:2 the limited cell a, imaging, read has no bounds'],
-  ],
-  [
     'a limited cell without bounds among others',
     { roles: `${header}a,imaging,read,limited,x\na,imaging,update,limited,x\n`, bounds: `${boundsHeader}a,imaging,read,shared,\n` },
     ['roles:3 the limited cell a, imaging, update has no bounds'],
@@ -227,3 +222,13 @@ for (const [what, tables, expected] of bad) {
     for (const [index, start] of expected.entries()) t.ok(problems[index]?.startsWith(start), `${problems[index]} / ${start}`)
   })
 }
+
+t.test('without a bounds file limited cells give nothing, and a finding says how many', async (t) => {
+  const imported = importRoles({ roles: `${header}a,imaging,read,limited,x\na,imaging,update,permit,x\n` })
+  if (imported.kind !== 'roles') throw new Error('the table is well formed')
+  t.same(
+    imported.roles.map(({ role, permissions }) => [role, permissions.map(({ id }) => id)]),
+    [['a', ['imaging.update']]],
+  )
+  t.match(imported.findings[0], { kind: 'limited_left_out', roles: ['a'], message: /--bounds.*a 1$/ })
+})
