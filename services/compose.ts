@@ -128,6 +128,7 @@ const start = async (options: ServiceOptions, teardown: Teardown): Promise<Servi
     clock,
     randomness,
     maxBatchItems: config.maxBatchItems,
+    defaultDeadlineMs: config.defaultDeadlineMs,
     onFault: (error, { correlationId }) =>
       logger.error({ event: 'item.failed', correlationId, err: error }, 'an item of a batch or stream failed'),
   })
@@ -178,7 +179,7 @@ const start = async (options: ServiceOptions, teardown: Teardown): Promise<Servi
     maxStreamsPerConnection: config.maxStreamsPerConnection,
   })
   let stopping = false
-  const readiness = createReadiness({ ledger, ledgerClock, projections, isStopping: () => stopping })
+  const readiness = createReadiness({ ledger, ledgerClock, projections, verifier, isStopping: () => stopping })
   const http = await createHttpServer({
     address: config.httpAddr,
     tls,
@@ -188,7 +189,7 @@ const start = async (options: ServiceOptions, teardown: Teardown): Promise<Servi
     onRefusal: refusals.record,
     randomness,
   })
-  teardown.add(() => http.close())
+  teardown.add(() => http.drain(config.drainTimeoutMs))
   const httpPort = await http.start()
   teardown.add(async () => {
     stopping = true

@@ -1,12 +1,14 @@
 import type { Ledger } from './audit/ledger.ts'
 import type { LedgerClock } from './audit/ledger-clock.ts'
 import type { Readiness } from './kernel/http/readiness.ts'
+import type { TokenVerifier } from './kernel/tokens/verifier.ts'
 import type { Projections } from './projections/index.ts'
 
 export interface ReadinessOptions {
   readonly ledger: Ledger
   readonly ledgerClock: LedgerClock
   readonly projections: Projections
+  readonly verifier: TokenVerifier
   readonly isStopping: () => boolean
 }
 
@@ -14,11 +16,11 @@ export interface ReadinessOptions {
 const worrisomeSkewMs = 5_000
 
 /**
- * Whether the service can decide: the ledger answers and nobody has asked it to stop. Reports that lag and a skewed clock are told but do
+ * Whether the service can decide: the ledger answers, tokens can be verified and nobody has asked it to stop. Reports that lag and a skewed clock are told but do
  * not take the service out of use, since decisions are right without them.
  */
 export const createReadiness =
-  ({ ledger, ledgerClock, projections, isStopping }: ReadinessOptions) =>
+  ({ ledger, ledgerClock, projections, verifier, isStopping }: ReadinessOptions) =>
   async (): Promise<Readiness> => {
     const answers = await ledger.time().then(
       () => true,
@@ -30,12 +32,13 @@ export const createReadiness =
       ledger: answers ? 'answers' : 'does not answer',
       clockSkewMs: skew,
       clock: Math.abs(skew) > worrisomeSkewMs ? 'differs from the ledger: set the clocks' : 'agrees with the ledger',
+      tokenKeys: verifier.keySetVersion() > 0 ? 'loaded' : 'not loaded yet',
       stopping: isStopping(),
     }
     if (!answers) return { ready: false, checks }
     const { entries, parked, state } = await projections.lag()
     return {
-      ready: !checks.stopping,
+      ready: !checks.stopping && verifier.keySetVersion() > 0,
       checks: { ...checks, reports: state, reportsBehindEntries: Number(entries), parkedEntries: Number(parked) },
     }
   }

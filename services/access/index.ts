@@ -34,6 +34,8 @@ export interface AccessOptions {
   readonly randomness: Randomness
   /** Items of one batch. */
   readonly maxBatchItems: number
+  /** Time for one question of a stream, in milliseconds. */
+  readonly defaultDeadlineMs: number
   /** Questions of one stream decided at once. Defaults to 512. */
   readonly maxStreamInFlight?: number
   /** Faults of single items, for the log. */
@@ -47,7 +49,7 @@ export interface Access {
 
 /** Wires access over a ledger and a vault. It holds nothing that has to be closed. */
 export const createAccess = (options: AccessOptions): Access => {
-  const { ledger, ledgerClock, vault, clock, randomness, maxBatchItems, maxStreamInFlight = 512, onFault } = options
+  const { ledger, ledgerClock, vault, clock, randomness, maxBatchItems, defaultDeadlineMs, maxStreamInFlight = 512, onFault } = options
   const { now } = ledgerClock
   const identities = createIdentities({ ledger, now, randomness })
   const writers = createClinicWriters({ ledger, vault, now, clock })
@@ -61,7 +63,10 @@ export const createAccess = (options: AccessOptions): Access => {
   return {
     authoriseReading: authorise,
     services: [
-      implement(AccessService, accessServiceHandlers({ check, randomness, maxBatchItems, maxStreamInFlight, onFault })),
+      implement(
+        AccessService,
+        accessServiceHandlers({ check, clock, randomness, maxBatchItems, defaultDeadlineMs, maxStreamInFlight, onFault }),
+      ),
       implement(AuditService, auditServiceHandlers({ recordAccess, reader, randomness, maxBatchItems, onFault })),
       implement(ClinicService, clinicServiceHandlers({ registerClinic, writers, ledger, randomness })),
       implement(StaffService, staffServiceHandlers({ administration, authorise, view, randomness })),

@@ -88,6 +88,8 @@ export const createEntryReader = ({ ledger, authorise, pollMs = 250 }: ReadEntri
         context,
         requestOf(clinic, onBehalfOf, 'read_entries', { record: 'viewing', streamed: true, filter }),
       )
+      // A follower ends itself when the caller goes away and when the service begins to stop.
+      const gone = context.draining === undefined ? context.signal : AbortSignal.any([context.signal, context.draining])
       let decidedOn = writer.state.revision
       // The reading's own entry is part of what is read: nothing is left out.
       const head = (await ledger.head(clinic))?.revision ?? (revision as bigint)
@@ -104,8 +106,8 @@ export const createEntryReader = ({ ledger, authorise, pollMs = 250 }: ReadEntri
         }
         if (last !== undefined && next > last) return { completeTo: last }
         if (!follow) return { completeTo: to }
-        if (context.signal.aborted) return { completeTo: next - 1n }
-        await pause(pollMs, context.signal)
+        if (gone.aborted) return { completeTo: next - 1n }
+        await pause(pollMs, gone)
         await writer.refresh()
         if (writer.state.revision !== decidedOn) {
           decidedOn = writer.state.revision

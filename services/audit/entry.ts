@@ -61,7 +61,7 @@ export interface EntryDraft {
 }
 
 /** The clinic's namespace for entry ids. */
-export const clinicNamespace = (clinic: string): string => uuidV5(rootNamespace, clinic)
+const clinicNamespace = (clinic: string): string => uuidV5(rootNamespace, clinic)
 
 /** Id of an entry: the same operation, request and ordinal always give the same id; `ordinal` counts the entries of one request. */
 export const entryId = (clinic: string, operation: string, requestId: string, ordinal: number): string =>

@@ -11,7 +11,7 @@ import { entryId, openEnvelope, type Provenance } from './entry.ts'
 import type { Ledger, NewEntry } from './ledger.ts'
 import type { ClinicVault, Identity, Pseudonym, Sealed } from './vault.ts'
 
-export const identityIntroduced = 'chartwarden.identity.introduced.v1'
+const identityIntroduced = 'chartwarden.identity.introduced.v1'
 
 /** Id of the entry that introduces a pseudonym. */
 export const identityEntryId = (clinic: string, pseudonym: Pseudonym): string => entryId(clinic, 'identity', pseudonym, 0)

@@ -12,7 +12,7 @@ import { entryId } from './entry.ts'
 import { type Ledger, systemLedger } from './ledger.ts'
 import type { Vault } from './vault.ts'
 
-export const refusalsSummarised = 'chartwarden.refusals.summarised.v1'
+const refusalsSummarised = 'chartwarden.refusals.summarised.v1'
 
 export interface RefusalRecorder {
   /** Counts; returns at once. */

@@ -26,7 +26,12 @@ const once = async function* <Message>(message: Message) {
 const calls = (clients: Clients, person: Person, shareId: string): Readonly<Record<MethodName, () => Promise<unknown>>> => {
   const common = () => ({ requestId: randomUUID(), clinic, ...(person === undefined ? {} : { onBehalfOf: person }) })
   const newcomer = () => staff(`newcomer-${randomUUID()}`)
-  const access = { subject: staff('anna'), action: { name: 'read' }, resource: { type: 'imaging', id: 'i', patientId: 'p' }, purpose: 'TREAT' }
+  const access = {
+    subject: staff('anna'),
+    action: { name: 'read' },
+    resource: { type: 'imaging', id: 'i', patientId: 'p' },
+    purpose: 'TREAT',
+  }
   return {
     'chartwarden.access.v1.AccessService/Check': () => clients.access.check(readRecord(clinic, 'anna')),
     'chartwarden.access.v1.AccessService/CheckBatch': () => clients.access.checkBatch({ clinic, checks: [readRecord(clinic, 'anna')] }),
@@ -43,7 +48,8 @@ const calls = (clients: Clients, person: Person, shareId: string): Readonly<Reco
     'chartwarden.access.v1.ClinicService/ListClinics': () => clients.clinics.listClinics({}),
     'chartwarden.access.v1.StaffService/EnrolStaff': () => clients.people.enrolStaff({ ...common(), subject: newcomer() }),
     'chartwarden.access.v1.StaffService/GrantRole': () => clients.people.grantRole({ ...common(), subject: staff('ben'), role: 'dentist' }),
-    'chartwarden.access.v1.StaffService/RevokeRole': () => clients.people.revokeRole({ ...common(), subject: staff('ben'), role: 'dentist' }),
+    'chartwarden.access.v1.StaffService/RevokeRole': () =>
+      clients.people.revokeRole({ ...common(), subject: staff('ben'), role: 'dentist' }),
     'chartwarden.access.v1.StaffService/Offboard': () => clients.people.offboard({ ...common(), subject: newcomer() }),
     'chartwarden.access.v1.StaffService/Reinstate': () => clients.people.reinstate({ ...common(), subject: staff('carl') }),
     'chartwarden.access.v1.StaffService/GetStaff': () => clients.people.getStaff({ ...common(), subject: staff('ben') }),
@@ -82,7 +88,11 @@ const calls = (clients: Clients, person: Person, shareId: string): Readonly<Reco
 }
 
 /** The reason of the refusal, or "done". */
-const outcome = (call: () => Promise<unknown>): Promise<string> => call().then(() => 'done', (error: ChartwardenError) => error.reason)
+const outcome = (call: () => Promise<unknown>): Promise<string> =>
+  call().then(
+    () => 'done',
+    (error: ChartwardenError) => error.reason,
+  )
 
 t.test('the table of methods is what the service does', async (t) => {
   const database = await createTestDatabase(t)

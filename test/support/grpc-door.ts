@@ -5,14 +5,10 @@ import { createGrpcClient } from '../../services/kernel/grpc/client.ts'
 import { type Handlers, implement } from '../../services/kernel/grpc/implement.ts'
 import { createGrpcServer, type GrpcServerOptions } from '../../services/kernel/grpc/server.ts'
 import { systemRandomness } from '../../services/kernel/ids.ts'
-import type { Refusal } from '../../services/kernel/refusal.ts'
 import { methodRules } from '../../services/kernel/scopes.ts'
-import { createTokenVerifier } from '../../services/kernel/tokens/verifier.ts'
-import { logLines } from './log-lines.ts'
-import { manualClock } from './manual-clock.ts'
-import { manualTimers } from './manual-timers.ts'
-import { keySetOf, signJwt } from './signing-key.ts'
-import { audience, claimsAt, issuer, tokenKeys, toleranceSeconds } from './token-cases.ts'
+import { doorParts, doorKeys as keys } from './door-parts.ts'
+import { signJwt } from './signing-key.ts'
+import { claimsAt } from './token-cases.ts'
 
 type AccessHandlers = Handlers<{
   check: (typeof AccessService)['method']['check']
@@ -29,27 +25,13 @@ export const echo: AccessHandlers = {
   },
 }
 
-const keys = tokenKeys()
-
 export interface GrpcDoorOptions
   extends Partial<Pick<GrpcServerOptions, 'services' | 'tls' | 'reflection' | 'maxMessageBytes' | 'defaultDeadlineMs'>> {
   readonly handlers?: Partial<AccessHandlers>
 }
 
 export const grpcDoor = async (t: Test, { handlers = {}, ...options }: GrpcDoorOptions = {}) => {
-  const clock = manualClock(Date.now(), performance.now())
-  const timers = manualTimers()
-  const log = logLines()
-  const refusals: Refusal[] = []
-  const verifier = await createTokenVerifier({
-    jwks: keySetOf(keys.rsa, keys.ec, keys.ed),
-    issuer,
-    audience,
-    clockToleranceSeconds: toleranceSeconds,
-    clock,
-    logger: log.logger,
-    timers,
-  })
+  const { clock, timers, log, refusals, verifier } = await doorParts()
   const server = createGrpcServer({
     address: { host: '127.0.0.1', port: 0 },
     verifier,

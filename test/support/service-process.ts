@@ -19,8 +19,11 @@ const root = path.resolve(import.meta.dirname, '../..')
 
 /** Starts `chartwarden serve` and waits until it is ready; it ends with the test at the latest. */
 export const startServiceProcess = async (test: Test, environment: Environment): Promise<ServiceProcess> => {
+  // That it is ready is said at level info.
+  const { CHARTWARDEN_LOG_LEVEL: asked } = environment
+  const level = asked === 'debug' || asked === 'trace' ? asked : 'info'
   const child = spawn(process.execPath, [path.join(root, 'cli/launch.js'), 'serve'], {
-    env: { PATH: process.env.PATH, HOME: process.env.HOME, ...environment } as NodeJS.ProcessEnv,
+    env: { PATH: process.env.PATH, HOME: process.env.HOME, ...environment, CHARTWARDEN_LOG_LEVEL: level } as NodeJS.ProcessEnv,
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   const lines: Record<string, unknown>[] = []

@@ -12,12 +12,12 @@ const clinicPattern = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/
 const latestMillis = 253_402_300_799_999
 export const maxTypeLength = 64
 export const maxIdLength = 256
-export const maxReasonLength = 500
+const maxReasonLength = 500
 
 type JsonObject = { readonly [name: string]: JsonValue | undefined }
 
 /** Whether a text may name a clinic. */
-export const isClinicId = (text: string): boolean => clinicPattern.test(text)
+const isClinicId = (text: string): boolean => clinicPattern.test(text)
 
 export interface Fields {
   /** Notes a fault. */

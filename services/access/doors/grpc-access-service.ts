@@ -11,6 +11,7 @@ import {
 } from '../../../proto/gen/chartwarden/access/v1/access_service_pb.js'
 import { Decision } from '../../../proto/gen/chartwarden/types/v1/types_pb.js'
 import type { CallContext } from '../../kernel/caller.ts'
+import type { Clock } from '../../kernel/clock.ts'
 import { ChartwardenError } from '../../kernel/errors.ts'
 import { requireClinic } from '../../kernel/grpc/require-clinic.ts'
 import type { Randomness } from '../../kernel/ids.ts'
@@ -24,6 +25,9 @@ export interface AccessDoorOptions {
   readonly randomness: Randomness
   /** Items of one batch. Defaults to 512. */
   readonly maxBatchItems: number
+  /** A stream may last for days; each of its questions is given this long, in milliseconds. */
+  readonly defaultDeadlineMs: number
+  readonly clock: Clock
   /** Questions of one stream that may be decided at once; more wait, which slows the sender. */
   readonly maxStreamInFlight: number
   /** Faults that are not the caller's, for the log. */
@@ -97,7 +101,7 @@ const responseOf = (requestId: string, { decided, entry, replayed }: Answer): Ch
 
 /** Handlers of chartwarden.access.v1.AccessService. */
 export const accessServiceHandlers = (options: AccessDoorOptions) => {
-  const { check, randomness, maxBatchItems, maxStreamInFlight, onFault } = options
+  const { check, clock, randomness, maxBatchItems, defaultDeadlineMs, maxStreamInFlight, onFault } = options
 
   const answer = async (request: CheckRequest, clinic: string, context: CallContext): Promise<CheckResponse> => {
     const question = questionOf(request, clinic, randomness)
@@ -143,7 +147,8 @@ export const accessServiceHandlers = (options: AccessDoorOptions) => {
         } catch (thrown) {
           return { seq, result: { outcome: { case: 'error' as const, value: itemErrorOf(thrown) } } }
         }
-        return { seq, result: await settle(item, item.clinic, context) }
+        const deadline = Math.min(context.deadline, clock.monotonic() + defaultDeadlineMs)
+        return { seq, result: await settle(item, item.clinic, { ...context, deadline }) }
       }),
   }
 }

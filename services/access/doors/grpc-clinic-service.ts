@@ -1,5 +1,6 @@
 import type { MessageInitShape } from '@bufbuild/protobuf'
 import {
+  type ClinicSchema,
   type ListClinicsRequest,
   type ListClinicsResponseSchema,
   type RegisterClinicRequest,
@@ -49,7 +50,7 @@ export const clinicServiceHandlers = ({ registerClinic, writers, ledger, randomn
     const size = pageSize(fields, request.pageSize)
     const after = readPageToken(fields, request.pageToken, 1)?.[0] ?? ''
     fields.check()
-    const clinics = []
+    const clinics: MessageInitShape<typeof ClinicSchema>[] = []
     let more = false
     for (const clinic of [...context.caller.clinics].filter((name) => name > after).sort()) {
       if (clinics.length === size) {

@@ -97,7 +97,7 @@ const factsQuery = `
   from me`
 
 /** Asks the server. Throws StartError, naming the variable and never its value, when it cannot be asked. */
-export const readDatabaseFacts = async (pool: Pool, role: DatabaseRole): Promise<DatabaseFacts> => {
+const readDatabaseFacts = async (pool: Pool, role: DatabaseRole): Promise<DatabaseFacts> => {
   try {
     const { rows } = await pool.query<DatabaseFacts>(factsQuery, [[groupRoles.owner, groupRoles.append]])
     return rows[0] as DatabaseFacts

@@ -41,8 +41,12 @@ const provider = async (t: Test) => {
   const state = { body: JSON.stringify(keySetOf(first)), status: 200, asked: 0, headers: {} as Record<string, string> }
   const listen = (port: number): Promise<Server> =>
     new Promise((resolve) => {
-      const server = createServer((_request, response) => {
+      const server = createServer((request, response) => {
         state.asked += 1
+        if (request.url === '/elsewhere') {
+          response.end(JSON.stringify(keySetOf(second)))
+          return
+        }
         response.writeHead(state.status, state.headers).end(state.body)
       })
       server.listen(port, '127.0.0.1', () => resolve(server))
@@ -142,7 +146,7 @@ t.test('known keys stay in force while the URL is down, answers nonsense, or red
   const bad: readonly [number, string, Record<string, string>][] = [
     [500, '', {}],
     [200, '<html>', {}],
-    [302, '', { location: 'http://127.0.0.1:1/' }],
+    [302, '', { location: '/elsewhere' }],
     [200, `{"keys":[],"x":"${'x'.repeat(300_000)}"}`, {}],
   ]
   for (const [index, [status, body, headers]] of bad.entries()) {
@@ -150,6 +154,7 @@ t.test('known keys stay in force while the URL is down, answers nonsense, or red
     timers.runAll()
     await waitFor('the failed fetch', () => log.of('keys.refresh_failed').length === index + 1)
   }
+  t.equal(verifier.keySetVersion(), 1, 'where it redirects to is not asked')
   await idp.down()
   await verifier.refreshKeys()
   t.equal(log.of('keys.refresh_failed').length, bad.length + 1)

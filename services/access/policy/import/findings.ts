@@ -52,6 +52,10 @@ export const limitedLeftOut = (leftOut: ReadonlyMap<string, number>): readonly I
   if (leftOut.size === 0) return []
   const counts = [...leftOut].map(([role, cells]) => `${role} ${cells}`).join(', ')
   return [
-    { kind: 'limited_left_out', roles: [...leftOut.keys()], message: `without their bounds, limited cells give nothing (name them with --bounds): ${counts}` },
+    {
+      kind: 'limited_left_out',
+      roles: [...leftOut.keys()],
+      message: `without their bounds, limited cells give nothing (name them with --bounds): ${counts}`,
+    },
   ]
 }
