@@ -39,7 +39,7 @@ export interface ProjectionsOptions {
   readonly clock: Clock
   readonly logger: RunnerLogger
   /** Waiting times of the runner; see ProjectionRunnerOptions. */
-  readonly runner?: Pick<ProjectionRunnerOptions, 'takeoverMs' | 'firstRetryMs' | 'longestRetryMs'>
+  readonly runner?: Pick<ProjectionRunnerOptions, 'takeoverMs' | 'gatherMs' | 'firstRetryMs' | 'longestRetryMs'>
 }
 
 /** How far the read models are behind. */

@@ -32,6 +32,11 @@ export interface ProjectionRunnerOptions {
   readonly name?: string
   /** Milliseconds between two attempts to take over. Defaults to 1,000. */
   readonly takeoverMs?: number
+  /**
+   * Milliseconds to wait after a small batch, so that the next one holds what came meanwhile: a transaction for every entry would compete
+   * with the appends themselves. Reports are that much later. Defaults to 50.
+   */
+  readonly gatherMs?: number
   /** Milliseconds before the first retry after a fault, doubled up to `longestRetryMs`. Defaults to 100 and 15,000. */
   readonly firstRetryMs?: number
   readonly longestRetryMs?: number
@@ -78,6 +83,9 @@ const tryLock = async (client: PoolClient, name: string): Promise<boolean> => {
   return rows[0]?.locked === true
 }
 
+/** Entries from which a batch is worth its transaction. */
+const largeBatch = 500
+
 export const createProjectionRunner = (options: ProjectionRunnerOptions): ProjectionRunner => {
   const {
     feed,
@@ -87,6 +95,7 @@ export const createProjectionRunner = (options: ProjectionRunnerOptions): Projec
     advanced,
     name = 'reports',
     takeoverMs = 1_000,
+    gatherMs = 50,
     firstRetryMs = 100,
     longestRetryMs = 15_000,
   } = options
@@ -119,6 +128,7 @@ export const createProjectionRunner = (options: ProjectionRunnerOptions): Projec
       retryMs = firstRetryMs
       reportParked(outcome.parked)
       for (const [clinic, revision] of outcome.reached) advanced?.(clinic, revision)
+      if (batch.entries.length < largeBatch) await pause(gatherMs, signal)
       if (signal.aborted) return
     }
   }
