@@ -1,6 +1,5 @@
 /** Administrative and sharing calls: each is a decision about a person and, when permitted, one change of the clinic's state. */
 import { composeEntry } from '../audit/compose-entry.ts'
-import { entryId } from '../audit/entry.ts'
 import type { Identities } from '../audit/identities.ts'
 import type { Ledger, StoredEntry } from '../audit/ledger.ts'
 import type { ClinicVault, Identity, Pseudonym } from '../audit/vault.ts'
@@ -75,7 +74,7 @@ export const createAdministration = (options: AdministrationOptions): Administra
     const asker: Identity = person === undefined ? { kind: 'subject', type: 'service', id: context.caller.id } : identityOfPerson(person)
     const sealedPart = sealed === undefined ? undefined : { under: sealed.under ?? vault.pseudonym(asker), value: sealed.value }
     const digest = vault.requestDigest(canonicalJson({ operation: request.operation, caller: context.caller.id, request: request.form }))
-    const id = entryId(clinic, request.operation, request.requestId, 0)
+    const id = writer.entryId(request.operation, request.requestId, 0)
     const plan = (time: number) => administer(state, command, actor, time)
 
     const replay = (original: StoredEntry, time: number): Administered => {
@@ -132,7 +131,7 @@ export const createAdministration = (options: AdministrationOptions): Administra
                 outcome.events.map((event, ordinal) =>
                   composeEntry(vault, randomness, {
                     ...common,
-                    id: ordinal === 0 ? id : entryId(clinic, request.operation, request.requestId, ordinal),
+                    id: ordinal === 0 ? id : writer.entryId(request.operation, request.requestId, ordinal),
                     type: event.type,
                     stateChanging: stateChanging[event.type],
                     data: event.data,

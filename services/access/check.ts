@@ -1,6 +1,6 @@
 /** One question and its recorded answer (design, section 7). */
 import { composeEntry } from '../audit/compose-entry.ts'
-import { entryId, type Provenance } from '../audit/entry.ts'
+import type { Provenance } from '../audit/entry.ts'
 import type { Identities } from '../audit/identities.ts'
 import type { NewEntry, StoredEntry } from '../audit/ledger.ts'
 import type { Identity } from '../audit/vault.ts'
@@ -94,7 +94,10 @@ const requestOf = (writer: ClinicWriter, question: Question): AccessRequest => {
     },
     action: question.action.name,
     resourceType: resource.type,
-    record: vault.pseudonym({ kind: 'record', type: resource.type, id: resource.id }),
+    /** Worked out when it is asked for: only a share of single records asks. */
+    get record() {
+      return vault.pseudonym({ kind: 'record', type: resource.type, id: resource.id })
+    },
     ...(resource.patientId === '' ? {} : { patient: vault.pseudonym({ kind: 'patient', type: '', id: resource.patientId }) }),
     purpose: question.purpose,
     ...(session === undefined ? {} : { session: session.issuedAt === undefined ? {} : { issuedAt: session.issuedAt } }),
@@ -187,7 +190,7 @@ export const createCheck = ({ writers, identities, randomness, now }: CheckOptio
         notAfter: () => undefined,
         entries: async ({ fresh }, time, stateRevision) => [
           await compose(writer, context, question, digest, {
-            id: entryId(writer.clinic, 'stale', original.id, Number(stateRevision)),
+            id: writer.entryId('stale', original.id, Number(stateRevision)),
             time,
             causationId: original.id,
             data: decidedData(
@@ -215,7 +218,7 @@ export const createCheck = ({ writers, identities, randomness, now }: CheckOptio
     const digest = writer.vault.requestDigest(canonicalQuestion(context.caller.id, question))
     await identities.introduce(writer.clinic, writer.vault, identitiesOf(question), provenanceOf(context), context.deadline)
     const request = requestOf(writer, question)
-    const id = entryId(writer.clinic, 'check', question.requestId, 0)
+    const id = writer.entryId('check', question.requestId, 0)
     const recorded = sessionData(session)
     const rest = { intent: question.intent, ...(recorded === undefined ? {} : { session: recorded }) }
     let data: AccessDecided | undefined

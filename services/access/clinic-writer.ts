@@ -4,6 +4,7 @@
  * decides again. Nothing is answered that the ledger has not taken.
  */
 import { LRUCache } from 'lru-cache'
+import { type EntryIds, entryIdsOf } from '../audit/entry.ts'
 import { type Ledger, type NewEntry, type StoredEntry, systemLedger } from '../audit/ledger.ts'
 import type { ClinicVault, Vault } from '../audit/vault.ts'
 import type { Clock } from '../kernel/clock.ts'
@@ -34,6 +35,7 @@ export type Committed<Decided> =
 export interface ClinicWriter {
   readonly clinic: string
   readonly vault: ClinicVault
+  readonly entryId: EntryIds
   /** The folded state. Synchronous use only: it changes as entries are read. */
   readonly state: ClinicState
   /** Decides and appends until the ledger takes it. Throws DEADLINE_EXCEEDED when that takes too long. */
@@ -141,7 +143,7 @@ const createClinicWriter = async (clinic: string, vault: ClinicVault, options: C
   }
 
   await foldTo((await ledger.head(clinic))?.stateRevision ?? -1n)
-  return { clinic, vault, state, commit, refresh }
+  return { clinic, vault, entryId: entryIdsOf(clinic), state, commit, refresh }
 }
 
 /** The writers of all clinics this process serves; the least used are dropped and folded again when they are asked for. */

@@ -73,7 +73,7 @@ const careTeamUntil = (state: ClinicState, request: AccessRequest, now: number):
 
 /** Until when a share covers the request, the longest where several do; undefined when none does. */
 const sharedUntil = (state: ClinicState, subject: SubjectState, request: AccessRequest, now: number): number | undefined => {
-  const { patient, record, purpose } = request
+  const { patient, purpose } = request
   if (patient === undefined) return undefined
   let until: number | undefined
   const look = (recipient: Pseudonym): void => {
@@ -81,7 +81,7 @@ const sharedUntil = (state: ClinicState, subject: SubjectState, request: AccessR
       if (!(now < share.until) || (until !== undefined && share.until <= until)) continue
       if (!share.resourceTypes.includes(request.resourceType) || !share.actions.includes(request.action)) continue
       if (purpose !== undefined && !covers(share.purpose, purpose)) continue
-      if (share.records !== undefined && (record === undefined || !share.records.has(record))) continue
+      if (share.records !== undefined && (request.record === undefined || !share.records.has(request.record))) continue
       until = share.until
     }
   }

@@ -1,6 +1,5 @@
 /** Reading the audit log is itself an access: decided for the person named, and recorded before anything is shown. */
 import { composeEntry } from '../audit/compose-entry.ts'
-import { entryId } from '../audit/entry.ts'
 import type { Identities } from '../audit/identities.ts'
 import type { NewEntry, StoredEntry } from '../audit/ledger.ts'
 import type { CallContext } from '../kernel/caller.ts'
@@ -125,7 +124,7 @@ export const createAuthoriseReading = ({ writers, identities, randomness, now }:
         entries: async (verdict, time, stateRevision) => {
           const common = {
             clinic,
-            id: entryId(clinic, request.query, requestId, 0),
+            id: writer.entryId(request.query, requestId, 0),
             time,
             provenance: provenanceOf(context),
             requestDigest: digest,

@@ -1,6 +1,5 @@
 /** Accesses that took place: after a permit, elsewhere, or offline. They rest on no state, since what happened happened. */
 import { composeEntry } from '../audit/compose-entry.ts'
-import { entryId } from '../audit/entry.ts'
 import type { Identities } from '../audit/identities.ts'
 import type { Ledger, StoredEntry } from '../audit/ledger.ts'
 import type { Identity } from '../audit/vault.ts'
@@ -53,14 +52,14 @@ const type = 'chartwarden.access.recorded.v1'
 export const createRecordAccess = (options: RecordAccessOptions): RecordAccess => {
   const { ledger, writers, identities, randomness, clock, now } = options
   return async (context, access) => {
-    const { clinic, vault } = await writers.open(access.clinic)
+    const { clinic, vault, entryId } = await writers.open(access.clinic)
     const provenance = provenanceOf(context)
     const digest = vault.requestDigest(canonicalJson({ operation: 'record_access', caller: context.caller.id, request: access.form }))
     const subject: Identity = { kind: 'subject', type: access.subject.type, id: access.subject.id }
     const patient: Identity | undefined =
       access.resource.patientId === '' ? undefined : { kind: 'patient', type: '', id: access.resource.patientId }
     await identities.introduce(clinic, vault, patient === undefined ? [subject] : [subject, patient], provenance, context.deadline)
-    const id = entryId(clinic, 'record_access', access.requestId, 0)
+    const id = entryId('record_access', access.requestId, 0)
     for (;;) {
       if (clock.monotonic() > context.deadline) throw new ChartwardenError('DEADLINE_EXCEEDED')
       const time = now()

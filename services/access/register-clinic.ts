@@ -1,6 +1,6 @@
 /** Opening a clinic's ledger: its keys, and one append that registers it with its first administrator. */
 import { composeEntry } from '../audit/compose-entry.ts'
-import { entryId } from '../audit/entry.ts'
+import { entryIdsOf } from '../audit/entry.ts'
 import type { Identities } from '../audit/identities.ts'
 import { type Ledger, type NewEntry, noState, type StoredEntry } from '../audit/ledger.ts'
 import type { Identity, Vault } from '../audit/vault.ts'
@@ -51,7 +51,8 @@ export const createRegisterClinic = (options: RegisterClinicOptions): RegisterCl
     const keys = await vault.createClinic(clinic)
     const administrator: Identity = { kind: 'subject', ...registration.administrator }
     const requestDigest = keys.requestDigest(canonicalJson({ operation, caller: context.caller.id, request: registration.form }))
-    const id = (ordinal: number): string => entryId(clinic, operation, requestId, ordinal)
+    const entryId = entryIdsOf(clinic)
+    const id = (ordinal: number): string => entryId(operation, requestId, ordinal)
 
     for (;;) {
       const time = now()

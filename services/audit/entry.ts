@@ -60,12 +60,18 @@ export interface EntryDraft {
   readonly data: EntryData
 }
 
-/** The clinic's namespace for entry ids. */
-const clinicNamespace = (clinic: string): string => uuidV5(rootNamespace, clinic)
-
 /** Id of an entry: the same operation, request and ordinal always give the same id; `ordinal` counts the entries of one request. */
+export type EntryIds = (operation: string, requestId: string, ordinal: number) => string
+
+/** The ids of one clinic's entries, in the clinic's own namespace. */
+export const entryIdsOf = (clinic: string): EntryIds => {
+  const namespace = uuidV5(rootNamespace, clinic)
+  return (operation, requestId, ordinal) => uuidV5(namespace, `${operation}\n${requestId}\n${ordinal}`)
+}
+
+/** One id, where the clinic's ids are not at hand. */
 export const entryId = (clinic: string, operation: string, requestId: string, ordinal: number): string =>
-  uuidV5(clinicNamespace(clinic), `${operation}\n${requestId}\n${ordinal}`)
+  entryIdsOf(clinic)(operation, requestId, ordinal)
 
 /** RFC 6962 leaf hash: SHA-256(0x00 || entry). */
 export const leafHash = (bytes: Uint8Array): Uint8Array => createHash('sha256').update(leafPrefix).update(bytes).digest()

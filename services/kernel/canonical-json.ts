@@ -4,7 +4,11 @@
  */
 export type JsonValue = null | boolean | number | string | readonly JsonValue[] | { readonly [name: string]: JsonValue | undefined }
 
+/** Text that is written as it stands: printable ASCII without quote and backslash. Most of what an entry holds. */
+const plainText = /^[ !#-[\]-~]*$/
+
 const writeString = (text: string): string => {
+  if (plainText.test(text)) return `"${text}"`
   if (!text.isWellFormed()) throw new TypeError('a string holds a lone surrogate')
   return JSON.stringify(text)
 }
