@@ -1,10 +1,11 @@
 /** Administrative and sharing calls: each is a decision about a person and, when permitted, one change of the clinic's state. */
 import { composeEntry } from '../audit/compose-entry.ts'
 import type { Identities } from '../audit/identities.ts'
-import type { Ledger, StoredEntry } from '../audit/ledger.ts'
+import type { Ledger, NewEntry, StoredEntry } from '../audit/ledger.ts'
 import type { ClinicVault, Identity, Pseudonym } from '../audit/vault.ts'
 import type { CallContext } from '../kernel/caller.ts'
 import { canonicalJson, type JsonValue } from '../kernel/canonical-json.ts'
+import type { Clock } from '../kernel/clock.ts'
 import { ChartwardenError } from '../kernel/errors.ts'
 import type { Randomness } from '../kernel/ids.ts'
 import type { Scope } from '../kernel/scopes.ts'
@@ -51,6 +52,7 @@ export interface AdministrationOptions {
   readonly writers: ClinicWriters
   readonly identities: Identities
   readonly randomness: Randomness
+  readonly clock: Clock
   /** Ledger time, milliseconds since the epoch. */
   readonly now: () => number
 }
@@ -62,10 +64,10 @@ export type Administration = (context: CallContext, request: AdministrativeReque
 class PlanChanged extends Error {}
 
 export const createAdministration = (options: AdministrationOptions): Administration => {
-  const { ledger, writers, identities, randomness, now } = options
+  const { ledger, writers, identities, randomness, clock, now } = options
 
   return async (context, request) => {
-    const person = requirePerson(context.caller, request.onBehalfOf)
+    const person = requirePerson(context.caller, request.onBehalfOf, now())
     const writer = await writers.open(request.clinic)
     const { clinic, vault, state } = writer
     const { command, identities: mentioned, sealed } = request.prepare(vault)
@@ -77,12 +79,52 @@ export const createAdministration = (options: AdministrationOptions): Administra
     const id = writer.entryId(request.operation, request.requestId, 0)
     const plan = (time: number) => administer(state, command, actor, time)
 
-    const replay = (original: StoredEntry, time: number): Administered => {
+    const refusalEntry = (
+      outcome: Extract<AdministrationOutcome, { kind: 'refused' }>,
+      entry: { readonly id: string; readonly time: number; readonly supersedes?: string },
+      stateRevision: bigint,
+    ): Promise<NewEntry> => {
+      const data = refusedData(actor, outcome, request.operation, stateRevision, entry.supersedes)
+      return composeEntry(vault, randomness, {
+        clinic,
+        id: entry.id,
+        time: entry.time,
+        provenance: provenanceOf(context),
+        requestDigest: digest,
+        type: 'chartwarden.access.decided.v1',
+        stateChanging: false,
+        data,
+        sealed: { under: data.patient ?? data.subject.pseudonym, value: { resource_id: request.operation } },
+      })
+    }
+
+    /** A repeat by a person who may no longer do it: a refusal of its own, so that an old change cannot be replayed after a revocation. */
+    const refuseReplay = async (original: StoredEntry): Promise<never> => {
+      const committed = await writer.commit<AdministrationOutcome>(
+        {
+          decide: (_, time) => plan(time),
+          notAfter: () => undefined,
+          entries: async (outcome, time, stateRevision) => {
+            if (outcome.kind !== 'refused') throw new PlanChanged()
+            const id = writer.entryId('stale', original.id, Number(stateRevision))
+            return [await refusalEntry(outcome, { id, time, supersedes: original.id }, stateRevision)]
+          },
+        },
+        context.deadline,
+      )
+      if (committed.kind === 'mismatch') throw new ChartwardenError('REQUEST_MISMATCH')
+      const entry = (committed.kind === 'stored' ? committed.entries : committed.originals)[0] as StoredEntry
+      const event = decodeEntry(entry)
+      throw event?.type === 'chartwarden.access.decided.v1' ? notPermitted(event.data) : new ChartwardenError('NOT_PERMITTED')
+    }
+
+    const replay = async (original: StoredEntry, time: number): Promise<Administered> => {
       const event = decodeEntry(original)
       if (event === undefined) throw new ChartwardenError('INTERNAL', { cause: new Error(`unknown type ${original.type}`) })
       if (event.type === 'chartwarden.access.decided.v1') throw notPermitted(event.data)
-      if (!stillHolds(state, command, event, time)) throw new ChartwardenError('STALE_REQUEST')
       const again = plan(time)
+      if (again.kind === 'refused') return refuseReplay(original)
+      if (!stillHolds(state, command, event, time)) throw new ChartwardenError('STALE_REQUEST')
       return { event, entry: original, replayed: true, obligations: again.kind === 'change' ? again.obligations : [] }
     }
 
@@ -98,16 +140,17 @@ export const createAdministration = (options: AdministrationOptions): Administra
     }
 
     for (;;) {
-      const planned = plan(now())
-      if (planned.kind === 'error') {
-        const settled = await settleError(planned)
-        if (settled === 'plan again') continue
-        return settled
-      }
+      if (clock.monotonic() > context.deadline) throw new ChartwardenError('DEADLINE_EXCEEDED')
       const sealsUnderAsker = sealed !== undefined && sealed.under === undefined
       const concerned = person !== undefined || sealsUnderAsker ? [...mentioned, asker] : mentioned
-      await identities.introduce(clinic, vault, concerned, provenanceOf(context), context.deadline)
       try {
+        const planned = plan(now())
+        if (planned.kind === 'error') {
+          const settled = await settleError(planned)
+          if (settled === 'plan again') continue
+          return settled
+        }
+        await identities.introduce(clinic, vault, concerned, provenanceOf(context), context.deadline)
         const committed = await writer.commit<AdministrationOutcome>(
           {
             decide: (_, time) => plan(time),
@@ -115,18 +158,7 @@ export const createAdministration = (options: AdministrationOptions): Administra
             entries: async (outcome, time, stateRevision) => {
               if (outcome.kind === 'error') throw new PlanChanged()
               const common = { clinic, id, time, provenance: provenanceOf(context), requestDigest: digest }
-              if (outcome.kind === 'refused') {
-                const data = refusedData(actor, outcome, request.operation, stateRevision)
-                return [
-                  await composeEntry(vault, randomness, {
-                    ...common,
-                    type: 'chartwarden.access.decided.v1',
-                    stateChanging: false,
-                    data,
-                    sealed: { under: data.patient ?? data.subject.pseudonym, value: { resource_id: request.operation } },
-                  }),
-                ]
-              }
+              if (outcome.kind === 'refused') return [await refusalEntry(outcome, { id, time }, stateRevision)]
               return Promise.all(
                 outcome.events.map((event, ordinal) =>
                   composeEntry(vault, randomness, {
@@ -144,7 +176,7 @@ export const createAdministration = (options: AdministrationOptions): Administra
           context.deadline,
         )
         if (committed.kind === 'mismatch') throw new ChartwardenError('REQUEST_MISMATCH')
-        if (committed.kind === 'duplicate') return replay(committed.originals[0] as StoredEntry, committed.now)
+        if (committed.kind === 'duplicate') return await replay(committed.originals[0] as StoredEntry, committed.now)
         const entry = committed.entries[0] as StoredEntry
         const event = decodeEntry(entry) as AccessEvent
         if (event.type === 'chartwarden.access.decided.v1') throw notPermitted(event.data)
@@ -172,6 +204,7 @@ const refusedData = (
   outcome: Extract<AdministrationOutcome, { kind: 'refused' }>,
   operation: string,
   stateRevision: bigint,
+  supersedes: string | undefined,
 ): AccessDecided => {
   if (actor.subject === undefined) throw new ChartwardenError('INTERNAL', { cause: new Error('only a person is refused') })
   const { decision } = outcome
@@ -188,6 +221,7 @@ const refusedData = (
     purpose: outcome.purpose ?? '',
     roles: decision.roles,
     state_revision: Number(stateRevision),
+    ...(supersedes === undefined ? {} : { supersedes }),
     operation,
   }
 }

@@ -6,12 +6,13 @@ import type { NewEntry, StoredEntry } from '../audit/ledger.ts'
 import type { Identity } from '../audit/vault.ts'
 import type { CallContext } from '../kernel/caller.ts'
 import { canonicalJson, type JsonValue } from '../kernel/canonical-json.ts'
-import { ChartwardenError, invalidField } from '../kernel/errors.ts'
+import { ChartwardenError } from '../kernel/errors.ts'
 import type { Randomness } from '../kernel/ids.ts'
 import type { ClinicWriter, ClinicWriters, Transaction } from './clinic-writer.ts'
-import { type AccessDecision, type AccessRequest, decide, sessionTooFarAhead } from './decide.ts'
+import { type AccessDecision, type AccessRequest, decide } from './decide.ts'
 import { decodeEntry } from './event-codec.ts'
 import type { AccessDecided } from './events.ts'
+import { checkSignIn } from './person.ts'
 
 type JsonObject = { readonly [name: string]: JsonValue | undefined }
 
@@ -211,9 +212,7 @@ export const createCheck = ({ writers, identities, randomness, now }: CheckOptio
 
   return async (context, question) => {
     const { session } = question
-    if (session?.issuedAt !== undefined && sessionTooFarAhead({ issuedAt: session.issuedAt }, now())) {
-      throw invalidField('session.issued_at', 'is more than a minute ahead of the ledger clock')
-    }
+    checkSignIn('session', session, now())
     const writer = await writers.open(question.clinic)
     const digest = writer.vault.requestDigest(canonicalQuestion(context.caller.id, question))
     await identities.introduce(writer.clinic, writer.vault, identitiesOf(question), provenanceOf(context), context.deadline)

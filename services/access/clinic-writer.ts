@@ -96,8 +96,10 @@ const createClinicWriter = async (clinic: string, vault: ClinicVault, options: C
 
   const refresh = async (): Promise<void> => {
     if (regressed) throw new ChartwardenError('LEDGER_REGRESSED')
+    // What is seen while the answer is on its way may be newer than the answer: only what was seen before it proves anything.
+    const [folded, seen] = [state.revision, highestSeen]
     const head = await ledger.head(clinic)
-    if (head === undefined || head.stateRevision < state.revision || head.revision < highestSeen) return regress()
+    if (head === undefined || head.stateRevision < folded || head.revision < seen) return regress()
     await foldTo(head.stateRevision)
   }
 
@@ -127,7 +129,7 @@ const createClinicWriter = async (clinic: string, vault: ClinicVault, options: C
           return { kind: 'stored', decided, entries: stored, stateRevision: outcome.stateRevision }
         }
         case 'duplicate':
-          if (outcome.stateRevision < state.revision) return regress()
+          if (outcome.stateRevision < restsOn) return regress()
           await foldTo(outcome.stateRevision)
           return { kind: 'duplicate', originals: outcome.originals, now: outcome.ledgerTime }
         case 'mismatch':

@@ -46,12 +46,12 @@ export interface AccessDecision {
   readonly notAfter?: number
 }
 
-/** How far a sign-in may lie ahead of ledger time before the request is an error, in milliseconds. */
-const sessionToleranceMs = 60_000
+/** How far a caller's moment may lie ahead of ledger time and still count as now, in milliseconds. */
+export const clockToleranceMs = 60_000
 
 /** Whether a sign-in lies so far in the future that the request is wrong rather than refused. The caller of `decide` checks it first. */
 export const sessionTooFarAhead = (session: SessionFacts | undefined, now: number): boolean =>
-  session?.issuedAt !== undefined && session.issuedAt > now + sessionToleranceMs
+  session?.issuedAt !== undefined && session.issuedAt > now + clockToleranceMs
 
 /** Step 2, sign-in apart: whether this subject may act in this clinic. */
 const standingOf = ({ status }: SubjectState): ReasonCode | undefined => (status === 'active' ? undefined : status)

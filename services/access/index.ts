@@ -54,11 +54,11 @@ export const createAccess = (options: AccessOptions): Access => {
   const identities = createIdentities({ ledger, now, randomness })
   const writers = createClinicWriters({ ledger, vault, now, clock })
   const check = createCheck({ writers, identities, randomness, now })
-  const administration = createAdministration({ ledger, writers, identities, randomness, now })
+  const administration = createAdministration({ ledger, writers, identities, randomness, clock, now })
   const authorise = createAuthoriseReading({ writers, identities, randomness, now })
   const registerClinic = createRegisterClinic({ ledger, vault, identities, randomness, now })
   const recordAccess = createRecordAccess({ ledger, writers, identities, randomness, clock, now })
-  const reader = createEntryReader({ ledger, authorise })
+  const reader = createEntryReader({ ledger, authorise, now })
   const view = createStaffView({ ledger, identities, now })
   return {
     authoriseReading: authorise,
@@ -70,7 +70,7 @@ export const createAccess = (options: AccessOptions): Access => {
       implement(AuditService, auditServiceHandlers({ recordAccess, reader, randomness, maxBatchItems, onFault })),
       implement(ClinicService, clinicServiceHandlers({ registerClinic, writers, ledger, randomness })),
       implement(StaffService, staffServiceHandlers({ administration, authorise, view, randomness })),
-      implement(PolicyService, policyServiceHandlers({ administration, writers, randomness })),
+      implement(PolicyService, policyServiceHandlers({ administration, writers, randomness, now })),
       implement(RelationshipService, relationshipServiceHandlers({ administration, randomness })),
     ],
   }

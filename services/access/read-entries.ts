@@ -31,6 +31,8 @@ export interface EntryRange {
 export interface ReadEntriesOptions {
   readonly ledger: Ledger
   readonly authorise: AuthoriseReading
+  /** Ledger time, milliseconds since the epoch. */
+  readonly now: () => number
   /** How long a following stream waits before it looks again. Defaults to 250 ms. */
   readonly pollMs?: number
 }
@@ -52,7 +54,12 @@ const openPrivate = async (vault: ClinicVault, entry: StoredEntry, unseal: boole
   return opened.kind === 'opened' ? { state: 'opened', value: opened.value } : { state: 'key_destroyed' }
 }
 
-export const createEntryReader = ({ ledger, authorise, pollMs = 250 }: ReadEntriesOptions): EntryReader => {
+/** Entries sent between two looks at the person. */
+const pageEntries = 1_000n
+/** Revisions the ledger can number. */
+const maxRevision = 2n ** 63n - 1n
+
+export const createEntryReader = ({ ledger, authorise, now, pollMs = 250 }: ReadEntriesOptions): EntryReader => {
   const requestOf = (
     clinic: string,
     onBehalfOf: NamedPerson | undefined,
@@ -75,7 +82,7 @@ export const createEntryReader = ({ ledger, authorise, pollMs = 250 }: ReadEntri
       )
       let entry: StoredEntry | undefined
       if (typeof key === 'string') entry = (await ledger.find(clinic, [key])).get(key)
-      else for await (const found of ledger.read(clinic, key, key)) entry = found
+      else if (key <= maxRevision) for await (const found of ledger.read(clinic, key, key)) entry = found
       if (entry === undefined) throw new ChartwardenError('ENTRY_UNKNOWN')
       return { entry, private: await openPrivate(writer.vault, entry, context.caller.scopes.has('audit.unseal')) }
     },
@@ -84,35 +91,41 @@ export const createEntryReader = ({ ledger, authorise, pollMs = 250 }: ReadEntri
       const { clinic, onBehalfOf, follow } = range
       const unseal = context.caller.scopes.has('audit.unseal')
       const filter = { from: String(range.from), until: range.until === undefined ? '' : String(range.until), follow }
-      const { writer, revision } = await authorise(
+      const { writer, revision, notAfter } = await authorise(
         context,
         requestOf(clinic, onBehalfOf, 'read_entries', { record: 'viewing', streamed: true, filter }),
       )
       // A follower ends itself when the caller goes away and when the service begins to stop.
       const gone = context.draining === undefined ? context.signal : AbortSignal.any([context.signal, context.draining])
       let decidedOn = writer.state.revision
+      let validUntil = notAfter
+      /** Decides the person again once the state has moved or the permission has run out, before anything more is sent. */
+      const stillPermitted = async (): Promise<void> => {
+        await writer.refresh()
+        if (writer.state.revision === decidedOn && (validUntil === undefined || now() < validUntil)) return
+        decidedOn = writer.state.revision
+        const again = await authorise(context, requestOf(clinic, onBehalfOf, 'read_entries', { record: 'none', streamed: true, filter }))
+        validUntil = again.notAfter
+      }
       // The reading's own entry is part of what is read: nothing is left out.
       const head = (await ledger.head(clinic))?.revision ?? (revision as bigint)
       const last = range.until ?? (follow ? undefined : head)
       let next = range.from
       for (;;) {
         const known = (await ledger.head(clinic))?.revision ?? -1n
-        const to = last === undefined || known < last ? known : last
-        if (to >= next) {
-          for await (const entry of ledger.read(clinic, next, to)) {
-            yield { entry, private: await openPrivate(writer.vault, entry, unseal) }
-            next = entry.revision + 1n
-          }
+        const end = last === undefined || known < last ? known : last
+        const to = end < next + pageEntries ? end : next + pageEntries - 1n
+        for await (const entry of to < next ? [] : ledger.read(clinic, next, to)) {
+          yield { entry, private: await openPrivate(writer.vault, entry, unseal) }
+          next = entry.revision + 1n
         }
         if (last !== undefined && next > last) return { completeTo: last }
-        if (!follow) return { completeTo: to }
         if (gone.aborted) return { completeTo: next - 1n }
-        await pause(pollMs, gone)
-        await writer.refresh()
-        if (writer.state.revision !== decidedOn) {
-          decidedOn = writer.state.revision
-          await authorise(context, requestOf(clinic, onBehalfOf, 'read_entries', { record: 'none', streamed: true, filter }))
+        if (next > end) {
+          if (!follow) return { completeTo: end }
+          await pause(pollMs, gone)
         }
+        await stillPermitted()
       }
     },
   }

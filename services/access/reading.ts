@@ -2,6 +2,7 @@
 import { composeEntry } from '../audit/compose-entry.ts'
 import type { Identities } from '../audit/identities.ts'
 import type { NewEntry, StoredEntry } from '../audit/ledger.ts'
+import type { Identity } from '../audit/vault.ts'
 import type { CallContext } from '../kernel/caller.ts'
 import { canonicalJson, type JsonValue } from '../kernel/canonical-json.ts'
 import { ChartwardenError } from '../kernel/errors.ts'
@@ -35,6 +36,8 @@ export interface Authorised {
   readonly writer: ClinicWriter
   /** Revision of the entry that records the reading; undefined when none was written. */
   readonly revision: bigint | undefined
+  /** From then on the person has to be decided anew, milliseconds since the epoch. */
+  readonly notAfter: number | undefined
 }
 
 export interface ReadingOptions {
@@ -69,11 +72,12 @@ const personRequest = (person: ActingPerson, request: ReadingRequest) => ({
 
 export const createAuthoriseReading = ({ writers, identities, randomness, now }: ReadingOptions): AuthoriseReading => {
   return async (context, request) => {
-    const named = requirePerson(context.caller, request.onBehalfOf)
+    const named = requirePerson(context.caller, request.onBehalfOf, now())
     const writer = await writers.open(request.clinic)
     const { clinic, vault } = writer
     const person = named === undefined ? undefined : actingPerson(vault, named)
-    if (named !== undefined) await identities.introduce(clinic, vault, [identityOfPerson(named)], provenanceOf(context), context.deadline)
+    // Where the calling software reads for nobody, it is the one whose reading is recorded: a subject of type "service".
+    const asker: Identity = named === undefined ? { kind: 'subject', type: 'service', id: context.caller.id } : identityOfPerson(named)
     const requestId = randomness.uuid()
     const digest = vault.requestDigest(canonicalJson({ operation: request.query, requestId }))
 
@@ -99,7 +103,7 @@ export const createAuthoriseReading = ({ writers, identities, randomness, now }:
         type: 'chartwarden.trail.viewed.v1',
         stateChanging: false,
         data,
-        ...(person === undefined ? {} : { sealed: { under: person.subject.pseudonym, value: { filter: request.filter } } }),
+        sealed: { under: vault.pseudonym(asker), value: { filter: request.filter } },
       })
     }
     const decision = (actor: ActingPerson, decided: AccessDecision, stateRevision: bigint, common: EntryCommon): Promise<NewEntry> =>
@@ -115,8 +119,11 @@ export const createAuthoriseReading = ({ writers, identities, randomness, now }:
     if (request.record !== 'viewing') {
       await writer.refresh()
       const verdict = judge(writer.state, person, request, now())
-      if (verdict.kind === 'permitted' && (request.record === 'none' || person === undefined)) return { writer, revision: undefined }
+      if (verdict.kind === 'permitted' && (request.record === 'none' || person === undefined)) {
+        return { writer, revision: undefined, notAfter: verdict.decision?.notAfter }
+      }
     }
+    await identities.introduce(clinic, vault, [asker], provenanceOf(context), context.deadline)
     const committed = await writer.commit<Verdict>(
       {
         decide: (state, time) => judge(state, person, request, time),
@@ -147,7 +154,7 @@ export const createAuthoriseReading = ({ writers, identities, randomness, now }:
         },
       })
     }
-    return { writer, revision: (committed.entries[0] as StoredEntry).revision }
+    return { writer, revision: (committed.entries[0] as StoredEntry).revision, notAfter: committed.decided.decision?.notAfter }
   }
 }
 

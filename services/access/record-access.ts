@@ -10,6 +10,7 @@ import { ChartwardenError } from '../kernel/errors.ts'
 import type { Randomness } from '../kernel/ids.ts'
 import { provenanceOf } from './check.ts'
 import type { ClinicWriters } from './clinic-writer.ts'
+import { clockToleranceMs } from './decide.ts'
 import type { AccessRecorded } from './events.ts'
 
 /** A well-formed report of an access. Times in milliseconds since the epoch. */
@@ -72,7 +73,7 @@ export const createRecordAccess = (options: RecordAccessOptions): RecordAccess =
         purpose: access.purpose === '' ? 'UNSTATED' : access.purpose,
         occurred_at: new Date(occurredAt).toISOString(),
         ...(access.decisionEntryId === '' ? {} : { decision_entry_id: access.decisionEntryId }),
-        flags: [...(access.purpose === '' ? ['purpose_unstated'] : []), ...(occurredAt > time ? ['future_dated'] : [])],
+        flags: [...(access.purpose === '' ? ['purpose_unstated'] : []), ...(occurredAt > time + clockToleranceMs ? ['future_dated'] : [])],
       }
       const entry = await composeEntry(vault, randomness, {
         clinic,

@@ -3,11 +3,12 @@ import { composeEntry } from '../audit/compose-entry.ts'
 import { entryIdsOf } from '../audit/entry.ts'
 import type { Identities } from '../audit/identities.ts'
 import { type Ledger, type NewEntry, noState, type StoredEntry } from '../audit/ledger.ts'
-import type { Identity, Vault } from '../audit/vault.ts'
+import type { Identity, Pseudonym, Vault } from '../audit/vault.ts'
 import type { CallContext } from '../kernel/caller.ts'
 import { canonicalJson, type JsonValue } from '../kernel/canonical-json.ts'
 import { ChartwardenError } from '../kernel/errors.ts'
 import type { Randomness } from '../kernel/ids.ts'
+import type { Change } from './administer/commands.ts'
 import { administer } from './administer.ts'
 import { errorOf } from './administration.ts'
 import { provenanceOf } from './check.ts'
@@ -48,27 +49,29 @@ export const createRegisterClinic = (options: RegisterClinicOptions): RegisterCl
   const { ledger, vault, identities, randomness, now } = options
   return async (context, registration) => {
     const { clinic, requestId } = registration
-    const keys = await vault.createClinic(clinic)
     const administrator: Identity = { kind: 'subject', ...registration.administrator }
+    const plan = (pseudonym: Pseudonym, time: number): Change => {
+      const command = {
+        kind: 'register_clinic',
+        title: registration.title,
+        timeZone: registration.timeZone,
+        administrator: { type: administrator.type, pseudonym },
+      } as const
+      const outcome = administer(emptyState(), command, { scope: 'clinic.register' }, time)
+      if (outcome.kind === 'error') throw errorOf(outcome)
+      if (outcome.kind === 'refused') throw new ChartwardenError('INTERNAL', { cause: new Error('nobody is named in a registration') })
+      return outcome
+    }
+    // A request that cannot be carried out must leave nothing behind, keys included: so it is planned once before there are any.
+    plan('' as Pseudonym, now())
+    const keys = await vault.createClinic(clinic)
     const requestDigest = keys.requestDigest(canonicalJson({ operation, caller: context.caller.id, request: registration.form }))
     const entryId = entryIdsOf(clinic)
     const id = (ordinal: number): string => entryId(operation, requestId, ordinal)
 
     for (;;) {
       const time = now()
-      const outcome = administer(
-        emptyState(),
-        {
-          kind: 'register_clinic',
-          title: registration.title,
-          timeZone: registration.timeZone,
-          administrator: { type: administrator.type, pseudonym: keys.pseudonym(administrator) },
-        },
-        { scope: 'clinic.register' },
-        time,
-      )
-      if (outcome.kind === 'error') throw errorOf(outcome)
-      if (outcome.kind === 'refused') throw new ChartwardenError('INTERNAL', { cause: new Error('nobody is named in a registration') })
+      const outcome = plan(keys.pseudonym(administrator), time)
       const provenance = provenanceOf(context)
       const introduction = await identities.draft(clinic, keys, administrator, time, provenance)
       const changes = await Promise.all(

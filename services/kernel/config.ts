@@ -122,6 +122,8 @@ const readDatabaseUrls = (read: Read, mode: Mode): DatabaseUrls | undefined => {
   if (mode === 'production') {
     if (feed === undefined)
       throw new StartError(`${rows.feedDatabaseUrl.name} is required in production when ${rows.databaseUrl.name} is set.`)
+    if (feed === writer)
+      throw new StartError(`${rows.feedDatabaseUrl.name} must be another login than ${rows.databaseUrl.name} in production.`)
     return Object.freeze({ writer, feed, query: query ?? feed, migrate })
   }
   return Object.freeze({ writer, feed: feed ?? writer, query: query ?? writer, migrate: migrate ?? writer })

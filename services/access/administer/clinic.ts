@@ -16,7 +16,7 @@ const isTimeZone = (text: string): boolean => {
 }
 
 const violationsOf = ({ title, timeZone }: RegisterClinic): readonly FieldViolation[] => [
-  ...(title !== '' && title.length <= titleCharacters && title.isWellFormed()
+  ...(title !== '' && [...title].length <= titleCharacters && title.isWellFormed()
     ? []
     : [{ field: 'title', description: `must have 1 to ${titleCharacters} characters` }]),
   ...(isTimeZone(timeZone) ? [] : [{ field: 'time_zone', description: 'must be an IANA time zone, such as "Europe/Berlin"' }]),

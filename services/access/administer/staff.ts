@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import type { Pseudonym } from '../../audit/vault.ts'
 import { canonicalJson } from '../../kernel/canonical-json.ts'
 import type { FieldViolation } from '../../kernel/errors.ts'
+import { clockToleranceMs } from '../decide.ts'
 import type { Actor, StaffOffboarded, SubjectReference } from '../events.ts'
 import { type ClinicState, grantsHeld, membershipsHeld, sharesReceived } from '../state.ts'
 import { type CommandError, commandError, type EnrolStaff, type Offboard, type PlannedEvent, type Reinstate } from './commands.ts'
@@ -55,13 +56,14 @@ const isKnown = (state: ClinicState, subject: Pseudonym): boolean => {
  */
 export const offboardSubject = (state: ClinicState, command: Offboard, actor: Actor, now: number): PlannedEvent | CommandError => {
   const { subject, effective } = command
-  if (effective !== undefined && effective > now) return commandError('FUTURE_EFFECTIVE')
+  // Clocks differ: a caller's "now" may lie a little ahead of ledger time, and must not leave a leaver with access.
+  if (effective !== undefined && effective > now + clockToleranceMs) return commandError('FUTURE_EFFECTIVE')
   return {
     type: 'chartwarden.staff.offboarded.v1',
     data: {
       actor,
       subject,
-      effective: timeText(effective ?? now),
+      effective: timeText(Math.min(effective ?? now, now)),
       unknown_subject: !isKnown(state, subject.pseudonym),
       ended: endedBy(state, subject.pseudonym, now),
     },

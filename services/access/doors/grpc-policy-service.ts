@@ -29,6 +29,8 @@ export interface PolicyDoorOptions {
   readonly administration: Administration
   readonly writers: ClinicWriters
   readonly randomness: Randomness
+  /** Ledger time, milliseconds since the epoch. */
+  readonly now: () => number
 }
 
 const effects: Readonly<Partial<Record<EffectCode, Effect>>> = {
@@ -96,7 +98,7 @@ const retireRole: AdministrativeMethod<typeof RetireRoleRequestSchema> = {
 }
 
 /** Handlers of chartwarden.access.v1.PolicyService. */
-export const policyServiceHandlers = ({ administration, writers, randomness }: PolicyDoorOptions) => ({
+export const policyServiceHandlers = ({ administration, writers, randomness, now }: PolicyDoorOptions) => ({
   putRole: async (request: PutRoleRequest, context: CallContext): Promise<MessageInitShape<typeof PutRoleResponseSchema>> => {
     const { entry, replayed } = await administrativeCall(administration, randomness, putRole, request, context)
     return { entry: entryRefOf(entry), replayed }
@@ -106,11 +108,11 @@ export const policyServiceHandlers = ({ administration, writers, randomness }: P
     return { entry: entryRefOf(entry), replayed }
   },
 
-  /** Roles hold no identifier of anybody, so reading them needs the scope and a known person, and no entry. */
+  /** Roles hold no identifier of anybody, so reading them needs the scope alone, and makes no entry. */
   listRoles: async (request: ListRolesRequest, context: CallContext): Promise<MessageInitShape<typeof ListRolesResponseSchema>> => {
     const fields = createFields(randomness)
     const clinic = fields.clinic('clinic', request.clinic)
-    requirePerson(context.caller, fields.person('on_behalf_of', request.onBehalfOf))
+    requirePerson(context.caller, fields.person('on_behalf_of', request.onBehalfOf), now())
     fields.check()
     const writer = await writers.open(clinic)
     await writer.refresh()

@@ -40,7 +40,7 @@ const checkBounds = (report: Report, field: string, { bounds, effect }: Permissi
     if (!isBoundKind(kind)) report(`${at}.kind`, 'must be a letter and up to 63 letters, digits and underscores')
     if (isCheckedBound(kind) && codes.length > 0) report(`${at}.codes`, `"${kind}" takes no codes`)
     checkList(report, `${at}.codes`, codes, roleLimits.codes)
-    if (codes.some((code) => code === '' || code.length > roleLimits.codeCharacters || !code.isWellFormed())) {
+    if (codes.some((code) => code === '' || [...code].length > roleLimits.codeCharacters || !code.isWellFormed())) {
       report(`${at}.codes`, `each has 1 to ${roleLimits.codeCharacters} characters`)
     }
   })
@@ -77,7 +77,7 @@ export const validateRole = (draft: RoleDraft): readonly FieldViolation[] => {
   const violations: FieldViolation[] = []
   const report: Report = (field, description) => violations.push({ field, description })
   if (!isRoleName(draft.role)) report('role.role', 'must be 1 to 64 lower-case letters, digits and underscores')
-  if (draft.title === '' || draft.title.length > roleLimits.titleCharacters || !draft.title.isWellFormed()) {
+  if (draft.title === '' || [...draft.title].length > roleLimits.titleCharacters || !draft.title.isWellFormed()) {
     report('role.title', `must have 1 to ${roleLimits.titleCharacters} characters`)
   }
   if (draft.inherits.some((name) => !isRoleName(name))) report('role.inherits', 'each must be the name of a role')

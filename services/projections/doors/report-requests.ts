@@ -51,13 +51,13 @@ export const createRequestReader = () => {
   const wrong = (field: string, description: string): void => void violations.push({ field, description })
 
   const text = (field: string, value: string, longest: number): string => {
-    if (value.length > longest) wrong(field, `has at most ${longest} characters`)
+    if ([...value].length > longest) wrong(field, `has at most ${longest} characters`)
     if (value.includes('\0')) wrong(field, 'holds a character that is not allowed')
     return value
   }
 
   const subject = (field: string, value: SubjectRef | undefined): NamedSubject | undefined => {
-    if (value === undefined || (value.type === '' && value.id === '')) return undefined
+    if (value === undefined) return undefined
     if (value.type === '') wrong(`${field}.type`, 'is required with an id')
     if (value.id === '') wrong(`${field}.id`, 'is required with a type')
     return { type: text(`${field}.type`, value.type, longestCode), id: text(`${field}.id`, value.id, longestId) }
