@@ -95,6 +95,7 @@ const start = async (options: ServiceOptions, teardown: Teardown): Promise<Servi
     masterKey: createMasterKey(key, randomness),
     keyStore: createPostgresKeyStore({ pool: databases.writer }),
     randomness,
+    clock,
   })
   const engine = createPostgresEngine({ writer: databases.writer, feed: databases.feed })
   teardown.add(() => engine.close())

@@ -2,6 +2,7 @@ import type { MessageInitShape } from '@bufbuild/protobuf'
 import { type Timestamp, timestampFromMs } from '@bufbuild/protobuf/wkt'
 import { InvalidArgumentError } from 'commander'
 import type { SubjectRefSchema } from '../../proto/gen/chartwarden/types/v1/types_pb.js'
+import { isClinicId } from '../../services/kernel/clinic-id.ts'
 import { isScope, type Scope } from '../../services/kernel/scopes.ts'
 
 /**
@@ -66,7 +67,7 @@ export const parseList = (text: string): string[] => {
 
 /** A clinic's identifier. A development token that named anything else would be refused without saying why. */
 export const parseClinic = (text: string): string => {
-  if (!/^[a-z0-9-]{1,63}$/.test(text)) throw new InvalidArgumentError('Write lower-case letters, digits and hyphens, at most 63.')
+  if (!isClinicId(text)) throw new InvalidArgumentError('Write lower-case letters, digits and hyphens inside, at most 63.')
   return text
 }
 

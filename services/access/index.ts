@@ -51,7 +51,7 @@ export interface Access {
 export const createAccess = (options: AccessOptions): Access => {
   const { ledger, ledgerClock, vault, clock, randomness, maxBatchItems, defaultDeadlineMs, maxStreamInFlight = 512, onFault } = options
   const { now } = ledgerClock
-  const identities = createIdentities({ ledger, now, randomness })
+  const identities = createIdentities({ ledger, now, randomness, clock })
   const writers = createClinicWriters({ ledger, vault, now, clock })
   const check = createCheck({ writers, identities, randomness, now })
   const administration = createAdministration({ ledger, writers, identities, randomness, clock, now })

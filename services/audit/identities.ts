@@ -4,7 +4,9 @@
  */
 import { LRUCache } from 'lru-cache'
 import { canonicalJson } from '../kernel/canonical-json.ts'
+import { type Clock, systemClock } from '../kernel/clock.ts'
 import { ChartwardenError } from '../kernel/errors.ts'
+import { createExpiringCache } from '../kernel/expiring-cache.ts'
 import type { Randomness } from '../kernel/ids.ts'
 import { composeEntry } from './compose-entry.ts'
 import { entryId, openEnvelope, type Provenance } from './entry.ts'
@@ -38,13 +40,25 @@ export interface IdentitiesOptions {
   readonly randomness: Randomness
   /** Identities remembered as introduced and as resolved. Defaults to 200,000. */
   readonly cacheSize?: number
+  /**
+   * For how long an identifier once opened is given out without asking the vault. Milliseconds; defaults to 60,000. An erasure shows at the
+   * latest after this and the vault's own `dataKeyTtlMs`.
+   */
+  readonly resolvedTtlMs?: number
+  /** That deadlines and ages are read from. Defaults to the system's. */
+  readonly clock?: Clock
 }
 
+/** Faults of another caller's append that say nothing about one's own. */
+const ofAnother = (error: unknown): boolean =>
+  error instanceof ChartwardenError && (error.reason === 'DEADLINE_EXCEEDED' || error.reason === 'OVERLOADED')
+
 /** Identities over a ledger. */
-export const createIdentities = ({ ledger, now, randomness, cacheSize = 200_000 }: IdentitiesOptions): Identities => {
+export const createIdentities = (options: IdentitiesOptions): Identities => {
+  const { ledger, now, randomness, cacheSize = 200_000, resolvedTtlMs = 60_000, clock = systemClock } = options
   const introduced = new LRUCache<string, true>({ max: cacheSize })
   const underway = new Map<string, Promise<void>>()
-  const resolved = new LRUCache<string, ResolvedIdentity>({ max: cacheSize })
+  const resolved = createExpiringCache<string, ResolvedIdentity>({ max: cacheSize, ttlMs: resolvedTtlMs, clock })
 
   const draft: Identities['draft'] = async (clinic, vault, identity, time, provenance) => {
     const { pseudonym, commit } = await vault.identity(identity)
@@ -85,17 +99,34 @@ export const createIdentities = ({ ledger, now, randomness, cacheSize = 200_000 
     }
   }
 
+  /** Joins the introduction under way; what ended it is one's own end only if it concerns every caller. */
+  const introduceNow = async (
+    key: string,
+    clinic: string,
+    vault: ClinicVault,
+    identity: Identity,
+    provenance: Provenance,
+    deadline: number,
+  ): Promise<void> => {
+    for (let work = underway.get(key); work !== undefined; work = underway.get(key)) {
+      try {
+        return await work
+      } catch (error) {
+        if (!ofAnother(error)) throw error
+        if (clock.monotonic() >= deadline) throw new ChartwardenError('DEADLINE_EXCEEDED')
+      }
+    }
+    if (introduced.has(key)) return
+    const work = append(clinic, vault, identity, provenance, deadline)
+      .then(() => void introduced.set(key, true))
+      .finally(() => underway.delete(key))
+    underway.set(key, work)
+    return work
+  }
+
   const introduceOne = (clinic: string, vault: ClinicVault, identity: Identity, provenance: Provenance, deadline: number) => {
     const key = `${clinic}/${vault.pseudonym(identity)}`
-    if (introduced.has(key)) return undefined
-    let work = underway.get(key)
-    if (work === undefined) {
-      work = append(clinic, vault, identity, provenance, deadline)
-        .then(() => void introduced.set(key, true))
-        .finally(() => underway.delete(key))
-      underway.set(key, work)
-    }
-    return work
+    return introduced.has(key) ? undefined : introduceNow(key, clinic, vault, identity, provenance, deadline)
   }
 
   return {
@@ -115,6 +146,7 @@ export const createIdentities = ({ ledger, now, randomness, cacheSize = 200_000 
         else found.set(pseudonym, known)
       }
       if (missing.length === 0) return found
+      const asked = clock.monotonic()
       const entries = await ledger.find(
         clinic,
         missing.map((pseudonym) => identityEntryId(clinic, pseudonym)),
@@ -137,7 +169,7 @@ export const createIdentities = ({ ledger, now, randomness, cacheSize = 200_000 
         const { type, id } = opened.value as { readonly type: string; readonly id: string }
         const identity = { kind: 'known', type, id } as const
         found.set(pseudonym, identity)
-        resolved.set(`${clinic}/${pseudonym}`, identity)
+        resolved.set(`${clinic}/${pseudonym}`, identity, asked)
       }
       return found
     },

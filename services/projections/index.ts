@@ -79,7 +79,7 @@ export const createProjections = (options: ProjectionsOptions): Projections => {
     vault,
     authoriseReading,
     reader,
-    people: createPeople(),
+    people: createPeople({ clock }),
     progress,
     tokens: createPageTokens({ key: pageTokenKey, clock }),
   })

@@ -1,5 +1,6 @@
 /** Administrative and sharing calls over gRPC: decided for the person named, recorded, idempotent. */
 import { randomUUID } from 'node:crypto'
+import pg from 'pg'
 import t, { type Test } from 'tap'
 import { Effect, StaffStatus } from '../../proto/gen/chartwarden/access/v1/administration_pb.js'
 import { Decision } from '../../proto/gen/chartwarden/types/v1/types_pb.js'
@@ -273,4 +274,82 @@ t.test('batches and streams answer each item for itself', async (t) => {
   t.equal([...seen.values()].filter((answer) => answer === 'PERMIT').length, 699)
   t.equal(await ledgers.count(clinic), count + 699)
   t.ok(service.grpcPort > 0)
+})
+
+const inSeconds = (count: number) => ({ seconds: BigInt(Math.floor(Date.now() / 1000) + count), nanos: 0 })
+
+t.test('a leaver whose clock is a little ahead of the ledger leaves all the same', async (t) => {
+  const { own, ledgers } = await aClinic(t)
+  await hire(own, clinic, 'anna')
+  const left = await own.people.offboard({ requestId: randomUUID(), clinic, subject: staff('anna'), effective: inSeconds(30) })
+  const entry = (await ledgers.entries(clinic)).find(({ revision }) => revision === left.entry?.revision)
+  const { time } = left.entry ?? {}
+  t.equal(Date.parse(entry?.data.effective as string), Number(time?.seconds) * 1000 + (time?.nanos ?? 0) / 1_000_000, 'from the entry on')
+  t.equal((await own.access.check(readRecord(clinic, 'anna'))).reasonCode, 'offboarded')
+  await t.rejects(
+    own.people.offboard({ requestId: randomUUID(), clinic, subject: staff('ben'), effective: inSeconds(120) }),
+    fault('FUTURE_EFFECTIVE'),
+  )
+})
+
+t.test('a sign-in in the future opens nothing, whatever the call', async (t) => {
+  const { own, acting, ledgers } = await aClinic(t)
+  await hire(own, clinic, 'olga', 'administrator')
+  await own.people.offboard({ requestId: randomUUID(), clinic, subject: staff('olga') })
+  await own.people.reinstate({ requestId: randomUUID(), clinic, subject: staff('olga') })
+  await own.people.grantRole({ requestId: randomUUID(), clinic, subject: staff('olga'), role: 'administrator' })
+  const olga = (issuedAt: { readonly seconds: bigint; readonly nanos: number } | undefined) => ({
+    ...staff('olga'),
+    ...(issuedAt === undefined ? {} : { session: { id: 's', issuedAt } }),
+  })
+  const count = await ledgers.count(clinic)
+  for (const onBehalfOf of [olga(inSeconds(120)), olga({ seconds: 32_000_000_000n, nanos: 0 })]) {
+    const calls: readonly (() => Promise<unknown>)[] = [
+      () => acting.people.enrolStaff({ requestId: randomUUID(), clinic, onBehalfOf, subject: staff('x') }),
+      () => acting.reports.roleGrants({ clinic, onBehalfOf }),
+      () => acting.audit.getEntry({ clinic, onBehalfOf, key: { case: 'revision', value: 0n } }),
+    ]
+    for (const call of calls) await t.rejects(call(), fault('INVALID_ARGUMENT'))
+  }
+  t.equal(await ledgers.count(clinic), count)
+  await t.rejects(acting.reports.roleGrants({ clinic, onBehalfOf: olga(undefined) }), fault('NOT_PERMITTED'), 'the cut-off needs a sign-in')
+  t.ok(await acting.reports.roleGrants({ clinic, onBehalfOf: olga(inSeconds(20)) }))
+})
+
+t.test('a change cannot be replayed by a person who may no longer make it', async (t) => {
+  const { own, acting, ledgers } = await aClinic(t)
+  await hire(own, clinic, 'olga', 'administrator')
+  await own.people.enrolStaff({ requestId: randomUUID(), clinic, subject: staff('anna') })
+  const grant = { requestId: randomUUID(), clinic, onBehalfOf: staff('olga'), subject: staff('anna'), role: 'dentist' }
+  await acting.people.grantRole(grant)
+  t.equal((await acting.people.grantRole(grant)).replayed, true)
+  await own.people.offboard({ requestId: randomUUID(), clinic, subject: staff('olga') })
+  await t.rejects(acting.people.grantRole(grant), fault('NOT_PERMITTED'))
+  t.match((await ledgers.entries(clinic)).at(-1)?.data, { decision: 'deny', reason_code: 'offboarded', operation: 'grant_role' })
+  const count = await ledgers.count(clinic)
+  await t.rejects(acting.people.grantRole(grant), fault('NOT_PERMITTED'))
+  t.equal(await ledgers.count(clinic), count, 'the refusal is one entry')
+})
+
+t.test('a registration that cannot be carried out leaves nothing behind', async (t) => {
+  const { own, database } = await aClinic(t)
+  const registration = { requestId: randomUUID(), clinic: 'east', title: 'East', timeZone: 'Mars/Base', administrator: staff('eve') }
+  await t.rejects(own.clinics.registerClinic(registration), fault('INVALID_ARGUMENT'))
+  const client = new pg.Client({ connectionString: database.adminUrl })
+  await client.connect()
+  const { rows } = await client.query('select clinic from chartwarden_vault.clinic_keys where clinic = $1', ['east'])
+  await client.end()
+  t.same(rows, [], 'not even keys')
+})
+
+t.test('what the ledger cannot hold is not there, and characters are counted as people count them', async (t) => {
+  const { own } = await aClinic(t)
+  for (const value of [2n ** 63n, 2n ** 64n - 1n, 10_000n]) {
+    await t.rejects(own.audit.getEntry({ clinic, key: { case: 'revision', value } }), fault('ENTRY_UNKNOWN'))
+  }
+  const patientId = '🦷'.repeat(200)
+  const { entry } = await own.access.check(readRecord(clinic, 'nobody', { patient: patientId }))
+  const { rows } = await own.reports.accessHistory({ clinic, filter: { patientId }, waitForRevision: entry?.revision ?? 0n })
+  t.equal(rows[0]?.patientId, patientId)
+  await t.rejects(own.reports.accessHistory({ clinic, filter: { subject: { type: '', id: '' } } }), fault('INVALID_ARGUMENT'))
 })

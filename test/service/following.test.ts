@@ -59,3 +59,19 @@ t.test('a follower whose person leaves is ended and the refusal is recorded', as
   })
   t.match(after.rows[0], { reasonCode: 'offboarded' })
 })
+
+t.test('a follower whose permission runs out is ended, though no entry says so', async (t) => {
+  const { service, clients } = await following(t)
+  const ends = Date.now() + 1_500
+  const until = { seconds: BigInt(Math.floor(ends / 1000)), nanos: (ends % 1000) * 1_000_000 }
+  await clients.people.enrolStaff({ requestId: randomUUID(), clinic: 'north', subject: staff('paul') })
+  await clients.people.grantRole({ requestId: randomUUID(), clinic: 'north', subject: staff('paul'), role: 'administrator', until })
+  const acting = service.client(AuditService, await service.token({ clinics: ['north'], scopes: [...ownScopes, 'act'] as Scope[] }))
+  let reason = ''
+  try {
+    for await (const _ of acting.readEntries({ clinic: 'north', onBehalfOf: staff('paul'), follow: true }, { timeoutMs: 20_000 }));
+  } catch (error) {
+    reason = (error as ChartwardenError).reason
+  }
+  t.equal(reason, 'NOT_PERMITTED')
+})

@@ -143,10 +143,12 @@ t.test('what arrives, what happens', async (t) => {
     readonly reason: ErrorReason
     readonly grpc: number
     readonly ledger: string
+    /** As the summary names the caller: known only where the token was verified. */
+    readonly caller: string
   }
   const turnedAway: readonly TurnedAway[] = [
-    { what: 'no token', token: undefined, clinic, reason: 'TOKEN_MISSING', grpc: 16, ledger: '_system' },
-    { what: 'a token that is none', token: 'x.y.z', clinic, reason: 'TOKEN_REFUSED', grpc: 16, ledger: '_system' },
+    { what: 'no token', token: undefined, clinic, reason: 'TOKEN_MISSING', grpc: 16, ledger: '_system', caller: '' },
+    { what: 'a token that is none', token: 'x.y.z', clinic, reason: 'TOKEN_REFUSED', grpc: 16, ledger: '_system', caller: '' },
     {
       what: 'an expired token',
       token: await service.token({ clinics: [clinic], ttlSeconds: -3600 }),
@@ -154,6 +156,7 @@ t.test('what arrives, what happens', async (t) => {
       reason: 'TOKEN_EXPIRED',
       grpc: 16,
       ledger: '_system',
+      caller: '',
     },
     {
       what: 'a clinic the token does not name',
@@ -162,6 +165,7 @@ t.test('what arrives, what happens', async (t) => {
       reason: 'CLINIC_NOT_ALLOWED',
       grpc: 7,
       ledger: '_system',
+      caller: 'south-software',
     },
     {
       what: 'a clinic that is not registered',
@@ -170,6 +174,7 @@ t.test('what arrives, what happens', async (t) => {
       reason: 'CLINIC_NOT_ALLOWED',
       grpc: 7,
       ledger: '_system',
+      caller: 'early-software',
     },
     {
       what: 'the system ledger named as a clinic',
@@ -178,6 +183,7 @@ t.test('what arrives, what happens', async (t) => {
       reason: 'TOKEN_REFUSED',
       grpc: 16,
       ledger: '_system',
+      caller: '',
     },
     {
       what: 'a token of the clinic without the scope',
@@ -186,23 +192,30 @@ t.test('what arrives, what happens', async (t) => {
       reason: 'SCOPE_MISSING',
       grpc: 7,
       ledger: clinic,
+      caller: 'report-software',
     },
   ]
   const messages = new Map<string, string>()
-  for (const { what, token, clinic: named, reason, grpc, ledger } of turnedAway) {
+  const expected = new Map<string, number>()
+  for (const { what, token, clinic: named, reason, grpc, ledger, caller } of turnedAway) {
     await t.test(`${what} is ${reason} and counted in ${ledger}`, async (t) => {
       const entries = await ledgers.count(clinic)
       const error = await thrownBy(clientsOf(service, token ?? '').access.check({ ...good(), clinic: named }))
       t.equal(error.reason, reason)
       t.equal(error.grpc, grpc)
       messages.set(what, error.message)
-      await waitFor(`a summary of ${reason}`, async () =>
-        (await ledgers.entries(ledger)).some(
-          ({ type, data }) =>
-            type === 'chartwarden.refusals.summarised.v1' &&
-            (data.refusals as { reason: string; clinic: string }[]).some((refusal) => refusal.reason === reason),
-        ),
-      )
+      // A token is looked at before the message, so what it refuses names no clinic.
+      const shown = caller === '' ? '' : named
+      const key = [reason, caller, shown].join(' ')
+      expected.set(key, (expected.get(key) ?? 0) + 1)
+      const counted = async (): Promise<number> =>
+        (await ledgers.entries(ledger))
+          .filter(({ type }) => type === 'chartwarden.refusals.summarised.v1')
+          .flatMap(({ data }) => data.refusals as readonly { reason: string; caller: string; clinic: string; count: number }[])
+          .filter((refusal) => [refusal.reason, refusal.caller, refusal.clinic].join(' ') === key)
+          .reduce((sum, { count }) => sum + count, 0)
+      await waitFor(`a summary of ${key}`, async () => (await counted()) >= (expected.get(key) as number))
+      t.equal(await counted(), expected.get(key), 'counted once')
       t.equal(await ledgers.count(clinic), ledger === clinic ? entries + 1 : entries)
     })
   }

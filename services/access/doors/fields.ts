@@ -2,12 +2,12 @@
 import type { Timestamp } from '@bufbuild/protobuf/wkt'
 import type { Session, Subject, SubjectRef } from '../../../proto/gen/chartwarden/types/v1/types_pb.js'
 import type { JsonValue } from '../../kernel/canonical-json.ts'
+import { isClinicId } from '../../kernel/clinic-id.ts'
 import { ChartwardenError, type FieldViolation } from '../../kernel/errors.ts'
 import { isUuid, type Randomness } from '../../kernel/ids.ts'
 import type { NamedPerson } from '../person.ts'
 import { isPurpose } from '../policy/purposes.ts'
 
-const clinicPattern = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/
 /** Years 0001 to 9999, as google.protobuf.Timestamp allows, but nothing before the epoch: no clinic has older records of access. */
 const latestMillis = 253_402_300_799_999
 export const maxTypeLength = 64
@@ -15,9 +15,6 @@ export const maxIdLength = 256
 const maxReasonLength = 500
 
 type JsonObject = { readonly [name: string]: JsonValue | undefined }
-
-/** Whether a text may name a clinic. */
-const isClinicId = (text: string): boolean => clinicPattern.test(text)
 
 export interface Fields {
   /** Notes a fault. */

@@ -18,6 +18,7 @@ import type { Randomness } from '../../kernel/ids.ts'
 import type { Answer, Check, Question } from '../check.ts'
 import { entryRefOf, itemErrorOf, obligationMessages, refuseItem } from './answers.ts'
 import { createFields, maxIdLength, maxTypeLength } from './fields.ts'
+import { inOrderOfId } from './in-order-of-id.ts'
 import { mergeInFlight } from './merge-in-flight.ts'
 
 export interface AccessDoorOptions {
@@ -130,7 +131,13 @@ export const accessServiceHandlers = (options: AccessDoorOptions) => {
           fields.fault(`checks[${index}].clinic`, 'must be empty or that of the batch')
       }
       fields.check()
-      return { results: await Promise.all(request.checks.map((item) => settle(item, request.clinic, context))) }
+      return {
+        results: await inOrderOfId(
+          request.checks,
+          (item) => item.requestId.toLowerCase(),
+          (item) => settle(item, request.clinic, context),
+        ),
+      }
     },
 
     checkStream: (

@@ -22,6 +22,7 @@ import type { PerformedAccess, RecordAccess } from '../record-access.ts'
 import { entryRefOf, refuseItem, timestampOfText } from './answers.ts'
 import { createFields, maxIdLength, maxTypeLength } from './fields.ts'
 import { requestForm } from './form.ts'
+import { inOrderOfId } from './in-order-of-id.ts'
 
 export interface AuditDoorOptions {
   readonly recordAccess: RecordAccess
@@ -106,14 +107,18 @@ export const auditServiceHandlers = (options: AuditDoorOptions) => {
           fields.fault(`accesses[${index}].clinic`, 'must be empty or that of the batch')
       }
       fields.check()
-      const results = request.accesses.map(async (item) => {
-        try {
-          return { outcome: { case: 'response' as const, value: await record(item, request.clinic, context) } }
-        } catch (thrown) {
-          return { outcome: { case: 'error' as const, value: refuseItem(thrown, request.clinic, context, onFault) } }
-        }
-      })
-      return { results: await Promise.all(results) }
+      const results = await inOrderOfId(
+        request.accesses,
+        (item) => item.requestId.toLowerCase(),
+        async (item) => {
+          try {
+            return { outcome: { case: 'response' as const, value: await record(item, request.clinic, context) } }
+          } catch (thrown) {
+            return { outcome: { case: 'error' as const, value: refuseItem(thrown, request.clinic, context, onFault) } }
+          }
+        },
+      )
+      return { results }
     },
 
     getEntry: async (request: GetEntryRequest, context: CallContext): Promise<MessageInitShape<typeof GetEntryResponseSchema>> => {

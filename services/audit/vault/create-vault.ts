@@ -1,7 +1,9 @@
 import { createCipheriv, createDecipheriv, createHash, createHmac, createSecretKey, type KeyObject } from 'node:crypto'
 import { LRUCache } from 'lru-cache'
 import { canonicalJson, type JsonValue } from '../../kernel/canonical-json.ts'
+import { type Clock, systemClock } from '../../kernel/clock.ts'
 import { ChartwardenError } from '../../kernel/errors.ts'
+import { createExpiringCache } from '../../kernel/expiring-cache.ts'
 import type { Randomness } from '../../kernel/ids.ts'
 import type { ClinicVault, Identity, KnownIdentity, Pseudonym, SealContext, Vault } from '../vault.ts'
 import { coalesce } from './coalesce.ts'
@@ -14,6 +16,10 @@ export interface VaultOptions {
   readonly randomness: Randomness
   /** Pseudonyms and unwrapped data keys kept in memory for each clinic. Defaults to 50,000. */
   readonly cacheSize?: number
+  /** For how long a data key is used without asking the store whether it was destroyed. Milliseconds; defaults to 60,000. */
+  readonly dataKeyTtlMs?: number
+  /** Defaults to the system's. */
+  readonly clock?: Clock
 }
 
 interface DataKey {
@@ -30,17 +36,21 @@ const commitment = (key: Uint8Array): string =>
 
 const associatedData = ({ clinic, entryId, entryType }: SealContext): Buffer => Buffer.from(`${clinic}\n${entryId}\n${entryType}`, 'utf8')
 
-/** The Vault over a key store. Keys leave it never; they are unwrapped in this process's memory only. */
+/**
+ * The Vault over a key store. Keys leave it never; they are unwrapped in this process's memory only. A data key destroyed in the store opens
+ * and seals nothing any more, in any process, once `dataKeyTtlMs` have passed.
+ */
 export const createVault = (options: VaultOptions): Vault => {
   const { masterKey, keyStore, randomness } = options
-  const cacheSize = options.cacheSize ?? 50_000
+  const { clock = systemClock, cacheSize = 50_000, dataKeyTtlMs = 60_000 } = options
   const clinics = new Map<string, ClinicVault>()
 
   const openClinic = (clinic: string, pseudonymKey: KeyObject, digestKey: KeyObject): ClinicVault => {
     const pseudonyms = new LRUCache<string, Pseudonym>({ max: cacheSize })
-    const dataKeys = new LRUCache<Pseudonym, DataKey>({ max: cacheSize })
+    const dataKeys = createExpiringCache<Pseudonym, DataKey>({ max: cacheSize, ttlMs: dataKeyTtlMs, clock })
 
-    const remember = (pseudonym: Pseudonym, stored: StoredIdentityKey | undefined): DataKey | 'key_destroyed' | undefined => {
+    /** `asked`: when the store was asked, by the monotonic clock; it may have been destroyed any time after. */
+    const remember = (pseudonym: Pseudonym, stored: StoredIdentityKey | undefined, asked: number): DataKey | 'key_destroyed' | undefined => {
       if (stored === undefined) return undefined
       if (stored.kind === 'destroyed') return 'key_destroyed'
       const key = masterKey.unwrap(stored.wrapped, `${clinic}\n${pseudonym}`)
@@ -48,7 +58,7 @@ export const createVault = (options: VaultOptions): Vault => {
         throw new ChartwardenError('INTERNAL', { cause: new Error('a stored data key does not match its commitment') })
       }
       const dataKey = { key: createSecretKey(key), commit: stored.commit }
-      dataKeys.set(pseudonym, dataKey)
+      dataKeys.set(pseudonym, dataKey, asked)
       return dataKey
     }
 
@@ -73,8 +83,12 @@ export const createVault = (options: VaultOptions): Vault => {
       },
       { maxGroup: maxKeysPerStatement },
     )
-    const dataKey = async (pseudonym: Pseudonym): Promise<DataKey | 'key_destroyed' | undefined> =>
-      dataKeys.get(pseudonym) ?? remember(pseudonym, await loadKey(pseudonym))
+    const dataKey = async (pseudonym: Pseudonym): Promise<DataKey | 'key_destroyed' | undefined> => {
+      const cached = dataKeys.get(pseudonym)
+      if (cached !== undefined) return cached
+      const asked = clock.monotonic()
+      return remember(pseudonym, await loadKey(pseudonym), asked)
+    }
 
     const pseudonymOf = ({ kind, type, id }: Identity): Pseudonym => {
       const name = canonicalJson([kind, type, id])
@@ -92,8 +106,9 @@ export const createVault = (options: VaultOptions): Vault => {
         const pseudonym = pseudonymOf(identity)
         const cached = dataKeys.get(pseudonym)
         if (cached !== undefined) return { pseudonym, commit: cached.commit }
+        const asked = clock.monotonic()
         const stored = await makeKey(pseudonym)
-        remember(pseudonym, stored)
+        remember(pseudonym, stored, asked)
         return { pseudonym, commit: stored.commit }
       },
       seal: async (kid, context, value) => {

@@ -1,63 +1,79 @@
-import type { Pool } from 'pg'
+import type { Pool, QueryConfig, QueryResultRow } from 'pg'
+import { ChartwardenError } from '../../kernel/errors.ts'
 import type { Pseudonym } from '../vault.ts'
-import type { KeyStore, StoredIdentityKey } from './key-store.ts'
+import type { KeyStore, StoredIdentityKey, WrappedClinicKeys } from './key-store.ts'
 
-interface IdentityRow {
+export interface PostgresKeyStoreOptions {
+  /** Connects as a member of `chartwarden_writer`. Ended by whoever made it. */
+  readonly pool: Pool
+  /** After which a statement without an answer is given up. Milliseconds, default 10,000. */
+  readonly answerTimeoutMs?: number
+}
+
+interface ClinicRow extends QueryResultRow {
+  readonly pseudonym_key: Buffer
+  readonly digest_key: Buffer
+}
+
+interface IdentityRow extends QueryResultRow {
   readonly pseudonym: Pseudonym
   readonly wrapped_key: Buffer | null
   readonly commitment: string
 }
 
-const stored = (row: IdentityRow): StoredIdentityKey =>
+const clinicColumns = 'select pseudonym_key, digest_key from'
+const identityColumns = 'select pseudonym, wrapped_key, commitment from'
+
+/** The functions name the clinic to row security, in the one round trip (migrations.ts). */
+const statements = {
+  clinic_keys: `${clinicColumns} chartwarden_vault.clinic_keys($1)`,
+  put_clinic_keys: `${clinicColumns} chartwarden_vault.put_clinic_keys($1, $2, $3)`,
+  identity_keys: `${identityColumns} chartwarden_vault.identity_keys($1, $2)`,
+  put_identity_keys: `${identityColumns} chartwarden_vault.put_identity_keys($1, $2, $3, $4)`,
+} as const
+
+const clinicKeysOf = ([row]: readonly ClinicRow[]): WrappedClinicKeys | undefined =>
+  row && { pseudonymKey: row.pseudonym_key, digestKey: row.digest_key }
+
+const storedKey = (row: IdentityRow): StoredIdentityKey =>
   row.wrapped_key === null
     ? { kind: 'destroyed', commit: row.commitment }
     : { kind: 'present', wrapped: row.wrapped_key, commit: row.commitment }
 
-const byPseudonym = (rows: readonly IdentityRow[]) => new Map(rows.map((row) => [row.pseudonym, stored(row)] as const))
+const byPseudonym = (rows: readonly IdentityRow[]) => new Map(rows.map((row) => [row.pseudonym, storedKey(row)] as const))
 
-const selectIdentities =
-  'select pseudonym, wrapped_key, commitment from chartwarden_vault.identity_keys where clinic = $1 and pseudonym = any($2)'
-
-/**
- * Keys in Postgres, schema `chartwarden_vault`. Statements are named so that each connection plans them once; an insert and the read that
- * follows are two statements, because one statement would not see the row a concurrent replica has just committed.
- */
-export const createPostgresKeyStore = ({ pool }: { readonly pool: Pool }): KeyStore => {
-  const clinicKeys: KeyStore['clinicKeys'] = async (clinic) => {
-    const { rows } = await pool.query<{ pseudonym_key: Buffer; digest_key: Buffer }>({
-      name: 'vault-clinic-keys',
-      text: 'select pseudonym_key, digest_key from chartwarden_vault.clinic_keys where clinic = $1',
-      values: [clinic],
-    })
-    const row = rows[0]
-    return row === undefined ? undefined : { pseudonymKey: row.pseudonym_key, digestKey: row.digest_key }
-  }
-  const identityKeys: KeyStore['identityKeys'] = async (clinic, pseudonyms) => {
-    const { rows } = await pool.query<IdentityRow>({ name: 'vault-identity-keys', text: selectIdentities, values: [clinic, pseudonyms] })
-    return byPseudonym(rows)
+/** Keys in Postgres, schema `chartwarden_vault`. Faults of the database are LEDGER_UNAVAILABLE with their cause: without keys no entry is made. */
+export const createPostgresKeyStore = ({ pool, answerTimeoutMs = 10_000 }: PostgresKeyStoreOptions): KeyStore => {
+  const run = async <Row extends QueryResultRow>(name: keyof typeof statements, values: unknown[]): Promise<Row[]> => {
+    // Named, so that each connection plans it once. The driver takes the limit with the statement; its types do not know.
+    const statement: QueryConfig = Object.assign(
+      { name: `chartwarden_vault_${name}`, text: statements[name], values },
+      { query_timeout: answerTimeoutMs },
+    )
+    try {
+      return (await pool.query<Row>(statement)).rows
+    } catch (cause) {
+      throw new ChartwardenError('LEDGER_UNAVAILABLE', { cause })
+    }
   }
   return {
-    clinicKeys,
+    clinicKeys: async (clinic) => clinicKeysOf(await run<ClinicRow>('clinic_keys', [clinic])),
     putClinicKeys: async (clinic, keys) => {
-      await pool.query({
-        name: 'vault-put-clinic-keys',
-        text: 'insert into chartwarden_vault.clinic_keys (clinic, pseudonym_key, digest_key) values ($1, $2, $3) on conflict do nothing',
-        values: [clinic, keys.pseudonymKey, keys.digestKey],
-      })
-      return (await clinicKeys(clinic)) ?? keys
+      const stored = clinicKeysOf(await run<ClinicRow>('put_clinic_keys', [clinic, keys.pseudonymKey, keys.digestKey]))
+      if (stored === undefined) throw new ChartwardenError('INTERNAL', { cause: new Error('the keys of a clinic were put and are not there') })
+      return stored
     },
-    identityKeys,
+    identityKeys: async (clinic, pseudonyms) => byPseudonym(await run<IdentityRow>('identity_keys', [clinic, pseudonyms])),
     putIdentityKeys: async (clinic, keys) => {
       // In one order everywhere, so that two replicas inserting the same identities wait for each other instead of deadlocking.
       const sorted = keys.toSorted((left, right) => (left.pseudonym < right.pseudonym ? -1 : 1))
-      const pseudonyms = sorted.map((key) => key.pseudonym)
-      await pool.query({
-        name: 'vault-put-identity-keys',
-        text: `insert into chartwarden_vault.identity_keys (clinic, pseudonym, wrapped_key, commitment)
-               select $1, * from unnest($2::text[], $3::bytea[], $4::text[]) on conflict do nothing`,
-        values: [clinic, pseudonyms, sorted.map((key) => key.wrapped), sorted.map((key) => key.commit)],
-      })
-      return identityKeys(clinic, pseudonyms)
+      const rows = await run<IdentityRow>('put_identity_keys', [
+        clinic,
+        sorted.map((key) => key.pseudonym),
+        sorted.map((key) => key.wrapped),
+        sorted.map((key) => key.commit),
+      ])
+      return byPseudonym(rows)
     },
   }
 }

@@ -1,5 +1,6 @@
 /** What the header and the claims of a bearer token must say (RFC 7519, RFC 8725). Pure; the signature is checked elsewhere. */
 import type { Caller } from '../caller.ts'
+import { isClinicId } from '../clinic-id.ts'
 import { isScope, type Scope } from '../scopes.ts'
 import { type TokenAlgorithm, tokenAlgorithms } from './key-set.ts'
 
@@ -33,7 +34,6 @@ export const checkHeader = (header: Json): CheckedHeader => {
   return { kind: 'header', kid, algorithm }
 }
 
-const clinicPattern = /^[a-z0-9-]{1,63}$/
 const maxSubject = 256
 
 const readClinics = ({ clinic, clinics }: Json): ReadonlySet<string> | undefined => {
@@ -42,7 +42,7 @@ const readClinics = ({ clinic, clinics }: Json): ReadonlySet<string> | undefined
     ...(clinics === undefined ? [] : Array.isArray(clinics) ? clinics : [undefined]),
   ]
   // The operator's own ledger has a name no clinic can have, so a token that asks for it is refused here.
-  return named.every((name) => typeof name === 'string' && clinicPattern.test(name)) ? new Set(named as string[]) : undefined
+  return named.every((name) => typeof name === 'string' && isClinicId(name)) ? new Set(named as string[]) : undefined
 }
 
 const readScopes = (scope: unknown): ReadonlySet<Scope> | undefined => {

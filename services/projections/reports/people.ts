@@ -1,6 +1,7 @@
-import { LRUCache } from 'lru-cache'
 import type { ClinicVault, IdentityKind, Sealed } from '../../audit/vault.ts'
+import { type Clock, systemClock } from '../../kernel/clock.ts'
 import { ChartwardenError } from '../../kernel/errors.ts'
+import { createExpiringCache } from '../../kernel/expiring-cache.ts'
 import type { ProjectionTransaction } from '../database.ts'
 import type { NamedSubject } from '../reading.ts'
 
@@ -33,15 +34,25 @@ export interface People {
   open(clinic: string, vault: ClinicVault, found: FoundNames): Promise<Names>
 }
 
-/**
- * `cacheSize`: identifiers kept, over all clinics; defaults to 50,000. They are kept for a minute at most, so that an erasure on any replica
- * shows within that time.
- */
-export const createPeople = ({ cacheSize = 50_000 }: { readonly cacheSize?: number } = {}): People => {
-  const cache = new LRUCache<string, string>({ max: cacheSize, ttl: 60_000 })
+export interface PeopleOptions {
+  /** Identifiers kept, over all clinics. Defaults to 50,000. */
+  readonly cacheSize?: number
+  /**
+   * For how long an identifier once opened is shown without asking the vault. Milliseconds; defaults to 60,000. The vault itself uses a data
+   * key for a while without asking its store (`dataKeyTtlMs`), and an identifier may be opened at the end of that while: an erasure shows on
+   * every replica after both, two minutes unless configured otherwise.
+   */
+  readonly ttlMs?: number
+  /** Defaults to the system's. */
+  readonly clock?: Clock
+}
+
+export const createPeople = ({ cacheSize = 50_000, ttlMs = 60_000, clock = systemClock }: PeopleOptions = {}): People => {
+  const cache = createExpiringCache<string, string>({ max: cacheSize, ttlMs, clock })
 
   const openOne = async (clinic: string, vault: ClinicVault, row: SealedName): Promise<string> => {
     if (row.sealed === null) return `erased:${row.pseudonym}`
+    const asked = clock.monotonic()
     const opened = await vault.open(row.sealed as Sealed, { clinic, entryId: row.entry_id, entryType: row.entry_type })
     if (opened.kind === 'key_destroyed') return `erased:${row.pseudonym}`
     const { id } = opened.value as { readonly id: string }
@@ -49,7 +60,7 @@ export const createPeople = ({ cacheSize = 50_000 }: { readonly cacheSize?: numb
     if (vault.pseudonym({ kind: row.kind, type: row.type, id }) !== row.pseudonym) {
       throw new ChartwardenError('INTERNAL', { cause: new Error('an identity of the read models does not belong to its pseudonym') })
     }
-    cache.set(`${clinic}/${row.pseudonym}`, id)
+    cache.set(`${clinic}/${row.pseudonym}`, id, asked)
     return id
   }
 
