@@ -2,9 +2,10 @@
  * Promise 1: a decision leaves the process only after its entry is durable. The sabotage twin, a ledger that answers before it commits, must
  * be noticed by the same observation.
  */
+import { randomUUID } from 'node:crypto'
 import t, { type Test } from 'tap'
 import type { Ledger } from '../../services/audit/ledger.ts'
-import { clientsOf, hire, readRecord, registerTestClinic } from '../support/clinic.ts'
+import { clientsOf, hire, readRecord, registerTestClinic, staff } from '../support/clinic.ts'
 import { fault } from '../support/fault.ts'
 import { answeringFirst, createLedgerGate, isDecision } from '../support/gate.ts'
 import { createTestDatabase, ownTestServer } from '../support/postgres.ts'
@@ -68,6 +69,19 @@ t.test('without its ledger the service answers UNAVAILABLE, never a permit, and 
   while (answered.size < 200) await new Promise((resolve) => setImmediate(resolve))
   await server.kill('SIGKILL')
   await t.rejects(clients.access.check(readRecord('north', 'anna')), fault('LEDGER_UNAVAILABLE'), 'refused while the database is dead')
+  const common = { requestId: randomUUID(), clinic: 'north' }
+  const others: readonly (() => Promise<unknown>)[] = [
+    () => clients.access.check(readRecord('north', 'somebody-new')),
+    () => clients.access.check(readRecord('north', 'anna', { patient: 'patient-new' })),
+    () => clients.people.enrolStaff({ ...common, subject: staff('ben') }),
+    () => clients.people.offboard({ ...common, subject: staff('anna') }),
+    () => clients.people.offboard({ ...common, subject: staff('nobody-known') }),
+    () => clients.clinics.registerClinic({ ...common, clinic: 'south', title: 'S', timeZone: 'UTC', administrator: staff('sue') }),
+    () => clients.audit.recordAccess({ ...common, subject: staff('new'), action: { name: 'read' }, resource: { type: 'x', id: 'y' } }),
+    () => clients.people.listStaff({ clinic: 'north' }),
+    () => clients.reports.accessHistory({ clinic: 'north' }),
+  ]
+  for (const call of others) await t.rejects(call(), fault('LEDGER_UNAVAILABLE'), 'so that the caller comes again')
   stop = true
   await Promise.all(asking)
   t.ok(refused.length > 0, 'calls in flight at the kill were refused')
