@@ -5,7 +5,10 @@ import path from 'node:path'
 import { createSigner } from 'fast-jwt'
 import t, { type Test } from 'tap'
 import { AccessService } from '../../proto/gen/chartwarden/access/v1/access_service_pb.js'
+import { ClinicService } from '../../proto/gen/chartwarden/access/v1/administration_pb.js'
 import type { Environment } from '../../services/kernel/config.ts'
+import { createGrpcClient } from '../../services/kernel/grpc/client.ts'
+import { selfSigned } from '../support/certificate.ts'
 import { clientsOf, hire, readRecord, registerTestClinic } from '../support/clinic.ts'
 import { fault } from '../support/fault.ts'
 import { createTestDatabase, ownTestServer } from '../support/postgres.ts'
@@ -100,4 +103,21 @@ t.test('production does not start without keys, issuer, audience, master key and
   }
   t.match(await refusal(t, { ...environment, CHARTWARDEN_TLS_BY_PROXY: undefined }), /TLS/)
   t.match(await refusal(t, { ...environment, CHARTWARDEN_SECRET_DOOR: 'open' }), /CHARTWARDEN_SECRET_DOOR/)
+})
+
+t.test('production serves under its own certificate, and nothing in the clear', async (t) => {
+  const database = await createTestDatabase(t)
+  const { directory, environment, token } = production(t, database)
+  const { cert, key } = selfSigned()
+  const files = { CHARTWARDEN_TLS_CERT_FILE: path.join(directory, 'tls.crt'), CHARTWARDEN_TLS_KEY_FILE: path.join(directory, 'tls.key') }
+  writeFileSync(files.CHARTWARDEN_TLS_CERT_FILE, cert)
+  writeFileSync(files.CHARTWARDEN_TLS_KEY_FILE, key, { mode: 0o600 })
+  const service = await startServiceProcess(t, { ...environment, ...files, CHARTWARDEN_TLS_BY_PROXY: undefined })
+  const client = createGrpcClient(ClinicService, { address: service.address, token, tls: { ca: cert } })
+  t.teardown(() => client.close())
+  t.same((await client.listClinics({})).clinics, [])
+  const plain = createGrpcClient(ClinicService, { address: service.address, token, timeoutMs: 3_000 })
+  t.teardown(() => plain.close())
+  await t.rejects(plain.listClinics({}))
+  t.equal(await service.stop(), 0)
 })
