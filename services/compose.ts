@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { ReportService } from '../proto/gen/chartwarden/report/v1/report_service_pb.js'
 import { createAccess } from './access/index.ts'
 import { createBatcher } from './audit/batcher.ts'
+import { createClinicReader } from './audit/engines/postgres/clinic-reader.ts'
 import { createPostgresEngine } from './audit/engines/postgres/engine.ts'
 import { ledgerMigrations } from './audit/engines/postgres/migrations.ts'
 import type { Ledger } from './audit/ledger.ts'
@@ -124,6 +125,7 @@ const start = async (options: ServiceOptions, teardown: Teardown): Promise<Servi
 
   const access = createAccess({
     ledger,
+    entries: createClinicReader({ pool: databases.query }),
     ledgerClock,
     vault,
     clock,

@@ -28,6 +28,8 @@ import { createStaffView } from './staff-view.ts'
 
 export interface AccessOptions {
   readonly ledger: Ledger
+  /** Shows entries to people, one clinic at a time. */
+  readonly entries: Pick<Ledger, 'read' | 'find'>
   readonly ledgerClock: LedgerClock
   readonly vault: Vault
   readonly clock: Clock
@@ -49,7 +51,18 @@ export interface Access {
 
 /** Wires access over a ledger and a vault. It holds nothing that has to be closed. */
 export const createAccess = (options: AccessOptions): Access => {
-  const { ledger, ledgerClock, vault, clock, randomness, maxBatchItems, defaultDeadlineMs, maxStreamInFlight = 512, onFault } = options
+  const {
+    ledger,
+    entries,
+    ledgerClock,
+    vault,
+    clock,
+    randomness,
+    maxBatchItems,
+    defaultDeadlineMs,
+    maxStreamInFlight = 512,
+    onFault,
+  } = options
   const { now } = ledgerClock
   const identities = createIdentities({ ledger, now, randomness, clock })
   const writers = createClinicWriters({ ledger, vault, now, clock })
@@ -58,7 +71,7 @@ export const createAccess = (options: AccessOptions): Access => {
   const authorise = createAuthoriseReading({ writers, identities, randomness, now })
   const registerClinic = createRegisterClinic({ ledger, vault, identities, randomness, now })
   const recordAccess = createRecordAccess({ ledger, writers, identities, randomness, clock, now })
-  const reader = createEntryReader({ ledger, authorise, now })
+  const reader = createEntryReader({ ledger, entries, authorise, now })
   const view = createStaffView({ ledger, identities, now })
   return {
     authoriseReading: authorise,

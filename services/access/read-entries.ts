@@ -29,7 +29,10 @@ export interface EntryRange {
 }
 
 export interface ReadEntriesOptions {
-  readonly ledger: Ledger
+  /** Says where the head is. */
+  readonly ledger: Pick<Ledger, 'head'>
+  /** Shows entries, one clinic at a time. */
+  readonly entries: Pick<Ledger, 'read' | 'find'>
   readonly authorise: AuthoriseReading
   /** Ledger time, milliseconds since the epoch. */
   readonly now: () => number
@@ -59,7 +62,7 @@ const pageEntries = 1_000n
 /** Revisions the ledger can number. */
 const maxRevision = 2n ** 63n - 1n
 
-export const createEntryReader = ({ ledger, authorise, now, pollMs = 250 }: ReadEntriesOptions): EntryReader => {
+export const createEntryReader = ({ ledger, entries, authorise, now, pollMs = 250 }: ReadEntriesOptions): EntryReader => {
   const requestOf = (
     clinic: string,
     onBehalfOf: NamedPerson | undefined,
@@ -81,8 +84,8 @@ export const createEntryReader = ({ ledger, authorise, now, pollMs = 250 }: Read
         requestOf(clinic, onBehalfOf, 'get_entry', { record: 'viewing', streamed: false, filter: { key: String(key) } }),
       )
       let entry: StoredEntry | undefined
-      if (typeof key === 'string') entry = (await ledger.find(clinic, [key])).get(key)
-      else if (key <= maxRevision) for await (const found of ledger.read(clinic, key, key)) entry = found
+      if (typeof key === 'string') entry = (await entries.find(clinic, [key])).get(key)
+      else if (key <= maxRevision) for await (const found of entries.read(clinic, key, key)) entry = found
       if (entry === undefined) throw new ChartwardenError('ENTRY_UNKNOWN')
       return { entry, private: await openPrivate(writer.vault, entry, context.caller.scopes.has('audit.unseal')) }
     },
@@ -115,7 +118,7 @@ export const createEntryReader = ({ ledger, authorise, now, pollMs = 250 }: Read
         const known = (await ledger.head(clinic))?.revision ?? -1n
         const end = last === undefined || known < last ? known : last
         const to = end < next + pageEntries ? end : next + pageEntries - 1n
-        for await (const entry of to < next ? [] : ledger.read(clinic, next, to)) {
+        for await (const entry of to < next ? [] : entries.read(clinic, next, to)) {
           yield { entry, private: await openPrivate(writer.vault, entry, unseal) }
           next = entry.revision + 1n
         }

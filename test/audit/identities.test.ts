@@ -60,13 +60,16 @@ t.test('an identity stands in the ledger once, however many ask at once, and lat
   await Promise.all(Array.from({ length: 200 }, () => introduce([anna, patient])))
   await introduce([anna, patient])
   const entries = await introductions()
-  t.same(
-    entries.map(({ id }) => id).sort(),
-    [anna, patient].map((identity) => identityEntryId(clinic, vault.pseudonym(identity))).sort(),
-  )
+  t.same(entries.map(({ id }) => id).sort(), [anna, patient].map((identity) => identityEntryId(clinic, vault.pseudonym(identity))).sort())
   t.equal(engine.sent.flatMap(({ appends }) => appends).length, 2, 'nor was it sent twice')
   const data = openEnvelope(entries[0]!.bytes).data
-  t.match(data, { kind: 'subject', type: 'staff', pseudonym: vault.pseudonym(anna), commit: /^[\w-]{43}$/, sealed: { kid: vault.pseudonym(anna) } })
+  t.match(data, {
+    kind: 'subject',
+    type: 'staff',
+    pseudonym: vault.pseudonym(anna),
+    commit: /^[\w-]{43}$/,
+    sealed: { kid: vault.pseudonym(anna) },
+  })
   t.notMatch(Buffer.from(entries[0]!.bytes).toString(), /anna/, 'sealed')
 })
 

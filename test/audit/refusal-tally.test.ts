@@ -77,7 +77,13 @@ t.test('merging two tallies and leaving out the details keep the numbers', async
 })
 
 const many = (count: number, given: Partial<Refusal> = {}): readonly Refusal[] =>
-  Array.from({ length: count }, (_, index) => ({ reason: 'CLINIC_NOT_ALLOWED', caller: 'c', clinic: `clinic-${index}`, address: '::1', ...given }))
+  Array.from({ length: count }, (_, index) => ({
+    reason: 'CLINIC_NOT_ALLOWED',
+    caller: 'c',
+    clinic: `clinic-${index}`,
+    address: '::1',
+    ...given,
+  }))
 
 t.test('what is of too many kinds is counted under one fixed kind for its reason', async (t) => {
   const rows = rowsOf(tallyOf([...many(150), ...many(20, { reason: 'TOKEN_EXPIRED' })]))
@@ -99,7 +105,8 @@ t.test('no caller gets round the limit by its name', async (t) => {
 t.test('a clinic stands as named only if it can be one', async (t) => {
   const shown = (clinic: string) => kindOf({ reason: 'SCOPE_MISSING', clinic, address: '' }).clinic
   for (const clinic of ['a', 'north', 'north-2', 'x'.repeat(63), '']) t.equal(shown(clinic), clinic)
-  for (const clinic of ['_system', 'North', 'a b', '-a', 'a-', 'x'.repeat(64), 'é', '\u0001', '(malformed)']) t.equal(shown(clinic), '(malformed)')
+  for (const clinic of ['_system', 'North', 'a b', '-a', 'a-', 'x'.repeat(64), 'é', '\u0001', '(malformed)'])
+    t.equal(shown(clinic), '(malformed)')
 })
 
 t.test('callers with different names are not taken for each other', async (t) => {

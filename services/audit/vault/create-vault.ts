@@ -50,7 +50,11 @@ export const createVault = (options: VaultOptions): Vault => {
     const dataKeys = createExpiringCache<Pseudonym, DataKey>({ max: cacheSize, ttlMs: dataKeyTtlMs, clock })
 
     /** `asked`: when the store was asked, by the monotonic clock; it may have been destroyed any time after. */
-    const remember = (pseudonym: Pseudonym, stored: StoredIdentityKey | undefined, asked: number): DataKey | 'key_destroyed' | undefined => {
+    const remember = (
+      pseudonym: Pseudonym,
+      stored: StoredIdentityKey | undefined,
+      asked: number,
+    ): DataKey | 'key_destroyed' | undefined => {
       if (stored === undefined) return undefined
       if (stored.kind === 'destroyed') return 'key_destroyed'
       const key = masterKey.unwrap(stored.wrapped, `${clinic}\n${pseudonym}`)

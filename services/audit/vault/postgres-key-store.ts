@@ -60,7 +60,8 @@ export const createPostgresKeyStore = ({ pool, answerTimeoutMs = 10_000 }: Postg
     clinicKeys: async (clinic) => clinicKeysOf(await run<ClinicRow>('clinic_keys', [clinic])),
     putClinicKeys: async (clinic, keys) => {
       const stored = clinicKeysOf(await run<ClinicRow>('put_clinic_keys', [clinic, keys.pseudonymKey, keys.digestKey]))
-      if (stored === undefined) throw new ChartwardenError('INTERNAL', { cause: new Error('the keys of a clinic were put and are not there') })
+      if (stored === undefined)
+        throw new ChartwardenError('INTERNAL', { cause: new Error('the keys of a clinic were put and are not there') })
       return stored
     },
     identityKeys: async (clinic, pseudonyms) => byPseudonym(await run<IdentityRow>('identity_keys', [clinic, pseudonyms])),

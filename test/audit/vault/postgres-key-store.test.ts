@@ -124,27 +124,30 @@ t.test('an age is counted from the question to the store, and use does not make 
   t.same(await reader.open(sealed, place), { kind: 'key_destroyed' })
 })
 
-t.test('a database that is killed is LEDGER_UNAVAILABLE with its cause for every call, and the next one after it is back is answered', async (t) => {
-  const server = await ownTestServer(t)
-  const database = await createVaultDatabase(t, { server })
-  const store = createPostgresKeyStore({ pool: openPool(t, database.writerUrl) })
-  const keys = { pseudonymKey: Buffer.from('p'), digestKey: Buffer.from('d') }
-  const identity = { pseudonym: 'a' as Pseudonym, wrapped: Buffer.from('w'), commit: 'c' }
-  await store.putClinicKeys('north', keys)
-  await server.kill('SIGKILL')
-  const calls: readonly (() => Promise<unknown>)[] = [
-    () => store.clinicKeys('north'),
-    () => store.putClinicKeys('north', keys),
-    () => store.identityKeys('north', [identity.pseudonym]),
-    () => store.putIdentityKeys('north', [identity]),
-    () => createVault({ masterKey, keyStore: store, randomness: systemRandomness, clock: systemClock }).createClinic('east'),
-  ]
-  for (const call of calls) await t.rejects(call(), fault('LEDGER_UNAVAILABLE'))
-  const cause = await store.clinicKeys('north').catch((error: Error) => error.cause)
-  t.type(cause, Error)
-  await server.start()
-  t.ok(await store.clinicKeys('north'))
-})
+t.test(
+  'a database that is killed is LEDGER_UNAVAILABLE with its cause for every call, and the next one after it is back is answered',
+  async (t) => {
+    const server = await ownTestServer(t)
+    const database = await createVaultDatabase(t, { server })
+    const store = createPostgresKeyStore({ pool: openPool(t, database.writerUrl) })
+    const keys = { pseudonymKey: Buffer.from('p'), digestKey: Buffer.from('d') }
+    const identity = { pseudonym: 'a' as Pseudonym, wrapped: Buffer.from('w'), commit: 'c' }
+    await store.putClinicKeys('north', keys)
+    await server.kill('SIGKILL')
+    const calls: readonly (() => Promise<unknown>)[] = [
+      () => store.clinicKeys('north'),
+      () => store.putClinicKeys('north', keys),
+      () => store.identityKeys('north', [identity.pseudonym]),
+      () => store.putIdentityKeys('north', [identity]),
+      () => createVault({ masterKey, keyStore: store, randomness: systemRandomness, clock: systemClock }).createClinic('east'),
+    ]
+    for (const call of calls) await t.rejects(call(), fault('LEDGER_UNAVAILABLE'))
+    const cause = await store.clinicKeys('north').catch((error: Error) => error.cause)
+    t.type(cause, Error)
+    await server.start()
+    t.ok(await store.clinicKeys('north'))
+  },
+)
 
 t.test('a store that does not answer in time is given up', async (t) => {
   const database = await createVaultDatabase(t)

@@ -5,12 +5,12 @@
 import type { Pool, QueryConfig, QueryResultRow } from 'pg'
 import { ChartwardenError } from '../../../kernel/errors.ts'
 import { isUuid } from '../../../kernel/ids.ts'
-import { errorCode } from '../../../kernel/postgres/error-code.ts'
 import { checkAppend } from '../../append-rules.ts'
-import type { Head, LedgerEngine, Position, StoredEntry } from '../../ledger.ts'
+import type { Head, LedgerEngine, Position } from '../../ledger.ts'
 import { createChanges } from '../changes.ts'
 import { numberOf, positionOf } from '../position.ts'
 import { type AppendRow, appendOutcomes, appendStatement } from './append-statement.ts'
+import { type EntryRow, entries, findStatement, gap, pagesOf, readStatement, storedEntry, unavailable } from './entry-rows.ts'
 import { createWakeUp } from './wake-up.ts'
 
 export interface PostgresEngineOptions {
@@ -29,49 +29,15 @@ export interface PostgresEngineOptions {
   readonly answerTimeoutMs?: number
 }
 
-interface EntryRow extends QueryResultRow {
-  readonly position: string
-  readonly revision: string
-  readonly recorded_at: string
-  readonly id: string
-  readonly clinic: string
-  readonly type: string
-  readonly state_changing: boolean
-  readonly request_digest: Buffer
-  readonly bytes: Buffer
-}
-
-const columns = 'position, revision, recorded_at, id, clinic, type, state_changing, request_digest, bytes'
-const entries = `select ${columns} from chartwarden_ledger.entries`
-/** Raised by the append function when the log ends before a position already seen. */
-const regressed = 'CW001'
-
 const statements = {
-  read: `${entries} where clinic = $1 and revision >= $2 and revision <= $3 order by revision limit $4`,
+  read: readStatement,
   readState: `${entries} where clinic = $1 and revision >= $2 and state_changing order by revision limit $3`,
-  find: `${entries} where clinic = $1 and id = any ($2::uuid[])`,
+  find: findStatement,
   head: 'select revision, state_revision from chartwarden_ledger.heads where clinic = $1',
   time: 'select floor(extract(epoch from clock_timestamp()) * 1000)::bigint as ledger_time',
   clinics: `select clinic from chartwarden_ledger.heads where clinic > $1 and clinic <> '_system' order by clinic limit $2`,
   end: 'select position from chartwarden_ledger.log_head where log_id = 1',
 } as const
-
-const storedEntry = (row: EntryRow): StoredEntry => ({
-  id: row.id,
-  type: row.type,
-  stateChanging: row.state_changing,
-  requestDigest: row.request_digest,
-  bytes: row.bytes,
-  clinic: row.clinic,
-  revision: BigInt(row.revision),
-  recordedAt: Number(row.recorded_at),
-})
-
-const unavailable = (cause: unknown): ChartwardenError =>
-  new ChartwardenError(errorCode(cause) === regressed ? 'LEDGER_REGRESSED' : 'LEDGER_UNAVAILABLE', { cause })
-
-const gap = (what: string, expected: bigint, found: bigint | undefined): ChartwardenError =>
-  new ChartwardenError('INTERNAL', { cause: new Error(`${what} ${expected} is missing: found ${found ?? 'nothing'} in its place`) })
 
 /** A ledger engine over PostgreSQL whose schema `migrateLedger` made. Faults of the database are LEDGER_UNAVAILABLE with their cause. */
 export const createPostgresEngine = (options: PostgresEngineOptions): LedgerEngine => {
@@ -130,19 +96,7 @@ export const createPostgresEngine = (options: PostgresEngineOptions): LedgerEngi
 
   return {
     appendBatch,
-    async *read(clinic, from, to) {
-      let next = from < 0n ? 0n : from
-      while (next <= to) {
-        const page = await query<EntryRow>(writer, 'read', [clinic, next, to, pageEntries])
-        for (const row of page) {
-          const entry = storedEntry(row)
-          if (entry.revision !== next) throw gap('revision', next, entry.revision)
-          yield entry
-          next += 1n
-        }
-        if (page.length < pageEntries) return
-      }
-    },
+    read: (clinic, from, to) => pagesOf(from, to, pageEntries, (next) => query<EntryRow>(writer, 'read', [clinic, next, to, pageEntries])),
     async *readState(clinic, from) {
       let next = from
       while (true) {
