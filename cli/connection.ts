@@ -3,20 +3,21 @@ import { ClinicService, PolicyService, RelationshipService, StaffService } from 
 import { AuditService } from '../proto/gen/chartwarden/audit/v1/audit_service_pb.js'
 import { ReportService } from '../proto/gen/chartwarden/report/v1/report_service_pb.js'
 import { createGrpcClient } from '../services/kernel/grpc/client.ts'
+import { patientStream } from './patient-stream.ts'
 
 export interface ConnectionOptions {
   /** host:port */
   readonly address: string
   readonly token: string
-  /** PEM of the authorities that may sign the service's certificate; undefined: no TLS. */
-  readonly tlsAuthorities?: Buffer
-  /** Deadline of one call, in milliseconds. */
+  /** `ca`: PEM of the authorities that may sign the service's certificate, else those of Node. Undefined: no TLS. */
+  readonly tls?: { readonly ca?: Buffer }
+  /** Deadline of one call and longest silence of a stream, in milliseconds. */
   readonly timeoutMs: number
 }
 
 /** The whole API under one token. */
-export const createConnection = ({ address, token, tlsAuthorities, timeoutMs }: ConnectionOptions) => {
-  const options = { address, token, ...(tlsAuthorities === undefined ? {} : { tls: { ca: tlsAuthorities } }), timeoutMs }
+export const createConnection = ({ address, token, tls, timeoutMs }: ConnectionOptions) => {
+  const options = { address, token, ...(tls === undefined ? {} : { tls }), timeoutMs }
   const clients = {
     access: createGrpcClient(AccessService, options),
     clinics: createGrpcClient(ClinicService, options),
@@ -28,6 +29,9 @@ export const createConnection = ({ address, token, tlsAuthorities, timeoutMs }: 
   }
   return {
     ...clients,
+    /** A stream of these clients under the deadline: it may last longer, but the service may not be silent for so long. */
+    stream: <Message>(start: (signal: AbortSignal) => AsyncIterable<Message>): AsyncIterable<Message> =>
+      patientStream({ start, silenceMs: timeoutMs }),
     close: (): void => {
       for (const client of Object.values(clients)) client.close()
     },

@@ -10,7 +10,7 @@ export const exitCodes = {
   unavailable: { code: 5, meaning: 'The service cannot be reached, is overloaded or did not answer in time; calling again is safe.' },
   conflict: { code: 6, meaning: 'What was named does not exist, exists already, or is in another state than the call needs.' },
   unknownPerson: { code: 7, meaning: '`offboard` recorded and barred the identifier, but no such person was known: check the spelling.' },
-  incomplete: { code: 8, meaning: 'A stream was cut: what was printed is not everything.' },
+  incomplete: { code: 8, meaning: 'A stream was cut or the output could not be written: what was printed is not everything.' },
 } as const satisfies Record<string, { readonly code: number; readonly meaning: string }>
 
 export type Outcome = keyof typeof exitCodes

@@ -20,3 +20,12 @@ export interface Io {
 export const write = async (stream: Writable, text: string): Promise<void> => {
   if (!stream.write(text)) await once(stream, 'drain')
 }
+
+/** Says something beside the result. That nobody can be told changes nothing about the work or how it ended. */
+export const tell = async (io: Pick<Io, 'err'>, text: string): Promise<void> => {
+  try {
+    await write(io.err, text)
+  } catch {
+    // There is no other place to say it.
+  }
+}

@@ -1,4 +1,4 @@
-import { Command, CommanderError, Help, type HelpConfiguration } from 'commander'
+import { Command, CommanderError, Help, type HelpConfiguration, Option } from 'commander'
 import packageJson from '../package.json' with { type: 'json' }
 import { checkCommand } from './commands/check.ts'
 import { clinicCommand } from './commands/clinic.ts'
@@ -13,7 +13,7 @@ import { tokenCommand } from './commands/token.ts'
 import type { Outcome } from './exit-codes.ts'
 import { type Failure, failureJson, failureOf, failureText } from './failure.ts'
 import { parseCount } from './input/parsers.ts'
-import { type Io, write } from './io.ts'
+import { type Io, tell } from './io.ts'
 import { type Body, runBody } from './session.ts'
 
 /** Makes a command's body into what commander calls. */
@@ -37,8 +37,15 @@ export const createProgram = (act: Act): Command => {
     .option('--json', 'machine-readable output: results as JSON on stdout, errors as JSON on stderr')
     .option('--address <host:port>', 'gRPC address of the service (default: CHARTWARDEN_GRPC_ADDR, else 127.0.0.1:50051)')
     .option('--token <token>', 'bearer token, or @file that holds it (default: CHARTWARDEN_TOKEN, else a development token)')
+    .option('--tls', 'call over TLS and trust the certificate authorities that Node brings')
     .option('--tls-ca <file>', 'call over TLS and trust the certificate authorities in this PEM file')
-    .option('--timeout <seconds>', 'how long one call may take (default: 30)', parseCount(86_400))
+    .addOption(
+      new Option('--insecure', 'send the token in the clear to another machine; without it, or TLS, that is refused').conflicts([
+        'tls',
+        'tlsCa',
+      ]),
+    )
+    .option('--timeout <seconds>', 'how long one call may take, or a stream be silent (default: 30)', parseCount(86_400))
     .option('--verbose', 'say on stderr what is done besides')
   for (const make of [
     serveCommand,
@@ -76,7 +83,7 @@ export const runCommandLine = async (argv: readonly string[], io: Io): Promise<O
     })
   }
   const json = argv.includes('--json')
-  const tell = (failure: Failure): Promise<void> => write(io.err, json ? failureJson(failure) : failureText(failure))
+  const say = (failure: Failure): Promise<void> => tell(io, json ? failureJson(failure) : failureText(failure))
   try {
     await program.parseAsync(argv, { from: 'user' })
     return outcome
@@ -85,12 +92,12 @@ export const runCommandLine = async (argv: readonly string[], io: Io): Promise<O
       // Help and version are asked for, and end here too; help in place of a missing command is a usage error that has been shown.
       if (thrown.exitCode === 0) return 'ok'
       if (thrown.code !== 'commander.help') {
-        await tell({ reason: 'USAGE', message: thrown.message.replace(/^error: /, '').replace(/\s+/g, ' '), fields: [], outcome: 'usage' })
+        await say({ reason: 'USAGE', message: thrown.message.replace(/^error: /, '').replace(/\s+/g, ' '), fields: [], outcome: 'usage' })
       }
       return 'usage'
     }
     const failure = failureOf(thrown)
-    await tell(failure)
+    await say(failure)
     return failure.outcome
   }
 }

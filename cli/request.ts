@@ -16,7 +16,14 @@ export const clinicFields = (options: ClinicOptions) => ({
   ...(options.onBehalfOf === undefined ? {} : { onBehalfOf: subjectRef(options.onBehalfOf) }),
 })
 
-/** Makes a call that changes something under a request id, and names the id when the call may be repeated. */
+/** Only what grpc-js says itself tells a service that was never reached from one that was lost while it worked. */
+const neverSent = (error: ChartwardenError): boolean =>
+  error.reason === 'SERVICE_UNREACHABLE' &&
+  error.cause instanceof Error &&
+  'details' in error.cause &&
+  /^(?:No connection established|Name resolution failed)/.test(String(error.cause.details))
+
+/** Makes a call that changes something under a request id, and names the id when the call may have been carried out and may be repeated. */
 export const change = async <Answer>(
   session: Session,
   options: Pick<ChangeOptions, 'requestId'>,
@@ -26,7 +33,7 @@ export const change = async <Answer>(
   try {
     return await call(requestId)
   } catch (thrown) {
-    if (!(thrown instanceof ChartwardenError) || !errorCatalogue[thrown.reason].retry) throw thrown
+    if (!(thrown instanceof ChartwardenError) || !errorCatalogue[thrown.reason].retry || neverSent(thrown)) throw thrown
     const message = `${thrown.message} It may have been carried out: repeat it with --request-id ${requestId}.`
     throw new ChartwardenError(thrown.reason, { message, fields: thrown.fields, metadata: thrown.metadata, cause: thrown })
   }

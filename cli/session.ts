@@ -1,20 +1,18 @@
-import { readFile } from 'node:fs/promises'
 import type { Command } from 'commander'
-import { ChartwardenError } from '../services/kernel/errors.ts'
 import type { Scope } from '../services/kernel/scopes.ts'
 import { givenToken } from './bearer-token.ts'
 import { type Connection, createConnection } from './connection.ts'
 import { developmentToken } from './development-token.ts'
 import type { Outcome } from './exit-codes.ts'
-import { type Io, write } from './io.ts'
+import { type Io, tell, write } from './io.ts'
 import { developmentSetting } from './settings.ts'
+import { clientTls, type TransportOptions } from './tls.ts'
 
 /** Options every command takes. */
-export interface GlobalOptions {
+export interface GlobalOptions extends TransportOptions {
   readonly json?: true
   readonly address?: string
   readonly token?: string
-  readonly tlsCa?: string
   readonly timeout?: number
   readonly verbose?: true
 }
@@ -26,8 +24,8 @@ export interface ConnectNeeds {
   readonly scopes: readonly Scope[]
   /** `sub` of a development token; defaults to `chartwarden-cli`. */
   readonly subject?: string
-  /** host:port, when it is not the session's own. */
-  readonly address?: string
+  /** host:port of a service in this very process: plaintext to it leaves no machine. Undefined: the session's own address. */
+  readonly ownService?: string
 }
 
 /** What the body of a command works with. */
@@ -53,19 +51,11 @@ const developmentTokenSeconds = 900
 /** An address to listen on, as one to call. */
 const callable = (address: string): string => address.replace(/^0\.0\.0\.0(?=:)/, '127.0.0.1').replace(/^\[::\](?=:)/, '[::1]')
 
-const readAuthorities = async (path: string): Promise<Buffer> => {
-  try {
-    return await readFile(path)
-  } catch (cause) {
-    throw new ChartwardenError('INVALID_ARGUMENT', { message: `The file of certificate authorities ${path} cannot be read.`, cause })
-  }
-}
-
 /** Runs the body of a command and closes what it opened. */
 export const runBody = async (io: Io, command: Command, body: Body): Promise<Outcome> => {
   const options = command.optsWithGlobals<GlobalOptions>()
   const connections: Connection[] = []
-  const note = (line: string): Promise<void> => write(io.err, `${line}\n`)
+  const note = (line: string): Promise<void> => tell(io, `${line}\n`)
 
   const token = async (needs: ConnectNeeds): Promise<string> => {
     const given = await givenToken(options.token, io.environment)
@@ -85,10 +75,11 @@ export const runBody = async (io: Io, command: Command, body: Body): Promise<Out
     print: (text) => write(io.out, text),
     note,
     connect: async (needs) => {
+      const tls = needs.ownService === undefined ? await clientTls(address, options) : undefined
       const connection = createConnection({
-        address: needs.address ?? address,
+        address: needs.ownService === undefined ? address : callable(needs.ownService),
         token: await token(needs),
-        ...(options.tlsCa === undefined ? {} : { tlsAuthorities: await readAuthorities(options.tlsCa) }),
+        ...(tls === undefined ? {} : { tls }),
         timeoutMs: (options.timeout ?? defaultTimeoutSeconds) * 1000,
       })
       connections.push(connection)

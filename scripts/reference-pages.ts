@@ -45,7 +45,7 @@ const errors = (): string =>
   page(
     'Errors',
     'services/kernel/errors.ts',
-    'Every fault carries a `google.rpc.ErrorInfo` whose `reason` is from this table; faults of single fields are named in `google.rpc.BadRequest`. A reason never changes its meaning. "Retry" says that the same call, with the same `request_id`, may succeed later.',
+    'Every call that a method of the contract refuses or fails carries a `google.rpc.ErrorInfo` whose `reason` is from this table; faults of single fields are named in `google.rpc.BadRequest`. What the gRPC library answers in place of the method has a bare status without details: RESOURCE_EXHAUSTED for a request that is too large (as `MESSAGE_TOO_LARGE`), UNIMPLEMENTED for a method or compression that is not offered (as `UNIMPLEMENTED`), DEADLINE_EXCEEDED when the deadline that the caller named has passed, CANCELLED when the caller has given up, INTERNAL for bytes that are no gRPC message. Health and reflection answer with bare statuses too. A reason never changes its meaning. "Retry" says that the same call, with the same `request_id`, may succeed later.',
     table(
       ['Reason', 'gRPC', 'HTTP', 'Retry', 'Message'],
       Object.entries(errorCatalogue).map(([reason, row]) => [

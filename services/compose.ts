@@ -1,6 +1,5 @@
 /** The composition root: configuration → databases → ledger → services → servers, and back again in reverse. */
 import { hkdfSync } from 'node:crypto'
-import { join } from 'node:path'
 import { ReportService } from '../proto/gen/chartwarden/report/v1/report_service_pb.js'
 import { createAccess } from './access/index.ts'
 import { createBatcher } from './audit/batcher.ts'
@@ -10,9 +9,9 @@ import { ledgerMigrations } from './audit/engines/postgres/migrations.ts'
 import type { Ledger } from './audit/ledger.ts'
 import { createLedgerClock } from './audit/ledger-clock.ts'
 import { createRefusalRecorder } from './audit/refusals.ts'
-import { createVault } from './audit/vault/create-vault.ts'
-import { createMasterKey, readMasterKeyFile, readOrCreateMasterKeyFile } from './audit/vault/master-key.ts'
+import { readMasterKeyFile } from './audit/vault/master-key.ts'
 import { vaultMigrations } from './audit/vault/migrations.ts'
+import { openVault } from './audit/vault/open-vault.ts'
 import { createPostgresKeyStore } from './audit/vault/postgres-key-store.ts'
 import type { Clock } from './kernel/clock.ts'
 import type { Config } from './kernel/config.ts'
@@ -21,9 +20,10 @@ import { createGrpcServer } from './kernel/grpc/server.ts'
 import { createHttpServer } from './kernel/http/server.ts'
 import type { Randomness } from './kernel/ids.ts'
 import type { Logger } from './kernel/logging.ts'
-import { openDatabases } from './kernel/postgres/databases.ts'
+import { type Databases, openDatabases } from './kernel/postgres/databases.ts'
 import { migrate } from './kernel/postgres/migrate.ts'
 import { methodRules } from './kernel/scopes.ts'
+import { StartError } from './kernel/start-error.ts'
 import { readTls } from './kernel/tls.ts'
 import { openDevelopmentKey } from './kernel/tokens/development-key.ts'
 import { createTokenVerifier } from './kernel/tokens/verifier.ts'
@@ -69,17 +69,33 @@ class Teardown {
   }
 }
 
-const readMasterKey = (config: Config, randomness: Randomness): Promise<Buffer> =>
-  config.masterKeyFile === undefined
-    ? readOrCreateMasterKeyFile(join(config.stateDir, 'master.key'), randomness)
-    : readMasterKeyFile(config.masterKeyFile)
+/** Says which variable names a database that cannot be reached. */
+const reachDatabases = async ({ migrate, writer, feed, query }: Databases): Promise<void> => {
+  const pools = {
+    CHARTWARDEN_MIGRATE_DATABASE_URL: migrate,
+    DATABASE_URL: writer,
+    CHARTWARDEN_FEED_DATABASE_URL: feed,
+    CHARTWARDEN_QUERY_DATABASE_URL: query,
+  }
+  for (const [variable, pool] of Object.entries(pools)) {
+    try {
+      await pool?.query('select 1')
+    } catch (cause) {
+      const { code } = cause as { readonly code?: unknown }
+      throw new StartError(`The database of ${variable} cannot be used: ${String(code ?? 'no answer')}.`, { cause })
+    }
+  }
+}
 
 const start = async (options: ServiceOptions, teardown: Teardown): Promise<Service> => {
   const { config, logger, clock, randomness, decorateLedger = (ledger) => ledger } = options
   const tls = config.tls === undefined ? undefined : await readTls(config.tls, clock)
+  // What can be seen to be wrong without a database is said before one is started.
+  if (config.masterKeyFile !== undefined) await readMasterKeyFile(config.masterKeyFile)
 
   const databases = await openDatabases({ config, logger, clock, randomness })
   teardown.add(() => databases.close())
+  await reachDatabases(databases)
   if (databases.migrate !== undefined) {
     const applied = await migrate(databases.migrate, [ledgerMigrations, vaultMigrations, projectionMigrations])
     if (applied.length > 0) logger.info({ event: 'database.migrated', applied }, 'the database schema was brought up to date')
@@ -91,12 +107,12 @@ const start = async (options: ServiceOptions, teardown: Teardown): Promise<Servi
     })
   })
 
-  const key = await readMasterKey(config, randomness)
-  const vault = createVault({
-    masterKey: createMasterKey(key, randomness),
+  const { vault, masterKey } = await openVault({
+    masterKeyFile: config.masterKeyFile,
+    stateDir: config.stateDir,
     keyStore: createPostgresKeyStore({ pool: databases.writer }),
-    randomness,
     clock,
+    randomness,
   })
   const engine = createPostgresEngine({ writer: databases.writer, feed: databases.feed })
   teardown.add(() => engine.close())
@@ -149,7 +165,8 @@ const start = async (options: ServiceOptions, teardown: Teardown): Promise<Servi
       })
       return { revision: revision ?? -1n }
     },
-    pageTokenKey: Buffer.from(hkdfSync('sha256', key, '', 'chartwarden page tokens v1', 32)),
+    defaultDeadlineMs: config.defaultDeadlineMs,
+    pageTokenKey: Buffer.from(hkdfSync('sha256', masterKey, '', 'chartwarden page tokens v1', 32)),
     clock,
     logger,
   })

@@ -6,13 +6,15 @@ import { demoJson, demoText, tally } from '../demo/summary.ts'
 import type { Outcome } from '../exit-codes.ts'
 import { createProgress, type Progress } from '../output/progress.ts'
 import type { Act } from '../program.ts'
+import { optional } from '../request.ts'
 import type { Session } from '../session.ts'
 
-/** Runs the demo against the service that the session reaches, or the one at `address`, and prints what happened. */
-export const demonstrate = async (session: Session, address = session.address): Promise<Outcome> => {
+/** Runs the demo against the service that the session reaches, or the one of this process, and prints what happened. */
+export const demonstrate = async (session: Session, ownService?: string): Promise<Outcome> => {
   const clinics = [demoClinic.clinic]
-  const software = await session.connect({ clinics, scopes: demoScopes.software, subject: demoCallers.software, address })
-  const forPersons = await session.connect({ clinics, scopes: demoScopes.forPersons, subject: demoCallers.forPersons, address })
+  const own = optional('ownService', ownService)
+  const software = await session.connect({ clinics, scopes: demoScopes.software, subject: demoCallers.software, ...own })
+  const forPersons = await session.connect({ clinics, scopes: demoScopes.forPersons, subject: demoCallers.forPersons, ...own })
   let progress: Progress | undefined
   try {
     const result = await runDemo({
@@ -25,7 +27,9 @@ export const demonstrate = async (session: Session, address = session.address): 
     })
     progress?.stop()
     await session.print(
-      session.json ? `${JSON.stringify(demoJson(result))}\n` : demoText(result) + suggestionsText(placeOf(address, session.stateDirectory)),
+      session.json
+        ? `${JSON.stringify(demoJson(result))}\n`
+        : demoText(result) + suggestionsText(placeOf(ownService ?? session.address, session.stateDirectory)),
     )
     return tally(result.asked).surprises.length === 0 ? 'ok' : 'unexpected'
   } finally {

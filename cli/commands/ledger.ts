@@ -62,18 +62,22 @@ const readCommand = (act: Act): Command =>
     .action(
       act(async (session, command) => {
         const options = command.opts<ReadOptions>()
-        const { audit } = await session.connect(needsOf(options, 'audit.read', ...(options.unseal ? (['audit.unseal'] as const) : [])))
+        const { audit, stream } = await session.connect(
+          needsOf(options, 'audit.read', ...(options.unseal ? (['audit.unseal'] as const) : [])),
+        )
         const progress = createProgress({ io: session.io, title: 'Entries', afterMs: 1000, printsRows: true })
-        const stream = audit.readEntries({
+        const request = {
           ...clinicFields(options),
           follow: options.follow ?? false,
           ...optional('fromRevision', options.from),
           ...optional('untilRevision', options.until),
-        })
+        }
+        // One that follows is silent for as long as nothing happens.
+        const messages = options.follow ? audit.readEntries(request) : stream((signal) => audit.readEntries(request, { signal }))
         let entries = 0
         let ended = false
         try {
-          for await (const { item } of stream) {
+          for await (const { item } of messages) {
             if (item.case === 'entry') {
               await write(session.io.out, entryLine(item.value))
               entries += 1

@@ -38,7 +38,7 @@ const answerOf = (result: CheckResult | undefined): CheckResponse => {
 }
 
 /** A screen is drawn from many answers at once: one batch. */
-export const askAtOnce = async (access: Connection['access'], scene: Scene): Promise<Asked[]> => {
+export const askAtOnce = async ({ access }: Connection, scene: Scene): Promise<Asked[]> => {
   const { results } = await access.checkBatch({
     clinic: demoClinic.clinic,
     checks: scene.questions.map((question, index) => requestOf(scene, question, index)),
@@ -47,11 +47,11 @@ export const askAtOnce = async (access: Connection['access'], scene: Scene): Pro
 }
 
 /** Work goes on while answers come: one stream, matched by `seq`. */
-export const askOnStream = async (access: Connection['access'], scene: Scene): Promise<Asked[]> => {
+export const askOnStream = async ({ access, stream }: Connection, scene: Scene): Promise<Asked[]> => {
   const requests = async function* () {
     for (const [index, question] of scene.questions.entries()) yield { seq: BigInt(index), check: requestOf(scene, question, index) }
   }
   const results = new Map<bigint, CheckResult | undefined>()
-  for await (const { seq, result } of access.checkStream(requests())) results.set(seq, result)
+  for await (const { seq, result } of stream((signal) => access.checkStream(requests(), { signal }))) results.set(seq, result)
   return scene.questions.map((question, index) => ({ question, answer: answerOf(results.get(BigInt(index))) }))
 }

@@ -112,7 +112,7 @@ export const runDemo = async ({ software, forPersons, onTotal, onStep }: DemoOpt
 
   const live = async (scene: Scene): Promise<void> => {
     const screen = scene.questions.every((question) => question.probe)
-    const answers = await (screen ? askAtOnce : askOnStream)(software.access, scene)
+    const answers = await (screen ? askAtOnce : askOnStream)(software, scene)
     asked.push(...answers)
     performed += await reportPerformed(software, scene, answers)
   }

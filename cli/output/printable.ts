@@ -6,6 +6,9 @@ export const printable = (text: string): string =>
   // The controls (Cc), the formatting characters (Cf), line and paragraph separators, and lone surrogates.
   text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/gu, (character) => `\\u{${(character.codePointAt(0) as number).toString(16)}}`)
 
+/** The same for a cell of a file, where a line break may stay. */
+export const printableLines = (text: string): string => text.replace(/[^\r\n]+/g, (part) => printable(part))
+
 const segmenter = new Intl.Segmenter('en', { granularity: 'grapheme' })
 
 /** Columns a printable text takes on a terminal; wide characters count as one, so a table with them may be uneven. */

@@ -12,8 +12,11 @@ export type RowFormat = (typeof rowFormats)[number]
 /** Writes rows as they come, however many there are. */
 export interface RowWriter<Row> {
   write(row: Row): Promise<void>
-  /** Ends the output. `summary` becomes members of the document in `json`; the other formats leave it to stderr. */
-  end(summary: Readonly<Record<string, unknown>>): Promise<void>
+  /**
+   * Ends the output. `summary` becomes members of the document in `json` and a last line `{"end": {…, "rows": N}}` in `ndjson`; the other formats leave
+   * it to stderr. Undefined: nothing is said of the whole, and an `ndjson` that was cut has no last line.
+   */
+  end(summary?: Readonly<Record<string, unknown>>): Promise<void>
 }
 
 export interface RowWriterOptions<Row> {
@@ -66,10 +69,18 @@ const csvWriter = <Row>({ columns, out }: RowWriterOptions<Row>): RowWriter<Row>
   }
 }
 
-const ndjsonWriter = <Row>({ toJson, out }: RowWriterOptions<Row>): RowWriter<Row> => ({
-  write: (row) => write(out, `${JSON.stringify(toJson(row))}\n`),
-  end: async () => {},
-})
+const ndjsonWriter = <Row>({ toJson, out }: RowWriterOptions<Row>): RowWriter<Row> => {
+  let rows = 0
+  return {
+    write: (row) => {
+      rows += 1
+      return write(out, `${JSON.stringify(toJson(row))}\n`)
+    },
+    end: async (summary) => {
+      if (summary !== undefined) await write(out, `${JSON.stringify({ end: { ...summary, rows } })}\n`)
+    },
+  }
+}
 
 const jsonWriter = <Row>({ toJson, out }: RowWriterOptions<Row>): RowWriter<Row> => {
   let rows = 0
@@ -78,7 +89,7 @@ const jsonWriter = <Row>({ toJson, out }: RowWriterOptions<Row>): RowWriter<Row>
       rows += 1
       return write(out, `${rows === 1 ? '{"rows":[\n' : ',\n'}${JSON.stringify(toJson(row))}`)
     },
-    end: (summary) => {
+    end: (summary = {}) => {
       const members = Object.entries(summary).map(([name, value]) => `,${JSON.stringify(name)}:${JSON.stringify(value)}`)
       return write(out, `${rows === 0 ? '{"rows":[' : '\n'}]${members.join('')}}\n`)
     },

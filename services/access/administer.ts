@@ -16,6 +16,7 @@ import {
   malformed,
   type PlannedEvent,
   type RegisterClinic,
+  type Standing,
 } from './administer/commands.ts'
 import { grantRole, revokeRole } from './administer/grants.ts'
 import { putRole, retireRole } from './administer/policy.ts'
@@ -57,7 +58,7 @@ const violationsOf = (command: ClinicCommand, now: number): readonly FieldViolat
   }
 }
 
-const plan = (state: ClinicState, command: ClinicCommand, { actor }: Authority, now: number): PlannedEvent | CommandError => {
+const plan = (state: ClinicState, command: ClinicCommand, { actor }: Authority, now: number): PlannedEvent | CommandError | Standing => {
   switch (command.kind) {
     case 'enrol_staff':
       return enrolStaff(state, command, actor)

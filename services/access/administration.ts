@@ -128,15 +128,22 @@ export const createAdministration = (options: AdministrationOptions): Administra
       return { event, entry: original, replayed: true, obligations: again.kind === 'change' ? again.obligations : [] }
     }
 
-    /** An error is answered only on a state that is current; and a repeat of what succeeded before is not an error. */
-    const settleError = async (error: Extract<AdministrationOutcome, { kind: 'error' }>): Promise<Administered | 'plan again'> => {
+    /** What records nothing is answered only on a state that is current; and a repeat of what succeeded before is not an error. */
+    const settle = async (
+      planned: Extract<AdministrationOutcome, { kind: 'error' } | { kind: 'standing' }>,
+    ): Promise<Administered | 'plan again'> => {
       const before = state.revision
       await writer.refresh()
       if (state.revision !== before) return 'plan again'
-      const original = (await ledger.find(clinic, [id])).get(id)
-      if (original === undefined) throw errorOf(error)
-      if (!Buffer.from(original.requestDigest).equals(digest)) throw new ChartwardenError('REQUEST_MISMATCH')
-      return replay(original, now())
+      const standing = planned.kind === 'standing' ? [planned.entryId] : []
+      const found = await ledger.find(clinic, [id, ...standing])
+      const original = found.get(id)
+      if (original !== undefined) {
+        if (!Buffer.from(original.requestDigest).equals(digest)) throw new ChartwardenError('REQUEST_MISMATCH')
+        return replay(original, now())
+      }
+      if (planned.kind === 'error') throw errorOf(planned)
+      return replay(found.get(planned.entryId) as StoredEntry, now())
     }
 
     for (;;) {
@@ -145,8 +152,8 @@ export const createAdministration = (options: AdministrationOptions): Administra
       const concerned = person !== undefined || sealsUnderAsker ? [...mentioned, asker] : mentioned
       try {
         const planned = plan(now())
-        if (planned.kind === 'error') {
-          const settled = await settleError(planned)
+        if (planned.kind === 'error' || planned.kind === 'standing') {
+          const settled = await settle(planned)
           if (settled === 'plan again') continue
           return settled
         }
@@ -156,7 +163,7 @@ export const createAdministration = (options: AdministrationOptions): Administra
             decide: (_, time) => plan(time),
             notAfter: (outcome) => (outcome.kind === 'change' ? outcome.notAfter : undefined),
             entries: async (outcome, time, stateRevision) => {
-              if (outcome.kind === 'error') throw new PlanChanged()
+              if (outcome.kind === 'error' || outcome.kind === 'standing') throw new PlanChanged()
               const common = { clinic, id, time, provenance: provenanceOf(context), requestDigest: digest }
               if (outcome.kind === 'refused') return [await refusalEntry(outcome, { id, time }, stateRevision)]
               return Promise.all(

@@ -59,7 +59,7 @@ export const createRegisterClinic = (options: RegisterClinicOptions): RegisterCl
       } as const
       const outcome = administer(emptyState(), command, { scope: 'clinic.register' }, time)
       if (outcome.kind === 'error') throw errorOf(outcome)
-      if (outcome.kind === 'refused') throw new ChartwardenError('INTERNAL', { cause: new Error('nobody is named in a registration') })
+      if (outcome.kind !== 'change') throw new ChartwardenError('INTERNAL', { cause: new Error(`a registration was ${outcome.kind}`) })
       return outcome
     }
     // A request that cannot be carried out must leave nothing behind, keys included: so it is planned once before there are any.

@@ -66,7 +66,7 @@ const apply = (state: ClinicState, event: AccessEvent): void => {
       return enrol(state.subjects, event.data.subject, event.data.own_patient, event.data.member_of)
     case 'chartwarden.staff.offboarded.v1':
       endEverything(state, event.data.subject.pseudonym)
-      return offboard(state.subjects, event.data.subject, !event.data.unknown_subject, event.time)
+      return offboard(state.subjects, event.data.subject, !event.data.unknown_subject, event.time, event.id)
     case 'chartwarden.staff.reinstated.v1':
       return reinstate(state.subjects, event.data.subject, event.data.member_of ?? [])
     case 'chartwarden.role.granted.v1': {

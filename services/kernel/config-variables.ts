@@ -200,10 +200,15 @@ export const rows = {
     unit: 'calls',
     default: '1024',
   }),
-  defaultDeadlineMs: row('CHARTWARDEN_DEFAULT_DEADLINE_MS', number(100, 600_000), 'Deadline of a unary call that names none.', {
-    unit: 'milliseconds',
-    default: '10000',
-  }),
+  defaultDeadlineMs: row(
+    'CHARTWARDEN_DEFAULT_DEADLINE_MS',
+    number(100, 600_000),
+    'Deadline of a unary call that names none, and the longest that a stream of a report waits for its revision.',
+    {
+      unit: 'milliseconds',
+      default: '10000',
+    },
+  ),
   drainTimeoutMs: row(
     'CHARTWARDEN_DRAIN_TIMEOUT_MS',
     number(0, 600_000),

@@ -37,6 +37,8 @@ export interface ProjectionsOptions {
   /** At least 32 bytes; the same on all replicas. */
   readonly pageTokenKey: Uint8Array
   readonly clock: Clock
+  /** How long a stream waits for the read models at most, whatever deadline it names, in milliseconds. Defaults to 10,000. */
+  readonly defaultDeadlineMs?: number
   readonly logger: RunnerLogger
   /** Waiting times of the runner; see ProjectionRunnerOptions. */
   readonly runner?: Pick<ProjectionRunnerOptions, 'takeoverMs' | 'gatherMs' | 'firstRetryMs' | 'longestRetryMs'>
@@ -61,7 +63,7 @@ export interface Projections {
 
 /** The pools stay their creator's to close, after `runner.stop()`. */
 export const createProjections = (options: ProjectionsOptions): Projections => {
-  const { feed, feedPool, queryPool, vault, authoriseReading, pageTokenKey, clock, logger } = options
+  const { feed, feedPool, queryPool, vault, authoriseReading, pageTokenKey, clock, defaultDeadlineMs = 10_000, logger } = options
   const reader = createReportReader({ pool: queryPool, clock })
   const progress = createProgress({
     read: (clinic, deadline) => reader.read(clinic, deadline, (transaction) => readProgress(transaction, clinic)),
@@ -82,6 +84,8 @@ export const createProjections = (options: ProjectionsOptions): Projections => {
     people: createPeople({ clock }),
     progress,
     tokens: createPageTokens({ key: pageTokenKey, clock }),
+    clock,
+    defaultDeadlineMs,
   })
   const db = onPool(feedPool)
   const lag = async (): Promise<Lag> => {

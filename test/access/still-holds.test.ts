@@ -83,7 +83,7 @@ const cases: readonly Case[] = [
   },
   { what: 'a role that is retired', command: { kind: 'put_role', role: role('new', []) }, undone: [{ kind: 'retire_role', role: 'new' }] },
   { what: 'a retirement', command: { kind: 'retire_role', role: 'reader' }, undone: [{ kind: 'put_role', role: reader }] },
-  { what: 'an offboarding', command: offboard, kept: [offboard], undone: [reinstate] },
+  { what: 'an offboarding', command: offboard, undone: [reinstate] },
   { what: 'a reinstatement', command: reinstate, before: [offboard], kept: [grant], undone: [offboard] },
   { what: 'a membership', command: join, kept: [join], undone: [leave] },
   { what: 'a membership with an end', command: { ...join, until: later }, ends: true },

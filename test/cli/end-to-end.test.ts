@@ -288,7 +288,11 @@ t.test('the access report is the same in all its formats, and says to where it i
   t.match(table.err, /^\d+ rows, complete to revision \d+\.\n$/)
   t.match(table.out, /^OCCURRED_AT/)
   const csv = parse((await report('--format', 'csv')).out, { columns: true }) as Record<string, string>[]
-  const rows = lines((await report('--format', 'ndjson')).out).map(json)
+  const [end, ...reversed] = lines((await report('--format', 'ndjson')).out)
+    .map(json)
+    .reverse()
+  const rows = reversed.reverse()
+  t.match(end, { end: { complete_to_revision: /^\d+$/, rows: rows.length } })
   const whole = json((await report('--json')).out) as { rows: unknown[]; complete_to_revision: string }
   t.ok(Number(whole.complete_to_revision) >= Number(revision))
   t.strictSame(whole.rows, rows)
@@ -304,6 +308,11 @@ t.test('the access report is the same in all its formats, and says to where it i
     csv.some(({ reason }) => reason === 'Allergies before booking'),
     'why, in words',
   )
+})
+
+t.test('waiting for a revision that does not come ends with --timeout', async (t) => {
+  const { code, err } = await chartwarden('report', 'access', '--clinic', 'demo', '--wait-for-revision', '99999', '--timeout', '1')
+  t.equal(code, 5, err)
 })
 
 t.test('the access report is narrowed by every filter', async (t) => {

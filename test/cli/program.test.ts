@@ -2,6 +2,7 @@ import { join } from 'node:path'
 import t from 'tap'
 import { createProgram, everyCommand } from '../../cli/program.ts'
 import { commandLine } from '../support/command-line.ts'
+import { grpcDoor } from '../support/grpc-door.ts'
 
 const check = ['check', '--clinic', 'c', '--subject', 'staff:a', '--action', 'read', '--resource', 'imaging:1', '--purpose', 'TREAT']
 
@@ -65,10 +66,19 @@ t.test('without a token and a development key the command says how to get either
   t.ok(err.includes(state))
 })
 
-t.test('a service that does not answer ends with 5 and names the request to repeat', async (t) => {
+t.test('a service that was never reached ends with 5, and nothing can have been carried out', async (t) => {
   const { code, err } = await commandLine({ CHARTWARDEN_GRPC_ADDR: '127.0.0.1:1', CHARTWARDEN_TOKEN: 'x' })(...check, '--timeout', '5')
   t.equal(code, 5)
-  t.match(err, /--request-id [0-9a-f-]{36}/)
+  t.match(err, /SERVICE_UNREACHABLE/)
+  t.notMatch(err, /carried out/)
+})
+
+t.test('a call that was lost on the way names the request to repeat', async (t) => {
+  const door = await grpcDoor(t, { handlers: { check: () => new Promise(() => {}) } })
+  const chartwarden = commandLine({ CHARTWARDEN_GRPC_ADDR: door.address, CHARTWARDEN_TOKEN: door.token() })
+  const { code, err } = await chartwarden(...check, '--clinic', 'north', '--timeout', '1')
+  t.equal(code, 5)
+  t.match(err, /may have been carried out: repeat it with --request-id [0-9a-f-]{36}/)
 })
 
 t.test('every command takes --json and describes itself and its options', async (t) => {

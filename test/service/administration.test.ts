@@ -165,6 +165,13 @@ t.test('an unknown leaver is recorded, barred and reported as unknown', async (t
   const { own } = await aClinic(t)
   const left = await own.people.offboard({ requestId: randomUUID(), clinic, subject: staff('mistyped') })
   t.equal(left.unknownSubject, true)
+  const again = await own.people.offboard({
+    requestId: randomUUID(),
+    clinic,
+    subject: staff('mistyped'),
+    reason: 'asked by another system',
+  })
+  t.match(again, { replayed: true, unknownSubject: true, entry: { id: left.entry?.id } }, 'asked anew it is the same offboarding')
   t.equal((await own.access.check(readRecord(clinic, 'mistyped'))).reasonCode, 'offboarded')
   await t.rejects(own.people.enrolStaff({ requestId: randomUUID(), clinic, subject: staff('mistyped') }), fault('SUBJECT_FORMER'))
 })

@@ -105,6 +105,20 @@ t.test('production does not start without keys, issuer, audience, master key and
   t.match(await refusal(t, { ...environment, CHARTWARDEN_SECRET_DOOR: 'open' }), /CHARTWARDEN_SECRET_DOOR/)
 })
 
+t.test('production does not start under another master key, or without its databases, and says which', async (t) => {
+  const database = await createTestDatabase(t)
+  const { directory, environment } = production(t, database)
+  t.equal(await (await startServiceProcess(t, environment)).stop(), 0)
+  const wrong = path.join(directory, 'wrong.key')
+  writeFileSync(wrong, randomBytes(32).toString('base64'))
+  t.match(await refusal(t, { ...environment, CHARTWARDEN_MASTER_KEY_FILE: wrong }), /is not the master key/)
+  t.match(await refusal(t, { ...environment, CHARTWARDEN_MASTER_KEY_FILE: path.join(directory, 'none') }), /cannot be read: ENOENT/)
+  t.match(
+    await refusal(t, { ...environment, CHARTWARDEN_FEED_DATABASE_URL: 'postgres://nobody@127.0.0.1:1/none' }),
+    /CHARTWARDEN_FEED_DATABASE_URL cannot be used: ECONNREFUSED/,
+  )
+})
+
 t.test('production serves under its own certificate, and nothing in the clear', async (t) => {
   const database = await createTestDatabase(t)
   const { directory, environment, token } = production(t, database)

@@ -80,6 +80,8 @@ export const startService = (test: Test, stateDir: string, options: { readonly a
     // A group of its own, as a shell or a service manager gives it.
     detached: true,
     cwd: '/',
+    // Not the test runner's hooks, which write where this account may not.
+    env: { PATH: process.env.PATH, HOME: process.env.HOME },
     ...options.account,
   })
   const events: ServiceEvent[] = []

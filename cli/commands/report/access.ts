@@ -98,16 +98,13 @@ export const accessCommand = (act: Act): Command =>
           ...optional('from', options.from),
           ...optional('until', options.until),
         }
-        const { reports } = await session.connect(needsOf(options, 'report.read', 'audit.unseal'))
-        const stream = reports.streamAccessHistory({
-          ...clinicFields(options),
-          filter,
-          ...optional('waitForRevision', options.waitForRevision),
-        })
+        const { reports, stream } = await session.connect(needsOf(options, 'report.read', 'audit.unseal'))
+        const request = { ...clinicFields(options), filter, ...optional('waitForRevision', options.waitForRevision) }
+        const rows = stream((signal) => reports.streamAccessHistory(request, { signal }))
         return writeReport(session, options, {
           columns: accessColumns,
           toJson: (row) => messageJson(AccessRowSchema, row),
-          items: itemsOf(stream),
+          items: itemsOf(rows),
         })
       }),
     )

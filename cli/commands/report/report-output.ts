@@ -15,7 +15,10 @@ export interface ReportOptions extends ClinicOptions {
 /** `--clinic`, `--on-behalf-of` and `--format`. */
 export const withReport = (command: Command): Command =>
   withClinic(command).addOption(
-    new Option('--format <format>', 'table for people; csv for spreadsheets, formulas neutralised by an apostrophe; ndjson, a row a line')
+    new Option(
+      '--format <format>',
+      'table for people; csv for spreadsheets, formulas neutralised by an apostrophe; ndjson, a row a line and, only when the report is whole, a last line {"end":{"complete_to_revision":"…","rows":…}}. With table and csv, stderr says to which revision it is complete.',
+    )
       .choices(['table', 'csv', 'ndjson'])
       .default('table'),
   )
@@ -50,7 +53,8 @@ export const writeReport = async <Row>(
   } finally {
     progress.stop()
   }
-  await writer.end({ complete_to_revision: completeTo === undefined ? null : String(completeTo) })
+  if (completeTo !== undefined) await writer.end({ complete_to_revision: String(completeTo) })
+  else await writer.end(session.json ? { complete_to_revision: null } : undefined)
   if (completeTo === undefined) return tellIncomplete(session, `The report was cut after ${count(rows, 'row')}; run it again.`)
   if (!session.json) await session.note(`${count(rows, 'row')}, complete to revision ${completeTo}.`)
   return 'ok'

@@ -164,7 +164,13 @@ export interface CommandError {
   readonly fields?: readonly FieldViolation[]
 }
 
-export type AdministrationOutcome = Change | Refusal | CommandError
+/** What the command asks for was done before and still holds: that entry is the answer, whoever asks anew. Nothing is recorded. */
+export interface Standing {
+  readonly kind: 'standing'
+  readonly entryId: string
+}
+
+export type AdministrationOutcome = Change | Refusal | CommandError | Standing
 
 export const commandError = (reason: ErrorReason): CommandError => ({ kind: 'error', reason })
 

@@ -5,7 +5,15 @@ import type { FieldViolation } from '../../kernel/errors.ts'
 import { clockToleranceMs } from '../decide.ts'
 import type { Actor, StaffOffboarded, SubjectReference } from '../events.ts'
 import { type ClinicState, grantsHeld, membershipsHeld, sharesReceived } from '../state.ts'
-import { type CommandError, commandError, type EnrolStaff, type Offboard, type PlannedEvent, type Reinstate } from './commands.ts'
+import {
+  type CommandError,
+  commandError,
+  type EnrolStaff,
+  type Offboard,
+  type PlannedEvent,
+  type Reinstate,
+  type Standing,
+} from './commands.ts'
 import { timeText } from './times.ts'
 
 /** Each membership is looked at in a check of a share. */
@@ -51,11 +59,18 @@ const isKnown = (state: ClinicState, subject: Pseudonym): boolean => {
 }
 
 /**
- * Ends employment, whoever it is and however often it is asked: a repeat under a new request ends nothing more and voids the sign-ins
- * since. Offboarding the last administrator works too; the calling software can still grant on its own scope.
+ * Ends employment, whoever it is; once ended, the entry that ended it is the answer to every further request. Offboarding the last
+ * administrator works too; the calling software can still grant on its own scope.
  */
-export const offboardSubject = (state: ClinicState, command: Offboard, actor: Actor, now: number): PlannedEvent | CommandError => {
+export const offboardSubject = (
+  state: ClinicState,
+  command: Offboard,
+  actor: Actor,
+  now: number,
+): PlannedEvent | CommandError | Standing => {
   const { subject, effective } = command
+  const before = state.subjects.get(subject.pseudonym)?.offboarding
+  if (before !== undefined) return { kind: 'standing', entryId: before }
   // Clocks differ: a caller's "now" may lie a little ahead of ledger time, and must not leave a leaver with access.
   if (effective !== undefined && effective > now + clockToleranceMs) return commandError('FUTURE_EFFECTIVE')
   return {

@@ -15,6 +15,8 @@ export interface SubjectState {
   readonly memberOf: readonly SubjectReference[]
   /** Sign-ins at or before this moment are void; milliseconds since the epoch. Never lowered. */
   readonly cutOff: number | undefined
+  /** Id of the entry that ended employment, while it is ended. */
+  readonly offboarding: string | undefined
 }
 
 export type Subjects = Map<Pseudonym, SubjectState>
@@ -37,6 +39,7 @@ export const enrol = (
     ownPatient,
     memberOf,
     cutOff: before?.cutOff,
+    offboarding: undefined,
   })
 }
 
@@ -44,7 +47,7 @@ export const enrol = (
  * Ends employment. Memberships in organisations end with it, since each of them reaches what is shared with that organisation; the own
  * patient identifier stays, since it can only ever restrict.
  */
-export const offboard = (subjects: Subjects, reference: SubjectReference, known: boolean, time: number): void => {
+export const offboard = (subjects: Subjects, reference: SubjectReference, known: boolean, time: number, entryId: string): void => {
   const before = subjects.get(reference.pseudonym)
   subjects.set(reference.pseudonym, {
     reference,
@@ -53,6 +56,7 @@ export const offboard = (subjects: Subjects, reference: SubjectReference, known:
     ownPatient: before?.ownPatient,
     memberOf: [],
     cutOff: Math.max(before?.cutOff ?? time, time),
+    offboarding: before?.offboarding ?? entryId,
   })
 }
 
@@ -66,5 +70,6 @@ export const reinstate = (subjects: Subjects, reference: SubjectReference, membe
     ownPatient: before?.ownPatient,
     memberOf,
     cutOff: before?.cutOff,
+    offboarding: undefined,
   })
 }

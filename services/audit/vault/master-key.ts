@@ -3,6 +3,7 @@ import { mkdir, open, readFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { ChartwardenError } from '../../kernel/errors.ts'
 import type { Randomness } from '../../kernel/ids.ts'
+import { StartError } from '../../kernel/start-error.ts'
 
 /** The key that wraps every other key. Only wrapped keys are ever stored, so that rotating it only rewraps. */
 export interface MasterKey {
@@ -53,10 +54,17 @@ const decode = (text: string): Buffer => {
   return /^[0-9a-f]{64}$/i.test(trimmed) ? Buffer.from(trimmed, 'hex') : Buffer.from(trimmed, 'base64')
 }
 
-/** Reads 32 bytes from a file, as base64 or hex text. The error names the file, never its content. */
+/** Reads 32 bytes from a file, as base64 or hex text. Throws StartError, which names the file and never its content. */
 export const readMasterKeyFile = async (file: string): Promise<Buffer> => {
-  const key = decode(await readFile(file, 'utf8'))
-  if (key.length !== 32) throw new Error(`${file} must hold a master key of 32 bytes as base64 or hex`)
+  let text: string
+  try {
+    text = await readFile(file, 'utf8')
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException
+    throw new StartError(`The master key file ${file} cannot be read: ${code ?? 'unknown reason'}.`, { cause })
+  }
+  const key = decode(text)
+  if (key.length !== 32) throw new StartError(`The master key file ${file} must hold 32 bytes as base64 or hex.`)
   return key
 }
 

@@ -105,7 +105,12 @@ export const createGrpcServer = (options: GrpcServerOptions): GrpcServer => {
   for (const service of services) server.addService(serviceDefinition(service.service), bind(parts, options, calls, service))
   const names = services.map(({ service }) => service.typeName)
   const health = addHealth(server, names)
-  if (options.reflection) addReflection(server, names)
+  if (options.reflection)
+    addReflection(
+      server,
+      services.map(({ service }) => service),
+      calls,
+    )
   const credentials =
     tls === undefined
       ? ServerCredentials.createInsecure()

@@ -16,6 +16,7 @@ import type {
 import type { Vault } from '../../audit/vault.ts'
 import type { CallContext } from '../../kernel/caller.ts'
 import type { JsonValue } from '../../kernel/canonical-json.ts'
+import type { Clock } from '../../kernel/clock.ts'
 import { ChartwardenError } from '../../kernel/errors.ts'
 import type { Progress } from '../progress.ts'
 import type { AuthoriseReading, NamedSubject, ReadingPerson } from '../reading.ts'
@@ -36,6 +37,9 @@ export interface ReportServiceOptions {
   readonly people: People
   readonly progress: Progress
   readonly tokens: PageTokens
+  readonly clock: Clock
+  /** How long a stream waits for the read models at most, whatever deadline it names, in milliseconds. */
+  readonly defaultDeadlineMs: number
 }
 
 type Unary<Request, Response> = (request: Request, context: CallContext) => Promise<Response>
@@ -70,7 +74,7 @@ const numberIn = (cursor: Cursor | undefined, name: string): bigint | undefined 
 }
 
 export const reportServiceHandlers = (options: ReportServiceOptions): ReportServiceHandlers => {
-  const { vault, authoriseReading, reader, people, progress, tokens } = options
+  const { vault, authoriseReading, reader, people, progress, tokens, clock, defaultDeadlineMs } = options
 
   const boundTo = (query: Query, context: CallContext): JsonValue => ({
     query: query.name,
@@ -106,7 +110,9 @@ export const reportServiceHandlers = (options: ReportServiceOptions): ReportServ
     })
     const clinicVault = await vault.clinic(query.clinic)
     if (clinicVault === undefined) throw new ChartwardenError('CLINIC_NOT_ALLOWED')
-    if (kind !== 'later page') await progress.waitFor(query.clinic, waitFor, context.deadline, context.signal)
+    // The deadline of a stream, if any, is meant for all its rows.
+    const waitUntil = kind === 'stream' ? Math.min(context.deadline, clock.monotonic() + defaultDeadlineMs) : context.deadline
+    if (kind !== 'later page') await progress.waitFor(query.clinic, waitFor, waitUntil, context.signal)
     const unseal = context.caller.scopes.has('audit.unseal')
     return { clinic: query.clinic, vault: clinicVault, reader, people, unseal, deadline: context.deadline }
   }

@@ -14,7 +14,7 @@ const columns: readonly Column<Row>[] = [
   { name: 'rule', value: (row) => row.rule, wide: true },
 ]
 
-const written = async (format: RowFormat, rows: readonly Row[], summary = {}): Promise<string> => {
+const written = async (format: RowFormat, rows: readonly Row[], summary: Record<string, unknown> | undefined = {}): Promise<string> => {
   const out = new PassThrough()
   const whole = text(out)
   const writer = createRowWriter<Row>({ format, columns, toJson: (row) => row, out })
@@ -37,11 +37,11 @@ t.test('csv has every column and neutralises formulas', async (t) => {
   t.equal(await written('csv', rows), "id,rule\r\na,role/dentist#1\r\n'=b,\r\n")
 })
 
-t.test('ndjson is one object a line and changes nothing', async (t) => {
+t.test('ndjson is one object a line that changes nothing, and a last line about the whole', async (t) => {
   const lines = (await written('ndjson', rows, { complete_to_revision: '7' })).trimEnd().split('\n')
   t.strictSame(
     lines.map((line) => JSON.parse(line)),
-    rows,
+    [...rows, { end: { complete_to_revision: '7', rows: 2 } }],
   )
 })
 
@@ -53,7 +53,7 @@ t.test('json is one document with the summary in it', async (t) => {
 t.test('an empty report still has its heading', async (t) => {
   t.equal(await written('csv', []), 'id,rule\r\n')
   t.equal(await written('table', []), 'ID\n')
-  t.equal(await written('ndjson', []), '')
+  t.equal(await written('ndjson', []), '{"end":{"rows":0}}\n')
 })
 
 t.test('a table longer than what it is measured on loses no row', async (t) => {

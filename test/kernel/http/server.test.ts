@@ -145,7 +145,7 @@ t.test('refusals are reported with their caller; the address and query of a requ
   const headers = { authorization: `Bearer ${token()}` }
   await server.inject({ method: 'POST', url: '/v1/things?patient=Mustermann', headers, payload: { count: 1 } })
   await server.inject({ url: '/v1/by-name/Mustermann', headers })
-  t.strictSame(refusals, [{ reason: 'SCOPE_MISSING', address: '127.0.0.1', caller: 'practice-software' }])
+  t.strictSame(refusals, [{ reason: 'SCOPE_MISSING', address: '127.0.0.1', caller: 'practice-software', clinic: 'north' }])
   t.notMatch(JSON.stringify(log.lines), /Mustermann|Bearer/)
   t.equal(log.of('http.answered').length, 2)
 })

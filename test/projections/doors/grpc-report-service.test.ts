@@ -14,7 +14,7 @@ import type { CallContext } from '../../../services/kernel/caller.ts'
 import { systemClock } from '../../../services/kernel/clock.ts'
 import type { ChartwardenError } from '../../../services/kernel/errors.ts'
 import type { Scope } from '../../../services/kernel/scopes.ts'
-import { createProjections } from '../../../services/projections/index.ts'
+import { createProjections, type ProjectionsOptions } from '../../../services/projections/index.ts'
 import type { Reading } from '../../../services/projections/reading.ts'
 import { fault } from '../../support/fault.ts'
 import type { LedgerScript, Written } from '../../support/ledger-script.ts'
@@ -40,7 +40,7 @@ interface Reports {
 type Handlers = ReturnType<typeof createProjections>['handlers']
 
 const contextOf = (
-  choices: { readonly caller?: string; readonly scopes?: readonly Scope[]; readonly withinMs?: number } = {},
+  choices: { readonly caller?: string; readonly scopes?: readonly Scope[]; readonly withinMs?: number; readonly signal?: AbortSignal } = {},
 ): CallContext => ({
   caller: {
     id: choices.caller ?? 'console',
@@ -51,7 +51,7 @@ const contextOf = (
   },
   correlationId: 'test',
   deadline: systemClock.monotonic() + (choices.withinMs ?? 20_000),
-  signal: new AbortController().signal,
+  signal: choices.signal ?? new AbortController().signal,
 })
 
 const startReports = async (t: Test): Promise<Reports> => {
@@ -60,7 +60,13 @@ const startReports = async (t: Test): Promise<Reports> => {
 }
 
 /** One replica over the house. */
-const reportsOf = (t: Test, house: ProjectionHouse, script: LedgerScript, vault: Vault): Reports => {
+const reportsOf = (
+  t: Test,
+  house: ProjectionHouse,
+  script: LedgerScript,
+  vault: Vault,
+  choices: Pick<ProjectionsOptions, 'defaultDeadlineMs'> = {},
+): Reports => {
   const readings: Reading[] = []
   const projections = createProjections({
     feed: house.engine,
@@ -76,6 +82,7 @@ const reportsOf = (t: Test, house: ProjectionHouse, script: LedgerScript, vault:
     pageTokenKey: Buffer.alloc(32, 1),
     clock: systemClock,
     logger: createLog().logger,
+    ...choices,
   })
   projections.runner.start()
   t.teardown(() => projections.runner.stop())
@@ -345,6 +352,23 @@ t.test('a report waits for the revision asked, as long as the call lasts', async
     fault('DEADLINE_EXCEEDED'),
     'one that does not come',
   )
+})
+
+t.test('a stream that names no deadline, or a late one, waits for a revision only so long', async (t) => {
+  const house = await createProjectionHouse(t)
+  const script = await house.script('north')
+  const { stream, settle } = reportsOf(t, house, script, house.vault, { defaultDeadlineMs: 150 })
+  await script.decided('permit', { subject: await script.staff('anna') })
+  await settle()
+  const hour = 3_600_000
+  for (const withinMs of [Number.POSITIVE_INFINITY, hour]) {
+    // Cancelled by the test in the end, so that one which waits for ever fails with another reason.
+    const context = contextOf({ withinMs, signal: AbortSignal.timeout(15_000) })
+    await t.rejects(stream({ waitForRevision: 1_000_000n }, context)[Symbol.asyncIterator]().next(), fault('DEADLINE_EXCEEDED'))
+  }
+  let items = 0
+  for await (const { item } of stream({}, contextOf({ withinMs: Number.POSITIVE_INFINITY }))) if (item?.case === 'row') items += 1
+  t.equal(items, 1, 'and one that waits for nothing is not cut')
 })
 
 t.test('a report of a clinic that the read models have not begun waits for them', async (t) => {

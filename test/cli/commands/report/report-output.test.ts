@@ -1,7 +1,7 @@
 import { PassThrough } from 'node:stream'
 import { text } from 'node:stream/consumers'
 import t from 'tap'
-import { everyPage, type ReportItem, writeReport } from '../../../../cli/commands/report/report-output.ts'
+import { everyPage, type ReportItem, type ReportOptions, writeReport } from '../../../../cli/commands/report/report-output.ts'
 import type { Io } from '../../../../cli/io.ts'
 import type { Column } from '../../../../cli/output/column.ts'
 import type { Session } from '../../../../cli/session.ts'
@@ -9,7 +9,7 @@ import { systemClock } from '../../../../services/kernel/clock.ts'
 
 const columns: readonly Column<string>[] = [{ name: 'id', value: (row) => row }]
 
-const report = async (items: readonly ReportItem<string>[], json = false) => {
+const report = async (items: readonly ReportItem<string>[], json = false, format: ReportOptions['format'] = 'csv') => {
   const out = new PassThrough()
   const err = new PassThrough()
   const printed = Promise.all([text(out), text(err)])
@@ -18,7 +18,7 @@ const report = async (items: readonly ReportItem<string>[], json = false) => {
   const source = async function* () {
     yield* items
   }
-  const outcome = await writeReport(session, { clinic: 'c', format: 'csv' }, { columns, toJson: (row) => row, items: source() })
+  const outcome = await writeReport(session, { clinic: 'c', format }, { columns, toJson: (row) => row, items: source() })
   out.end()
   err.end()
   const [whole, told] = await printed
@@ -39,6 +39,13 @@ t.test('a report that was cut says so and is no success', async (t) => {
   t.equal(machine.outcome, 'incomplete')
   t.strictSame(JSON.parse(machine.out), { rows: ['a'], complete_to_revision: null })
   t.match(JSON.parse(machine.err), { error: { reason: 'INCOMPLETE', exit_code: 8 } })
+})
+
+t.test('saved ndjson tells a whole report from one that was cut', async (t) => {
+  t.match(await report([{ row: 'a' }, { completeToRevision: 9n }], false, 'ndjson'), {
+    out: '"a"\n{"end":{"complete_to_revision":"9","rows":1}}\n',
+  })
+  t.match(await report([{ row: 'a' }], false, 'ndjson'), { outcome: 'incomplete', out: /^"a"\n$/ })
 })
 
 t.test('pages are followed to the end, and the whole is only as complete as its first page', async (t) => {

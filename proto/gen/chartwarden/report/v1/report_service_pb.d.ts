@@ -325,7 +325,7 @@ export declare type StreamAccessHistoryRequest = Message<"chartwarden.report.v1.
   filter?: AccessFilter | undefined;
 
   /**
-   * As in AccessHistoryRequest.
+   * As in AccessHistoryRequest, but no longer than the service's default deadline (10 seconds unless configured).
    *
    * @generated from field: optional uint64 wait_for_revision = 4;
    */

@@ -1,0 +1,81 @@
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import t from 'tap'
+import { clientTls } from '../../cli/tls.ts'
+import { Decision } from '../../proto/gen/chartwarden/types/v1/types_pb.js'
+import { selfSigned } from '../support/certificate.ts'
+import { commandLine } from '../support/command-line.ts'
+import { grpcDoor } from '../support/grpc-door.ts'
+
+const check = ['check', '--clinic', 'north', '--subject', 'staff:a', '--action', 'read', '--resource', 'imaging:1', '--purpose', 'TREAT']
+
+t.test('a token leaves this machine only under TLS, unless that is given up', async (t) => {
+  for (const address of ['127.0.0.1:1', '127.9.9.9:1', '[::1]:1', 'localhost:1']) t.equal(await clientTls(address, {}), undefined, address)
+  for (const address of ['192.0.2.1:1', '[2001:db8::1]:1', 'service.example:1', '127.0.0.1.example:1', 'localhost.example:1']) {
+    await t.rejects(clientTls(address, {}), { reason: 'INVALID_ARGUMENT', message: /--tls.*--insecure/ }, address)
+    t.equal(await clientTls(address, { insecure: true }), undefined)
+    t.strictSame(await clientTls(address, { tls: true }), {})
+  }
+})
+
+t.test('an address is host:port', async (t) => {
+  for (const address of [
+    '',
+    'localhost',
+    '127.0.0.1:',
+    ':50051',
+    '::1:50051',
+    'localhost:65536',
+    'localhost:0',
+    'dns:///a:1',
+    'http://a:1',
+  ]) {
+    for (const options of [{}, { tls: true }, { insecure: true }] as const) {
+      await t.rejects(clientTls(address, options), { reason: 'INVALID_ARGUMENT', message: /host:port/ }, address)
+    }
+  }
+})
+
+t.test('a file of authorities holds PEM certificates', async (t) => {
+  const file = join(t.testdir(), 'ca.pem')
+  const { cert, key } = selfSigned()
+  for (const [wrong, message] of [
+    ['', /no PEM certificate/],
+    ['not a certificate', /no PEM certificate/],
+    [key, /no PEM certificate/],
+    ['-----BEGIN CERTIFICATE-----\nbm90IG9uZQ==\n-----END CERTIFICATE-----\n', /cannot be read/],
+    [`${cert}-----BEGIN CERTIFICATE-----\nbm90IG9uZQ==\n-----END CERTIFICATE-----\n`, /cannot be read/],
+  ] as const) {
+    writeFileSync(file, wrong)
+    await t.rejects(clientTls('127.0.0.1:1', { tlsCa: file }), { reason: 'INVALID_ARGUMENT', message })
+  }
+  writeFileSync(file, `Our own authority\n${cert}${selfSigned().cert}`)
+  t.match(await clientTls('127.0.0.1:1', { tlsCa: file }), { ca: Buffer })
+})
+
+t.test('the command refuses before it sends anything, with 2 and one line', async (t) => {
+  const chartwarden = commandLine({ CHARTWARDEN_TOKEN: 'secret' })
+  for (const argv of [
+    ['--address', 'service.example:50051'],
+    ['--address', 'no port'],
+    ['--insecure', '--tls'],
+    ['--insecure', '--tls-ca', 'ca.pem'],
+  ]) {
+    const { code, err } = await chartwarden(...check, ...argv)
+    t.equal(code, 2, argv.join(' '))
+    t.match(err, /^chartwarden: .*\n$/)
+    t.notMatch(err, /secret/)
+  }
+  t.equal((await commandLine({ CHARTWARDEN_TOKEN: 'x', CHARTWARDEN_GRPC_ADDR: 'service.example:1' })(...check)).code, 2)
+})
+
+t.test('a service is reached under an authority that signed its certificate, and under no other', async (t) => {
+  const tls = selfSigned()
+  const door = await grpcDoor(t, { tls, handlers: { check: async ({ requestId }) => ({ requestId, decision: Decision.PERMIT }) } })
+  const files = t.testdir({ 'own.pem': tls.cert.toString(), 'other.pem': selfSigned().cert.toString() })
+  const chartwarden = commandLine({ CHARTWARDEN_GRPC_ADDR: door.address, CHARTWARDEN_TOKEN: door.token() })
+  t.match(await chartwarden(...check, '--tls-ca', join(files, 'own.pem')), { code: 0, out: /^permit/ })
+  for (const options of [['--tls-ca', join(files, 'other.pem')], ['--tls'], []]) {
+    t.match(await chartwarden(...check, '--timeout', '5', ...options), { code: 5, out: '' }, options.join(' '))
+  }
+})

@@ -1,0 +1,41 @@
+/** The example for practice software runs as it is printed. */
+import { spawn } from 'node:child_process'
+import { randomUUID } from 'node:crypto'
+import { readFileSync, writeFileSync } from 'node:fs'
+import path from 'node:path'
+import t from 'tap'
+import { Effect } from '../proto/gen/chartwarden/access/v1/administration_pb.js'
+import { clientsOf, registerTestClinic, staff } from './support/clinic.ts'
+import { createTestDatabase } from './support/postgres.ts'
+import { startTestService } from './support/service.ts'
+
+const root = path.resolve(import.meta.dirname, '..')
+
+t.test('the example asks, is permitted and reports the access', async (t) => {
+  const page = readFileSync(path.join(root, 'docs/how-to/call-from-practice-software.md'), 'utf8')
+  const example = path.join(t.testdir(), 'example.mjs')
+  writeFileSync(example, /```js\n([\s\S]*?)```/.exec(page)?.[1] ?? '')
+  const service = await startTestService(t, { database: await createTestDatabase(t) })
+  const clients = clientsOf(service, await service.token({ clinics: ['north'] }))
+  await registerTestClinic(clients, 'north')
+  await clients.policy.putRole({
+    requestId: randomUUID(),
+    clinic: 'north',
+    role: { role: 'viewer', title: 'Viewer', permissions: [{ resourceType: 'imaging', actions: ['read'], effect: Effect.PERMIT }] },
+  })
+  await clients.people.enrolStaff({ requestId: randomUUID(), clinic: 'north', subject: staff('d-1') })
+  await clients.people.grantRole({ requestId: randomUUID(), clinic: 'north', subject: staff('d-1'), role: 'viewer' })
+  const token = await service.token({ clinics: ['north'], scopes: ['access.check', 'access.record'] })
+  const child = spawn(process.execPath, [example], {
+    cwd: root,
+    env: { PATH: process.env.PATH, CHARTWARDEN_GRPC_ADDR: service.address, CHARTWARDEN_TOKEN: token, CLINIC: 'north' },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  let output = ''
+  child.stdout.on('data', (chunk) => (output += chunk))
+  child.stderr.on('data', (chunk) => (output += chunk))
+  const code = await new Promise((resolve) => child.once('close', resolve))
+  t.equal(code, 0, output)
+  t.match(output, /DECISION_PERMIT role_permits role\/viewer#imaging\.read/)
+  t.match(output, /recorded at revision \d+/)
+})
