@@ -13,6 +13,8 @@ const latestMillis = 253_402_300_799_999
 export const maxTypeLength = 64
 export const maxIdLength = 256
 const maxReasonLength = 500
+/** What makes two people of one: somebody is barred under a name that only looks like the leaver's. Controls, line ends, direction marks. */
+const misleading = /^\s|\s$|[\p{Cc}\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]/u
 
 type JsonObject = { readonly [name: string]: JsonValue | undefined }
 
@@ -69,6 +71,8 @@ export const createFields = (randomness: Randomness): Fields => {
         fields.fault(field, 'is required')
         return { type: '', id: '' }
       }
+      if (misleading.test(value.type)) fields.fault(`${field}.type`, 'has white space at an end or a character that cannot be seen')
+      if (misleading.test(value.id)) fields.fault(`${field}.id`, 'has white space at an end or a character that cannot be seen')
       return {
         type: fields.text(`${field}.type`, value.type, { max: maxTypeLength }),
         id: fields.text(`${field}.id`, value.id, { max: maxIdLength }),
