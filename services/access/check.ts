@@ -182,14 +182,11 @@ export const createCheck = ({ writers, identities, randomness, now }: CheckOptio
     digest: Uint8Array,
     original: StoredEntry,
   ): Promise<Answer> => {
-    const committed = await writer.commit<{ readonly fresh: AccessDecision; readonly holds: boolean }>(
+    const committed = await writer.commit<AccessDecision>(
       {
-        decide: (state, time) => {
-          const fresh = decide(state, request, time)
-          return { fresh, holds: false }
-        },
+        decide: (state, time) => decide(state, request, time),
         notAfter: () => undefined,
-        entries: async ({ fresh }, time, stateRevision) => [
+        entries: async (fresh, time, stateRevision) => [
           await compose(writer, context, question, digest, {
             id: writer.entryId('stale', original.id, Number(stateRevision)),
             time,

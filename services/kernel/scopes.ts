@@ -25,8 +25,9 @@ export const isScope = (text: string): text is Scope => Object.hasOwn(scopes, te
 export type PersonNeeds = { readonly resourceType: string; readonly action: string } | 'share_of_each_type' | 'nothing'
 
 export interface MethodRule {
-  /** All of them are needed. */
+  /** What the token must be for. */
   readonly scope: Scope
+  /** What a person named in on_behalf_of must hold. */
   readonly person: PersonNeeds
 }
 

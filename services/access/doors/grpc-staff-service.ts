@@ -28,7 +28,8 @@ import { ChartwardenError } from '../../kernel/errors.ts'
 import { isUuid, type Randomness } from '../../kernel/ids.ts'
 import type { Administered, Administration } from '../administration.ts'
 import type { StaffOffboarded } from '../events.ts'
-import type { AuthoriseReading } from '../reading.ts'
+import type { NamedPerson } from '../person.ts'
+import type { AuthoriseReading, ReadingRequest } from '../reading.ts'
 import type { ShownStaff, StaffView } from '../staff-view.ts'
 import {
   type AdministrativeMethod,
@@ -173,6 +174,18 @@ const offboardingOf = ({ event }: Administered): StaffOffboarded => {
   throw new ChartwardenError('INTERNAL', { cause: new Error(`an offboarding expected, ${event.type} found`) })
 }
 
+/** Reading staff is decided for a person named, and that decision is recorded; it is no reading of the audit log. */
+const staffReading = (clinic: string, onBehalfOf: NamedPerson | undefined, query: 'get_staff' | 'list_staff'): ReadingRequest => ({
+  clinic,
+  ...(onBehalfOf === undefined ? {} : { onBehalfOf }),
+  query,
+  scope: 'staff.read',
+  needs: staffAccount,
+  record: 'decision',
+  streamed: false,
+  filter: {},
+})
+
 /** Handlers of chartwarden.access.v1.StaffService. */
 export const staffServiceHandlers = ({ administration, authorise, view, randomness }: StaffDoorOptions) => ({
   enrolStaff: async (request: EnrolStaffRequest, context: CallContext): Promise<MessageInitShape<typeof EnrolStaffResponseSchema>> => {
@@ -210,16 +223,7 @@ export const staffServiceHandlers = ({ administration, authorise, view, randomne
     const onBehalfOf = fields.person('on_behalf_of', request.onBehalfOf)
     const subject = fields.subject('subject', request.subject)
     fields.check()
-    const { writer } = await authorise(context, {
-      clinic,
-      ...(onBehalfOf === undefined ? {} : { onBehalfOf }),
-      query: 'get_staff',
-      scope: 'staff.read',
-      needs: staffAccount,
-      record: 'decision',
-      streamed: false,
-      filter: {},
-    })
+    const { writer } = await authorise(context, staffReading(clinic, onBehalfOf, 'get_staff'))
     const completeToRevision = writer.state.revision
     const staff = await view.one(writer, writer.vault.pseudonym(subjectIdentity(subject)), context.caller.scopes.has('audit.unseal'))
     if (staff === undefined) throw new ChartwardenError('SUBJECT_UNKNOWN')
@@ -233,16 +237,7 @@ export const staffServiceHandlers = ({ administration, authorise, view, randomne
     const size = pageSize(fields, request.pageSize)
     const place = readPageToken(fields, request.pageToken, 2)
     fields.check()
-    const { writer } = await authorise(context, {
-      clinic,
-      ...(onBehalfOf === undefined ? {} : { onBehalfOf }),
-      query: 'list_staff',
-      scope: 'staff.read',
-      needs: staffAccount,
-      record: 'decision',
-      streamed: false,
-      filter: {},
-    })
+    const { writer } = await authorise(context, staffReading(clinic, onBehalfOf, 'list_staff'))
     const completeToRevision = writer.state.revision
     const { staff, more } = await view.page(writer, {
       after: place === undefined ? undefined : { type: place[0] as string, id: place[1] as string },
