@@ -61,6 +61,7 @@ const errors = (): string =>
 const needs = (person: PersonNeeds): string => {
   if (person === 'nothing') return ''
   if (person === 'share_of_each_type') return '`share` on each resource type shared'
+  if (person === 'own_or_review') return 'nothing for an emergency access of their own; else `review` on `emergency_access`'
   return `${code(person.action)} on ${code(person.resourceType)}`
 }
 

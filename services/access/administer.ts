@@ -143,7 +143,7 @@ const tests: { readonly [T in EventType]?: Test<T> } = {
   'chartwarden.staff.offboarded.v1': (state, { data }) => state.subjects.get(data.subject.pseudonym)?.status === 'offboarded',
   'chartwarden.staff.reinstated.v1': (state, { data }) =>
     isActive(state, data.subject) && sameMembers(state.subjects.get(data.subject.pseudonym)?.memberOf ?? [], data.member_of ?? []),
-  'chartwarden.role.defined.v1': (state, { data: { role, title, inherits, permissions } }) =>
+  'chartwarden.role.defined.v2': (state, { data: { role, title, inherits, permissions } }) =>
     same(state.roles.definitions.get(role) ?? null, { role, title, inherits, permissions }),
   'chartwarden.role.retired.v1': (state, { data }) => !state.roles.definitions.has(data.role),
   'chartwarden.role.granted.v1': (state, { id }, _, now) => isGranted(state, id, now),

@@ -4,6 +4,7 @@
  * pseudonyms. Times are RFC 3339 strings; intervals are [from, until).
  */
 import type { Pseudonym, Sealed } from '../audit/vault.ts'
+import type { JsonValue } from '../kernel/canonical-json.ts'
 
 /** A subject in an entry: its type is a code and stays readable. */
 export interface SubjectReference {
@@ -40,9 +41,25 @@ export interface Permission {
   readonly actions: readonly string[]
   readonly effect: Effect
   readonly bounds: readonly Bound[]
-  /** PurposeOfUse codes with their descendants (never BTG by descent); empty: any. */
+  /** PurposeOfUse codes with their descendants (BTG by descent only where it forbids); empty: any. */
   readonly purposes: readonly string[]
+  /** CEL; absent: none. */
+  readonly condition?: string
 }
+
+/** Which labelled records a role reaches. */
+export interface Clearance {
+  /** Highest v3-Confidentiality code. */
+  readonly confidentiality: Confidentiality
+  /** v3-ActCode sensitivities with what lies below them, and EMP, VIP; `*`: all. */
+  readonly sensitivities: readonly string[]
+}
+
+/** v3-Confidentiality, from unrestricted to very restricted. */
+export type Confidentiality = 'U' | 'L' | 'M' | 'N' | 'R' | 'V'
+
+/** What is said of a subject or resource for conditions: codes and numbers, readable for ever. */
+export type Properties = { readonly [name: string]: JsonValue | undefined }
 
 export interface ClinicRegistered {
   readonly title: string
@@ -65,6 +82,8 @@ export interface RoleDefined extends Administrative {
   readonly title: string
   readonly inherits: readonly string[]
   readonly permissions: readonly Permission[]
+  /** Absent: normal records without sensitivities. */
+  readonly clearance?: Clearance
 }
 export interface RoleRetired extends Administrative {
   readonly role: string
@@ -111,6 +130,14 @@ export interface RoleRevoked extends Administrative {
   readonly grant_ids: readonly string[]
 }
 
+/** A grant whose `until` has passed; it gave nothing from `until` on, whether this entry stood or not. */
+export interface RoleExpired {
+  readonly subject: SubjectReference
+  readonly role: string
+  readonly grant_id: string
+  readonly until: string
+}
+
 export interface CareTeamJoined extends Administrative {
   readonly patient: Pseudonym
   readonly subject: SubjectReference
@@ -120,6 +147,12 @@ export interface CareTeamJoined extends Administrative {
 export interface CareTeamLeft extends Administrative {
   readonly patient: Pseudonym
   readonly subject: SubjectReference
+}
+
+export interface CareTeamExpired {
+  readonly patient: Pseudonym
+  readonly subject: SubjectReference
+  readonly until: string
 }
 
 /** The entry's id is the share id. sealed: { resource_ids } */
@@ -139,13 +172,116 @@ export interface ShareEnded extends Administrative {
   readonly share_id: string
 }
 
+export interface ShareExpired {
+  readonly share_id: string
+  readonly recipient: SubjectReference
+  readonly patient: Pseudonym
+  readonly until: string
+}
+
+/** What staff may do with their own patient record. */
+export type OwnRecord = 'deny' | 'read' | 'as_roles_permit'
+
+/** What emergency access may override. */
+export type EmergencyOverride = 'consent' | 'confidentiality' | 'permissions'
+
+/** What a clinic settles beside its roles. sealed: { reason } */
+export interface SettingsChanged extends Administrative {
+  readonly own_record: OwnRecord
+  /** Resource types that the protection of employees and VIPs leaves open. */
+  readonly open_resource_types: readonly string[]
+  /** Resource types, or `*`, that go to a third party only with the patient's consent. */
+  readonly consent_to_share: readonly string[]
+  readonly emergency: {
+    readonly disabled: boolean
+    readonly overrides: readonly EmergencyOverride[]
+    readonly default_minutes: number
+    readonly max_minutes: number
+    readonly review_hours: number
+  }
+}
+
+export interface SubjectDescribed extends Administrative {
+  readonly subject: SubjectReference
+  readonly properties: Properties
+}
+export interface SubjectRemoved extends Administrative {
+  readonly subject: SubjectReference
+}
+
+/** sealed: { resource_id } */
+export interface ResourceDescribed extends Administrative {
+  readonly resource_type: string
+  /** Pseudonym of kind `record`; of a resource of type `patient` that of the patient. */
+  readonly record: Pseudonym
+  readonly patient?: Pseudonym
+  readonly confidentiality: Confidentiality
+  readonly sensitivities: readonly string[]
+  readonly properties: Properties
+}
+/** sealed: { reason } */
+export interface ResourceRemoved extends Administrative {
+  readonly resource_type: string
+  readonly record: Pseudonym
+}
+
+/** The entry's id is the consent id. sealed: { reason } */
+export interface ConsentRecorded extends Administrative {
+  readonly patient: Pseudonym
+  /** Absent: anybody. */
+  readonly recipient?: SubjectReference
+  /** Empty: all. */
+  readonly resource_types: readonly string[]
+  /** PurposeOfUse codes with their descendants (BTG by descent only where it denies); empty: any. */
+  readonly purposes: readonly string[]
+  readonly decision: 'permit' | 'deny'
+  readonly from?: string
+  readonly until?: string
+}
+/** sealed: { reason } */
+export interface ConsentWithdrawn extends Administrative {
+  readonly consent_id: string
+  readonly patient: Pseudonym
+}
+export interface ConsentExpired {
+  readonly consent_id: string
+  readonly patient: Pseudonym
+  readonly until: string
+}
+
+/** The entry's id is the emergency id. sealed: { reason } */
+export interface EmergencyOpened extends Administrative {
+  readonly subject: SubjectReference
+  readonly patient: Pseudonym
+  readonly purpose: 'BTG' | 'ETREAT'
+  readonly until: string
+  readonly review_due: string
+}
+/** Closed by somebody, or by itself once `until` had passed (`cause` expired). sealed: { reason } */
+export interface EmergencyClosed extends Administrative {
+  readonly emergency_id: string
+  readonly subject: SubjectReference
+  readonly patient: Pseudonym
+  readonly cause: 'closed' | 'expired'
+}
+/** sealed: { note } */
+export interface EmergencyReviewed extends Administrative {
+  readonly emergency_id: string
+  readonly subject: SubjectReference
+  readonly patient: Pseudonym
+  readonly outcome: 'justified' | 'not_justified' | 'unclear'
+}
+
 export interface ObligationData {
   readonly id: string
   readonly type: string
   readonly properties: { readonly codes?: readonly string[] }
 }
 
-/** sealed: { resource_id, reason?, session_id? } */
+/**
+ * sealed: { resource_id, reason?, session_id?, supported_obligations?, attributes?, absent? }; `attributes` are the values of those the
+ * policy named, by path, and `absent` the paths it named that had none. Without both the policy named none.
+ */
 export interface AccessDecided {
   readonly decision: 'permit' | 'deny'
   readonly reason_code: string
@@ -167,6 +303,8 @@ export interface AccessDecided {
   readonly supersedes?: string
   /** For a refused administrative, sharing or reporting call: its operation, e.g. `grant_role`. */
   readonly operation?: string
+  /** For a permit by emergency access: what would have been the answer without it. */
+  readonly overrode?: { readonly reason_code: string; readonly rule: string }
   readonly sealed?: Sealed
 }
 
@@ -212,7 +350,7 @@ export interface RefusalsSummarised {
 export interface EventData {
   readonly 'chartwarden.clinic.registered.v1': ClinicRegistered
   readonly 'chartwarden.identity.introduced.v1': IdentityIntroduced
-  readonly 'chartwarden.role.defined.v1': RoleDefined
+  readonly 'chartwarden.role.defined.v2': RoleDefined
   readonly 'chartwarden.role.retired.v1': RoleRetired
   readonly 'chartwarden.staff.enrolled.v1': StaffEnrolled
   readonly 'chartwarden.staff.offboarded.v1': StaffOffboarded
@@ -223,6 +361,20 @@ export interface EventData {
   readonly 'chartwarden.careteam.left.v1': CareTeamLeft
   readonly 'chartwarden.record.shared.v1': RecordShared
   readonly 'chartwarden.share.ended.v1': ShareEnded
+  readonly 'chartwarden.role.expired.v1': RoleExpired
+  readonly 'chartwarden.careteam.expired.v1': CareTeamExpired
+  readonly 'chartwarden.share.expired.v1': ShareExpired
+  readonly 'chartwarden.settings.changed.v1': SettingsChanged
+  readonly 'chartwarden.subject.described.v1': SubjectDescribed
+  readonly 'chartwarden.subject.removed.v1': SubjectRemoved
+  readonly 'chartwarden.resource.described.v1': ResourceDescribed
+  readonly 'chartwarden.resource.removed.v1': ResourceRemoved
+  readonly 'chartwarden.consent.recorded.v1': ConsentRecorded
+  readonly 'chartwarden.consent.withdrawn.v1': ConsentWithdrawn
+  readonly 'chartwarden.consent.expired.v1': ConsentExpired
+  readonly 'chartwarden.emergency.opened.v1': EmergencyOpened
+  readonly 'chartwarden.emergency.closed.v1': EmergencyClosed
+  readonly 'chartwarden.emergency.reviewed.v1': EmergencyReviewed
   readonly 'chartwarden.access.decided.v1': AccessDecided
   readonly 'chartwarden.access.recorded.v1': AccessRecorded
   readonly 'chartwarden.trail.viewed.v1': TrailViewed
@@ -248,7 +400,7 @@ export type AccessEvent = {
 export const stateChanging: Readonly<Record<EventType, boolean>> = {
   'chartwarden.clinic.registered.v1': true,
   'chartwarden.identity.introduced.v1': false,
-  'chartwarden.role.defined.v1': true,
+  'chartwarden.role.defined.v2': true,
   'chartwarden.role.retired.v1': true,
   'chartwarden.staff.enrolled.v1': true,
   'chartwarden.staff.offboarded.v1': true,
@@ -259,6 +411,20 @@ export const stateChanging: Readonly<Record<EventType, boolean>> = {
   'chartwarden.careteam.left.v1': true,
   'chartwarden.record.shared.v1': true,
   'chartwarden.share.ended.v1': true,
+  'chartwarden.role.expired.v1': true,
+  'chartwarden.careteam.expired.v1': true,
+  'chartwarden.share.expired.v1': true,
+  'chartwarden.settings.changed.v1': true,
+  'chartwarden.subject.described.v1': true,
+  'chartwarden.subject.removed.v1': true,
+  'chartwarden.resource.described.v1': true,
+  'chartwarden.resource.removed.v1': true,
+  'chartwarden.consent.recorded.v1': true,
+  'chartwarden.consent.withdrawn.v1': true,
+  'chartwarden.consent.expired.v1': true,
+  'chartwarden.emergency.opened.v1': true,
+  'chartwarden.emergency.closed.v1': true,
+  'chartwarden.emergency.reviewed.v1': true,
   'chartwarden.access.decided.v1': false,
   'chartwarden.access.recorded.v1': false,
   'chartwarden.trail.viewed.v1': false,

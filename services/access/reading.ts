@@ -22,7 +22,7 @@ export interface ReadingRequest {
   /** E.g. `access_history`, `read_entries`. */
   readonly query: string
   readonly scope: Scope
-  readonly needs: Exclude<PersonNeeds, 'share_of_each_type' | 'nothing'>
+  readonly needs: Exclude<PersonNeeds, string>
   /** `viewing` writes one entry of the audit trail being viewed; `decision` one decision where a person is named; `none` only decides. */
   readonly record: 'viewing' | 'decision' | 'none'
   readonly streamed: boolean

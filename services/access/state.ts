@@ -7,8 +7,12 @@ import type { Pseudonym } from '../audit/vault.ts'
 import { type AccessEvent, type SubjectReference, stateChanging } from './events.ts'
 import { defineRole, noRoles, type Roles, retireRole } from './policy/roles.ts'
 import { type CareTeams, join, leave, type MembershipState } from './state/care-teams.ts'
+import { addConsent, type Consents, consentPurposes, endConsent, noConsents } from './state/consents.ts'
+import { type Directory, noDirectory } from './state/directory.ts'
+import { closeEmergenciesOf, closeEmergency, type Emergencies, noEmergencies, openEmergency, reviewEmergency } from './state/emergencies.ts'
 import { addGrant, endGrants, type GrantState, type Grants, noGrants } from './state/grants.ts'
 import { isInForce, isNotOver, periodOf } from './state/period.ts'
+import { defaultSettings, type Settings } from './state/settings.ts'
 import { addShare, endShare, endSharesWith, noShares, type ShareState, type Shares } from './state/shares.ts'
 import { enrol, offboard, reinstate, type Subjects } from './state/subjects.ts'
 
@@ -22,6 +26,12 @@ export interface ClinicState {
   readonly grants: Grants
   readonly careTeams: CareTeams
   readonly shares: Shares
+  settings: Settings
+  readonly directory: Directory
+  readonly consents: Consents
+  readonly emergencies: Emergencies
+  /** Patients that are employees, or were: their records are protected from colleagues. */
+  readonly employeePatients: Set<Pseudonym>
 }
 
 export const emptyState = (): ClinicState => ({
@@ -32,12 +42,20 @@ export const emptyState = (): ClinicState => ({
   grants: noGrants(),
   careTeams: new Map(),
   shares: noShares(),
+  settings: defaultSettings,
+  directory: noDirectory(),
+  consents: noConsents(),
+  emergencies: noEmergencies(),
+  employeePatients: new Set(),
 })
 
 /** What is given to an offboarded subject is void, so that a reinstatement starts from nothing whatever was written in between. */
 const mayHold = (state: ClinicState, { pseudonym }: SubjectReference): boolean => state.subjects.get(pseudonym)?.status !== 'offboarded'
 
-const endEverything = (state: ClinicState, subject: Pseudonym): void => {
+/** Properties end too: a condition on one of them must not hold for whoever comes back. */
+const endEverything = (state: ClinicState, subject: Pseudonym, time: number): void => {
+  closeEmergenciesOf(state.emergencies, subject, time)
+  state.directory.subjects.delete(subject)
   endGrants(state.grants, subject, () => true)
   endSharesWith(state.shares, subject)
   state.careTeams.delete(subject)
@@ -54,18 +72,19 @@ const apply = (state: ClinicState, event: AccessEvent): void => {
       state.clinic = { title, timeZone, administrator }
       return
     }
-    case 'chartwarden.role.defined.v1': {
-      const { role, title, inherits, permissions } = event.data
-      return defineRole(state.roles, { role, title, inherits, permissions })
+    case 'chartwarden.role.defined.v2': {
+      const { role, title, inherits, permissions, clearance } = event.data
+      return defineRole(state.roles, { role, title, inherits, permissions, ...(clearance === undefined ? {} : { clearance }) })
     }
     case 'chartwarden.role.retired.v1':
       // The grants end too: a role defined anew under the same name must not come back to those who held the old one.
       endGrantsOfRole(state, event.data.role)
       return retireRole(state.roles, event.data.role)
     case 'chartwarden.staff.enrolled.v1':
+      if (event.data.own_patient !== undefined) state.employeePatients.add(event.data.own_patient)
       return enrol(state.subjects, event.data.subject, event.data.own_patient, event.data.member_of)
     case 'chartwarden.staff.offboarded.v1':
-      endEverything(state, event.data.subject.pseudonym)
+      endEverything(state, event.data.subject.pseudonym, event.time)
       return offboard(state.subjects, event.data.subject, !event.data.unknown_subject, event.time, event.id)
     case 'chartwarden.staff.reinstated.v1':
       return reinstate(state.subjects, event.data.subject, event.data.member_of ?? [])
@@ -107,7 +126,80 @@ const apply = (state: ClinicState, event: AccessEvent): void => {
       })
     }
     case 'chartwarden.share.ended.v1':
+    case 'chartwarden.share.expired.v1':
       return endShare(state.shares, event.data.share_id)
+    case 'chartwarden.role.expired.v1': {
+      const { subject, grant_id: id } = event.data
+      return endGrants(state.grants, subject.pseudonym, (grant) => grant.id === id)
+    }
+    case 'chartwarden.careteam.expired.v1':
+      return leave(state.careTeams, event.data.subject.pseudonym, event.data.patient)
+    case 'chartwarden.settings.changed.v1': {
+      const { own_record, open_resource_types, consent_to_share, emergency } = event.data
+      state.settings = { own_record, open_resource_types, consent_to_share, emergency }
+      return
+    }
+    case 'chartwarden.subject.described.v1': {
+      const { subject, properties } = event.data
+      if (mayHold(state, subject)) state.directory.subjects.set(subject.pseudonym, properties)
+      return
+    }
+    case 'chartwarden.subject.removed.v1':
+      state.directory.subjects.delete(event.data.subject.pseudonym)
+      return
+    case 'chartwarden.resource.described.v1': {
+      const { resource_type: resourceType, record, patient, confidentiality, sensitivities, properties } = event.data
+      state.directory.resources.set(record, {
+        resourceType,
+        record,
+        patient,
+        confidentiality,
+        sensitivities,
+        properties,
+        entryId: event.id,
+      })
+      return
+    }
+    case 'chartwarden.resource.removed.v1':
+      state.directory.resources.delete(event.data.record)
+      return
+    case 'chartwarden.consent.recorded.v1': {
+      const { patient, recipient, resource_types: types, purposes, decision } = event.data
+      return addConsent(state.consents, {
+        ...periodOf(event.data),
+        id: event.id,
+        patient,
+        recipient,
+        resourceTypes: types.length === 0 ? undefined : new Set(types),
+        purposes,
+        coveredPurposes: consentPurposes(decision, purposes),
+        decision,
+      })
+    }
+    case 'chartwarden.consent.withdrawn.v1':
+    case 'chartwarden.consent.expired.v1':
+      return endConsent(state.consents, event.data.consent_id)
+    case 'chartwarden.emergency.opened.v1': {
+      const { subject, patient, purpose, until, review_due: reviewDue } = event.data
+      const emergency = {
+        id: event.id,
+        subject,
+        patient,
+        purpose,
+        from: event.time,
+        until: Date.parse(until),
+        closed: false,
+        reviewDue: Date.parse(reviewDue),
+      }
+      openEmergency(state.emergencies, emergency)
+      // Nothing given to a former person comes into force; that somebody opened it is reviewed all the same.
+      if (!mayHold(state, subject)) closeEmergency(state.emergencies, event.id, event.time)
+      return
+    }
+    case 'chartwarden.emergency.closed.v1':
+      return closeEmergency(state.emergencies, event.data.emergency_id, event.time)
+    case 'chartwarden.emergency.reviewed.v1':
+      return reviewEmergency(state.emergencies, event.data.emergency_id)
     default:
       // The compiler refuses a new state-changing type here: it must be folded above.
       event.type satisfies

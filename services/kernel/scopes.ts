@@ -7,9 +7,17 @@ export const scopes = {
   'staff.read': 'Read staff and what they hold.',
   'staff.write': 'Enrol and reinstate staff, grant and revoke roles.',
   'staff.offboard': "End a person's access.",
-  'policy.read': 'Read roles.',
-  'policy.write': 'Define and retire roles.',
+  'policy.read': 'Read roles and settings.',
+  'policy.write': 'Define and retire roles, change settings.',
+  'policy.explain': 'Ask why, who can and what somebody can.',
+  'policy.simulate': 'Decide with a proposed policy without applying it.',
   'relationship.write': 'Change care teams and shares.',
+  'consent.read': 'Read what patients decided.',
+  'consent.write': 'Record and withdraw consents.',
+  'emergency.use': 'Open and close emergency access.',
+  'emergency.review': 'List and review emergency accesses.',
+  'directory.read': 'Read descriptions of subjects and resources.',
+  'directory.write': 'Describe subjects and resources.',
   'audit.read': 'Read entries.',
   'audit.unseal': 'See free text and the sealed parts of entries.',
   'report.read': 'Query reports.',
@@ -21,8 +29,11 @@ export type Scope = keyof typeof scopes
 
 export const isScope = (text: string): text is Scope => Object.hasOwn(scopes, text)
 
-/** What a person named in on_behalf_of must hold, as a permission on the person's own roles. */
-export type PersonNeeds = { readonly resourceType: string; readonly action: string } | 'share_of_each_type' | 'nothing'
+/**
+ * What a person named in on_behalf_of must hold, as a permission on the person's own roles. `own_or_review`: an emergency access of the
+ * person's own, or the permission to review.
+ */
+export type PersonNeeds = { readonly resourceType: string; readonly action: string } | 'share_of_each_type' | 'own_or_review' | 'nothing'
 
 export interface MethodRule {
   /** What the token must be for. */
@@ -35,12 +46,20 @@ const staffAccount = { resourceType: 'staff_account', action: 'update' } as cons
 const clinicSettings = { resourceType: 'clinic_settings', action: 'update' } as const
 const careTeam = { resourceType: 'care_team', action: 'update' } as const
 const auditLog = { resourceType: 'audit_log', action: 'read' } as const
+const directory = { resourceType: 'directory', action: 'update' } as const
+const consentUpdate = { resourceType: 'consent', action: 'update' } as const
+const consentRead = { resourceType: 'consent', action: 'read' } as const
+const emergencyOpen = { resourceType: 'emergency_access', action: 'open' } as const
+const emergencyReview = { resourceType: 'emergency_access', action: 'review' } as const
 
 /** Method (`package.Service/Method`) → scope of the token → what the named person needs (design, section 7). */
 export const methodRules = {
   'chartwarden.access.v1.AccessService/Check': { scope: 'access.check', person: 'nothing' },
   'chartwarden.access.v1.AccessService/CheckBatch': { scope: 'access.check', person: 'nothing' },
   'chartwarden.access.v1.AccessService/CheckStream': { scope: 'access.check', person: 'nothing' },
+  'chartwarden.access.v1.AccessService/Explain': { scope: 'policy.explain', person: auditLog },
+  'chartwarden.access.v1.AccessService/WhoCan': { scope: 'policy.explain', person: auditLog },
+  'chartwarden.access.v1.AccessService/WhatCan': { scope: 'policy.explain', person: auditLog },
   'chartwarden.access.v1.ClinicService/RegisterClinic': { scope: 'clinic.register', person: 'nothing' },
   'chartwarden.access.v1.ClinicService/ListClinics': { scope: 'staff.read', person: 'nothing' },
   'chartwarden.access.v1.StaffService/EnrolStaff': { scope: 'staff.write', person: staffAccount },
@@ -53,10 +72,26 @@ export const methodRules = {
   'chartwarden.access.v1.PolicyService/PutRole': { scope: 'policy.write', person: clinicSettings },
   'chartwarden.access.v1.PolicyService/RetireRole': { scope: 'policy.write', person: clinicSettings },
   'chartwarden.access.v1.PolicyService/ListRoles': { scope: 'policy.read', person: 'nothing' },
+  'chartwarden.access.v1.PolicyService/PutSettings': { scope: 'policy.write', person: clinicSettings },
+  'chartwarden.access.v1.PolicyService/GetSettings': { scope: 'policy.read', person: 'nothing' },
+  'chartwarden.access.v1.PolicyService/Simulate': { scope: 'policy.simulate', person: clinicSettings },
   'chartwarden.access.v1.RelationshipService/PutCareTeam': { scope: 'relationship.write', person: careTeam },
   'chartwarden.access.v1.RelationshipService/RemoveCareTeam': { scope: 'relationship.write', person: careTeam },
   'chartwarden.access.v1.RelationshipService/ShareRecord': { scope: 'relationship.write', person: 'share_of_each_type' },
   'chartwarden.access.v1.RelationshipService/EndShare': { scope: 'relationship.write', person: 'share_of_each_type' },
+  'chartwarden.access.v1.DirectoryService/PutSubject': { scope: 'directory.write', person: staffAccount },
+  'chartwarden.access.v1.DirectoryService/RemoveSubject': { scope: 'directory.write', person: staffAccount },
+  'chartwarden.access.v1.DirectoryService/GetSubject': { scope: 'directory.read', person: staffAccount },
+  'chartwarden.access.v1.DirectoryService/PutResource': { scope: 'directory.write', person: directory },
+  'chartwarden.access.v1.DirectoryService/RemoveResource': { scope: 'directory.write', person: directory },
+  'chartwarden.access.v1.DirectoryService/GetResource': { scope: 'directory.read', person: directory },
+  'chartwarden.access.v1.ConsentService/RecordConsent': { scope: 'consent.write', person: consentUpdate },
+  'chartwarden.access.v1.ConsentService/WithdrawConsent': { scope: 'consent.write', person: consentUpdate },
+  'chartwarden.access.v1.ConsentService/ListConsents': { scope: 'consent.read', person: consentRead },
+  'chartwarden.access.v1.EmergencyService/Open': { scope: 'emergency.use', person: emergencyOpen },
+  'chartwarden.access.v1.EmergencyService/Close': { scope: 'emergency.use', person: 'own_or_review' },
+  'chartwarden.access.v1.EmergencyService/Review': { scope: 'emergency.review', person: emergencyReview },
+  'chartwarden.access.v1.EmergencyService/ListUnreviewed': { scope: 'emergency.review', person: emergencyReview },
   'chartwarden.audit.v1.AuditService/RecordAccess': { scope: 'access.record', person: 'nothing' },
   'chartwarden.audit.v1.AuditService/RecordAccessBatch': { scope: 'access.record', person: 'nothing' },
   'chartwarden.audit.v1.AuditService/GetEntry': { scope: 'audit.read', person: auditLog },

@@ -60,7 +60,7 @@ t.test('registration opens the clinic with an administrator who may administer a
   const outcome = administer(clinic.state, command, software('clinic.register'), noon) as Change
   t.same(
     outcome.events.map(({ type }) => type),
-    ['chartwarden.clinic.registered.v1', 'chartwarden.staff.enrolled.v1', 'chartwarden.role.defined.v1', 'chartwarden.role.granted.v1'],
+    ['chartwarden.clinic.registered.v1', 'chartwarden.staff.enrolled.v1', 'chartwarden.role.defined.v2', 'chartwarden.role.granted.v1'],
   )
   t.match(outcome.events[3]?.data, { actor: { rule: 'scope/clinic.register' }, subject: root, role: 'administrator', flags: [] })
   clinic.applyAll(outcome.events)

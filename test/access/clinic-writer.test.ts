@@ -52,7 +52,7 @@ const twoWriters = async (over: (ledger: Ledger) => Partial<Ledger> = () => ({})
   const change = (): Transaction<null> => ({
     decide: () => null,
     notAfter: () => undefined,
-    entries: async () => [await entry('chartwarden.role.defined.v1', { actor, ...administratorDefinition }, true)],
+    entries: async () => [await entry('chartwarden.role.defined.v2', { actor, ...administratorDefinition }, true)],
   })
   return { ledger, here, there, note, change }
 }

@@ -49,7 +49,7 @@ t.test('a clinic is registered once', async (t) => {
       'chartwarden.clinic.registered.v1',
       'chartwarden.identity.introduced.v1',
       'chartwarden.staff.enrolled.v1',
-      'chartwarden.role.defined.v1',
+      'chartwarden.role.defined.v2',
       'chartwarden.role.granted.v1',
     ],
   )

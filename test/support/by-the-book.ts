@@ -48,7 +48,7 @@ const mayActAtAll = (events: readonly AccessEvent[], { subject, session }: Acces
 }
 
 const permissionsOf = (events: readonly AccessEvent[], role: string, seen: readonly string[] = []): readonly Permission[] => {
-  const definition = ofType(events, 'chartwarden.role.defined.v1').findLast(({ data }) => data.role === role)
+  const definition = ofType(events, 'chartwarden.role.defined.v2').findLast(({ data }) => data.role === role)
   const retired = ofType(events, 'chartwarden.role.retired.v1').findLast(({ data }) => data.role === role)
   if (definition === undefined || (retired?.revision ?? -1n) > definition.revision || seen.includes(role)) return []
   const { permissions, inherits } = definition.data

@@ -68,7 +68,7 @@ export const createClinicFold = (): ClinicFold => {
     applyAll: (planned, time = noon) => planned.map(({ type, data }) => fold(type, data, time)),
     last: () => events.at(-1) as AccessEvent,
     define: (definition) => {
-      apply('chartwarden.role.defined.v1', definition)
+      apply('chartwarden.role.defined.v2', definition)
     },
     enrol: (subject, memberOf = [], ownPatient) => {
       const own = ownPatient === undefined ? {} : { own_patient: ownPatient }

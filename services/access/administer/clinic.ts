@@ -37,7 +37,7 @@ export const registerClinic = (state: ClinicState, command: RegisterClinic, { sc
     events: [
       { type: 'chartwarden.clinic.registered.v1', data: { title, time_zone: timeZone, administrator } },
       { type: 'chartwarden.staff.enrolled.v1', data: { actor, subject: administrator, member_of: [] } },
-      { type: 'chartwarden.role.defined.v1', data: { actor, ...administratorDefinition } },
+      { type: 'chartwarden.role.defined.v2', data: { actor, ...administratorDefinition } },
       { type: 'chartwarden.role.granted.v1', data: { actor, subject: administrator, role: administratorRole, flags: [] } },
     ],
     obligations: [],

@@ -11,7 +11,7 @@ export const putRole = (state: ClinicState, { role: draft }: PutRole, actor: Act
   if (inheritsItself(draft, state.roles)) return commandError('ROLE_CYCLE')
   const violations = validateInheritance(draft, state.roles)
   if (violations.length > 0) return malformed(violations)
-  return { type: 'chartwarden.role.defined.v1', data: { actor, ...definitionOf(draft) } }
+  return { type: 'chartwarden.role.defined.v2', data: { actor, ...definitionOf(draft) } }
 }
 
 /** Ends a role and every grant of it; roles that inherit it lose what it gave. */

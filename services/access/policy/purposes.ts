@@ -76,11 +76,18 @@ const breakTheGlass: Purpose = 'BTG'
 
 export const isPurpose = (code: string): code is Purpose => Object.hasOwn(parents, code)
 
+export interface Descent {
+  /** Whether break-the-glass is below its parents like any other: so for what refuses, not for what permits. */
+  readonly breakTheGlass: boolean
+}
+
+const permitting: Descent = { breakTheGlass: false }
+
 /** Whether what is granted for one purpose holds for another: the same or one below it, and break-the-glass only when named. */
-export const covers = (granted: string, asked: string): boolean => {
+export const covers = (granted: string, asked: string, { breakTheGlass: descends } = permitting): boolean => {
   if (!isPurpose(granted) || !isPurpose(asked)) return false
   if (granted === asked) return true
-  if (asked === breakTheGlass) return false
+  if (asked === breakTheGlass && !descends) return false
   for (let above: Purpose | null = parents[asked]; above !== null; above = parents[above]) {
     if (above === granted) return true
   }
@@ -88,5 +95,8 @@ export const covers = (granted: string, asked: string): boolean => {
 }
 
 /** Every purpose that any of those granted covers. */
-export const coveredBy = (granted: readonly string[]): ReadonlySet<string> =>
-  new Set(purposes.filter((asked) => granted.some((code) => covers(code, asked))))
+export const coveredBy = (granted: readonly string[], descent: Descent = permitting): ReadonlySet<string> =>
+  new Set(purposes.filter((asked) => granted.some((code) => covers(code, asked, descent))))
+
+/** Purposes of care in an emergency: with one of them an open emergency access counts. */
+export const emergencyPurposes: ReadonlySet<string> = new Set(['BTG', 'ETREAT', 'ERTREAT'] satisfies readonly Purpose[])

@@ -2,7 +2,9 @@
  * Roles and what they effectively permit, inherited permissions included. Everything a check needs is worked out once when a role is
  * defined; what depends on several roles is worked out on first use and forgotten when any role changes.
  */
-import type { Bound, Effect, ObligationData, Permission } from '../events.ts'
+import type { Bound, Clearance, Effect, ObligationData, Permission } from '../events.ts'
+import type { Condition } from './condition.ts'
+import { compileCondition } from './conditions/compile.ts'
 import { coveredBy, purposes } from './purposes.ts'
 
 /** Stands for every resource type, or every action. */
@@ -21,6 +23,8 @@ export interface RoleDefinition {
   readonly title: string
   readonly inherits: readonly string[]
   readonly permissions: readonly Permission[]
+  /** Absent: normal records without sensitivities. */
+  readonly clearance?: Clearance
 }
 
 /** A permission made ready for checks. */
@@ -39,12 +43,16 @@ export interface EffectivePermission {
   readonly shared: boolean
   /** Its bounds that are not checked here. */
   readonly obligations: readonly ObligationData[]
+  /** Undefined: none. */
+  readonly condition: Condition | undefined
 }
 
 type ByAction = Map<string, EffectivePermission[]>
 
 interface EffectiveRole {
   readonly byType: ReadonlyMap<string, ByAction>
+  /** Of the role and of those it inherits. */
+  readonly clearances: readonly Clearance[]
 }
 
 /** Roles in force, and what is derived from them. */
@@ -55,9 +63,17 @@ export interface Roles {
   readonly effective: Map<string, EffectiveRole>
   /** Names that any role mentions; derived on first use, undefined after every change. */
   vocabulary: { readonly resourceTypes: ReadonlySet<string>; readonly actions: ReadonlySet<string> } | undefined
+  /** Attributes that any condition names, sorted; derived likewise. */
+  attributes: readonly string[] | undefined
 }
 
-export const noRoles = (): Roles => ({ definitions: new Map(), own: new Map(), effective: new Map(), vocabulary: undefined })
+export const noRoles = (): Roles => ({
+  definitions: new Map(),
+  own: new Map(),
+  effective: new Map(),
+  vocabulary: undefined,
+  attributes: undefined,
+})
 
 const everyPurpose: ReadonlySet<string> = new Set(purposes)
 
@@ -70,21 +86,32 @@ const obligationsOf = (role: string, permission: Permission): readonly Obligatio
       properties: codes.length === 0 ? {} : { codes },
     }))
 
+/** An expression that this version cannot read (a newer one may have written it) gives nothing, and forbids where it forbids. */
+const conditionOf = ({ condition: source }: Permission): Condition | undefined => {
+  if (source === undefined) return undefined
+  const compiled = compileCondition(source)
+  if (compiled.kind === 'condition') return compiled.condition
+  return { source, attributes: [], usesTime: false, evaluate: () => ({ error: compiled.message }) }
+}
+
 const prepare = (role: string, permission: Permission): EffectivePermission => ({
   role,
   id: permission.id,
   rule: `${permission.effect === 'forbid' ? 'forbid' : 'role'}/${role}#${permission.id}`,
   effect: permission.effect,
   anyPurpose: permission.purposes.length === 0,
-  purposes: permission.purposes.length === 0 ? everyPurpose : coveredBy(permission.purposes),
+  purposes:
+    permission.purposes.length === 0 ? everyPurpose : coveredBy(permission.purposes, { breakTheGlass: permission.effect === 'forbid' }),
   ownPatients: permission.bounds.some(({ kind }) => kind === 'own_patients'),
   shared: permission.bounds.some(({ kind }) => kind === 'shared'),
   obligations: obligationsOf(role, permission),
+  condition: conditionOf(permission),
 })
 
 const forgetDerived = (roles: Roles): void => {
   roles.effective.clear()
   roles.vocabulary = undefined
+  roles.attributes = undefined
 }
 
 /** Defines a role or replaces its definition. */
@@ -118,7 +145,10 @@ export const closureOf = (definitions: ReadonlyMap<string, RoleDefinition>, role
 /** Retired and unknown roles have no permissions, so inheriting one gives nothing. */
 const combine = (roles: Roles, role: string): EffectiveRole => {
   const byType = new Map<string, ByAction>()
+  const clearances: Clearance[] = []
   for (const name of closureOf(roles.definitions, role)) {
+    const clearance = roles.definitions.get(name)?.clearance
+    if (clearance !== undefined) clearances.push(clearance)
     const prepared = roles.own.get(name) ?? []
     roles.definitions.get(name)?.permissions.forEach((permission, index) => {
       let byAction = byType.get(permission.resource_type)
@@ -133,8 +163,19 @@ const combine = (roles: Roles, role: string): EffectiveRole => {
       }
     })
   }
-  return { byType }
+  return { byType, clearances }
 }
+
+const effectiveRole = (roles: Roles, role: string): EffectiveRole | undefined => {
+  const known = roles.effective.get(role)
+  if (known !== undefined || !roles.definitions.has(role)) return known
+  const effective = combine(roles, role)
+  roles.effective.set(role, effective)
+  return effective
+}
+
+/** Clearances of a role and of those it inherits; none for an unknown role. */
+export const clearancesOf = (roles: Roles, role: string): readonly Clearance[] => effectiveRole(roles, role)?.clearances ?? []
 
 /** Calls back for each permission of a role, inherited ones included, that speaks of this type and action. Nothing for an unknown role. */
 export const eachPermission = (
@@ -144,18 +185,22 @@ export const eachPermission = (
   action: string,
   visit: (permission: EffectivePermission) => void,
 ): void => {
-  let effective = roles.effective.get(role)
-  if (effective === undefined) {
-    if (!roles.definitions.has(role)) return
-    effective = combine(roles, role)
-    roles.effective.set(role, effective)
-  }
+  const effective = effectiveRole(roles, role)
+  if (effective === undefined) return
   for (const type of resourceType === wildcard ? [wildcard] : [resourceType, wildcard]) {
     const byAction = effective.byType.get(type)
     if (byAction === undefined) continue
     byAction.get(action)?.forEach(visit)
     if (action !== wildcard) byAction.get(wildcard)?.forEach(visit)
   }
+}
+
+/** Attributes that conditions of roles in force name: those of them that a request has are kept with its decision. */
+export const namedAttributes = (roles: Roles): readonly string[] => {
+  roles.attributes ??= [
+    ...new Set([...roles.own.values()].flatMap((permissions) => permissions.flatMap(({ condition }) => condition?.attributes ?? []))),
+  ].sort()
+  return roles.attributes
 }
 
 /** Resource types and actions that any role in force names; what they lack is most likely a misspelling. */
@@ -172,4 +217,16 @@ export const vocabularyOf = (roles: Roles): NonNullable<Roles['vocabulary']> => 
     roles.vocabulary = { resourceTypes, actions }
   }
   return roles.vocabulary
+}
+
+/** Whether some role in force speaks of a resource type; a role for every type speaks of any. */
+export const knowsResourceType = (roles: Roles, resourceType: string): boolean => {
+  const { resourceTypes } = vocabularyOf(roles)
+  return resourceTypes.has(resourceType) || resourceTypes.has(wildcard)
+}
+
+/** Whether some role in force speaks of an action; a role for every action speaks of any. */
+export const knowsAction = (roles: Roles, action: string): boolean => {
+  const { actions } = vocabularyOf(roles)
+  return actions.has(action) || actions.has(wildcard)
 }

@@ -77,7 +77,7 @@ t.test('retiring a role ends its grants, and defining it anew does not bring the
   const old = await script.granted(anna, 'hygienist')
   const kept = await script.granted(anna, 'dentist')
   const retired = await script.write('chartwarden.role.retired.v1', { actor, role: 'hygienist' })
-  await script.write('chartwarden.role.defined.v1', { actor, role: 'hygienist', title: 'Hygienist', inherits: [], permissions: [] })
+  await script.write('chartwarden.role.defined.v2', { actor, role: 'hygienist', title: 'Hygienist', inherits: [], permissions: [] })
   const fresh = await script.granted(anna, 'hygienist')
   await house.catchUp()
   const ended = new Map((await house.rows('role_grants')).map((row) => [row.grant_id, row.ended_entry_id]))

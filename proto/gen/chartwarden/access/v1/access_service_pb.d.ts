@@ -6,7 +6,8 @@
 
 import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import type { JsonObject, Message } from "@bufbuild/protobuf";
-import type { Action, Decision, EntryRef, ItemError, Obligation, Resource, Session, Subject } from "../../types/v1/types_pb.js";
+import type { Action, Decision, EntryRef, ItemError, Obligation, Resource, Session, Subject, SubjectRef } from "../../types/v1/types_pb.js";
+import type { Timestamp } from "@bufbuild/protobuf/wkt";
 
 /**
  * Describes the file chartwarden/access/v1/access_service.proto.
@@ -303,6 +304,522 @@ export declare type CheckStreamResponse = Message<"chartwarden.access.v1.CheckSt
 export declare const CheckStreamResponseSchema: GenMessage<CheckStreamResponse>;
 
 /**
+ * Asks why.
+ *
+ * @generated from message chartwarden.access.v1.ExplainRequest
+ */
+export declare type ExplainRequest = Message<"chartwarden.access.v1.ExplainRequest"> & {
+  /**
+   * The clinic.
+   *
+   * @generated from field: string clinic = 1;
+   */
+  clinic: string;
+
+  /**
+   * For whom the call is made.
+   *
+   * @generated from field: chartwarden.types.v1.SubjectRef on_behalf_of = 2;
+   */
+  onBehalfOf?: SubjectRef | undefined;
+
+  /**
+   * The question, as it would be put to Check; its clinic must be empty or equal; request_id, reason and intent are not used.
+   *
+   * @generated from field: chartwarden.access.v1.CheckRequest check = 3;
+   */
+  check?: CheckRequest | undefined;
+};
+
+/**
+ * Describes the message chartwarden.access.v1.ExplainRequest.
+ * Use `create(ExplainRequestSchema)` to create a new message.
+ */
+export declare const ExplainRequestSchema: GenMessage<ExplainRequest>;
+
+/**
+ * Why.
+ *
+ * @generated from message chartwarden.access.v1.ExplainResponse
+ */
+export declare type ExplainResponse = Message<"chartwarden.access.v1.ExplainResponse"> & {
+  /**
+   * What Check would answer now.
+   *
+   * @generated from field: chartwarden.types.v1.Decision decision = 1;
+   */
+  decision: Decision;
+
+  /**
+   * As in CheckResponse.
+   *
+   * @generated from field: string reason_code = 2;
+   */
+  reasonCode: string;
+
+  /**
+   * As in CheckResponse.
+   *
+   * @generated from field: string rule = 3;
+   */
+  rule: string;
+
+  /**
+   * As in CheckResponse.
+   *
+   * @generated from field: repeated chartwarden.types.v1.Obligation obligations = 4;
+   */
+  obligations: Obligation[];
+
+  /**
+   * Every rule that speaks of the question, in the order of deciding.
+   *
+   * @generated from field: repeated chartwarden.access.v1.ExplainedRule rules = 5;
+   */
+  rules: ExplainedRule[];
+
+  /**
+   * What would turn a deny into a permit, one way each; empty on a permit, and when nothing would.
+   *
+   * @generated from field: repeated string needed = 6;
+   */
+  needed: string[];
+
+  /**
+   * The entry that says somebody looked.
+   *
+   * @generated from field: chartwarden.types.v1.EntryRef entry = 7;
+   */
+  entry?: EntryRef | undefined;
+
+  /**
+   * State revision that it was explained on.
+   *
+   * @generated from field: uint64 complete_to_revision = 8;
+   */
+  completeToRevision: bigint;
+
+  /**
+   * From when on it may be otherwise without any change of the clinic's state; empty: never.
+   *
+   * @generated from field: google.protobuf.Timestamp until = 9;
+   */
+  until?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message chartwarden.access.v1.ExplainResponse.
+ * Use `create(ExplainResponseSchema)` to create a new message.
+ */
+export declare const ExplainResponseSchema: GenMessage<ExplainResponse>;
+
+/**
+ * One rule and what it came to.
+ *
+ * @generated from message chartwarden.access.v1.ExplainedRule
+ */
+export declare type ExplainedRule = Message<"chartwarden.access.v1.ExplainedRule"> & {
+  /**
+   * "standing", "forbid", "consent", "confidentiality", "permission", "emergency".
+   *
+   * @generated from field: string step = 1;
+   */
+  step: string;
+
+  /**
+   * As in CheckResponse; empty where the step has no rule of its own.
+   *
+   * @generated from field: string rule = 2;
+   */
+  rule: string;
+
+  /**
+   * Permits, refuses, or does not apply.
+   *
+   * @generated from field: chartwarden.access.v1.RuleOutcome outcome = 3;
+   */
+  outcome: RuleOutcome;
+
+  /**
+   * Stable code: why.
+   *
+   * @generated from field: string reason_code = 4;
+   */
+  reasonCode: string;
+
+  /**
+   * The same in plain words, naming what was missing; no identifier of anybody.
+   *
+   * @generated from field: string detail = 5;
+   */
+  detail: string;
+};
+
+/**
+ * Describes the message chartwarden.access.v1.ExplainedRule.
+ * Use `create(ExplainedRuleSchema)` to create a new message.
+ */
+export declare const ExplainedRuleSchema: GenMessage<ExplainedRule>;
+
+/**
+ * Asks who.
+ *
+ * @generated from message chartwarden.access.v1.WhoCanRequest
+ */
+export declare type WhoCanRequest = Message<"chartwarden.access.v1.WhoCanRequest"> & {
+  /**
+   * The clinic.
+   *
+   * @generated from field: string clinic = 1;
+   */
+  clinic: string;
+
+  /**
+   * For whom the call is made.
+   *
+   * @generated from field: chartwarden.types.v1.SubjectRef on_behalf_of = 2;
+   */
+  onBehalfOf?: SubjectRef | undefined;
+
+  /**
+   * Does what.
+   *
+   * @generated from field: chartwarden.types.v1.Action action = 3;
+   */
+  action?: Action | undefined;
+
+  /**
+   * To which record.
+   *
+   * @generated from field: chartwarden.types.v1.Resource resource = 4;
+   */
+  resource?: Resource | undefined;
+
+  /**
+   * HL7 v3 PurposeOfUse code.
+   *
+   * @generated from field: string purpose = 5;
+   */
+  purpose: string;
+
+  /**
+   * As in CheckRequest.
+   *
+   * @generated from field: google.protobuf.Struct context = 6;
+   */
+  context?: JsonObject | undefined;
+
+  /**
+   * Obligation types the caller enforces; a subject whose permit needs another is not among the answers.
+   *
+   * @generated from field: repeated string supported_obligations = 7;
+   */
+  supportedObligations: string[];
+
+  /**
+   * Only subjects of this type; empty: all.
+   *
+   * @generated from field: string subject_type = 8;
+   */
+  subjectType: string;
+
+  /**
+   * At most 1,000; 0: 100.
+   *
+   * @generated from field: int32 page_size = 9;
+   */
+  pageSize: number;
+
+  /**
+   * From the previous answer to the same query.
+   *
+   * @generated from field: string page_token = 10;
+   */
+  pageToken: string;
+};
+
+/**
+ * Describes the message chartwarden.access.v1.WhoCanRequest.
+ * Use `create(WhoCanRequestSchema)` to create a new message.
+ */
+export declare const WhoCanRequestSchema: GenMessage<WhoCanRequest>;
+
+/**
+ * A page of subjects.
+ *
+ * @generated from message chartwarden.access.v1.WhoCanResponse
+ */
+export declare type WhoCanResponse = Message<"chartwarden.access.v1.WhoCanResponse"> & {
+  /**
+   * Whoever signs in anew could; cut-offs are not consulted.
+   *
+   * @generated from field: repeated chartwarden.access.v1.AllowedSubject subjects = 1;
+   */
+  subjects: AllowedSubject[];
+
+  /**
+   * Empty at the end. A page is of the same moment and state as the first; once the state has moved the token is PAGE_OUTDATED.
+   *
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+
+  /**
+   * The entry that says somebody looked.
+   *
+   * @generated from field: chartwarden.types.v1.EntryRef entry = 3;
+   */
+  entry?: EntryRef | undefined;
+
+  /**
+   * State revision that all pages rest on.
+   *
+   * @generated from field: uint64 complete_to_revision = 4;
+   */
+  completeToRevision: bigint;
+};
+
+/**
+ * Describes the message chartwarden.access.v1.WhoCanResponse.
+ * Use `create(WhoCanResponseSchema)` to create a new message.
+ */
+export declare const WhoCanResponseSchema: GenMessage<WhoCanResponse>;
+
+/**
+ * A subject who could.
+ *
+ * @generated from message chartwarden.access.v1.AllowedSubject
+ */
+export declare type AllowedSubject = Message<"chartwarden.access.v1.AllowedSubject"> & {
+  /**
+   * Who.
+   *
+   * @generated from field: chartwarden.types.v1.SubjectRef subject = 1;
+   */
+  subject?: SubjectRef | undefined;
+
+  /**
+   * As in CheckResponse.
+   *
+   * @generated from field: string reason_code = 2;
+   */
+  reasonCode: string;
+
+  /**
+   * As in CheckResponse.
+   *
+   * @generated from field: string rule = 3;
+   */
+  rule: string;
+
+  /**
+   * Duties on the caller.
+   *
+   * @generated from field: repeated chartwarden.types.v1.Obligation obligations = 4;
+   */
+  obligations: Obligation[];
+
+  /**
+   * Until when; empty: open.
+   *
+   * @generated from field: google.protobuf.Timestamp until = 5;
+   */
+  until?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message chartwarden.access.v1.AllowedSubject.
+ * Use `create(AllowedSubjectSchema)` to create a new message.
+ */
+export declare const AllowedSubjectSchema: GenMessage<AllowedSubject>;
+
+/**
+ * Asks what.
+ *
+ * @generated from message chartwarden.access.v1.WhatCanRequest
+ */
+export declare type WhatCanRequest = Message<"chartwarden.access.v1.WhatCanRequest"> & {
+  /**
+   * The clinic.
+   *
+   * @generated from field: string clinic = 1;
+   */
+  clinic: string;
+
+  /**
+   * For whom the call is made.
+   *
+   * @generated from field: chartwarden.types.v1.SubjectRef on_behalf_of = 2;
+   */
+  onBehalfOf?: SubjectRef | undefined;
+
+  /**
+   * Who.
+   *
+   * @generated from field: chartwarden.types.v1.Subject subject = 3;
+   */
+  subject?: Subject | undefined;
+
+  /**
+   * What to list.
+   *
+   * @generated from field: chartwarden.access.v1.WhatCanList list = 4;
+   */
+  list: WhatCanList;
+
+  /**
+   * Required for resources; for actions only its properties count.
+   *
+   * @generated from field: chartwarden.types.v1.Action action = 5;
+   */
+  action?: Action | undefined;
+
+  /**
+   * Type, and for actions also id and patient where they are known.
+   *
+   * @generated from field: chartwarden.types.v1.Resource resource = 6;
+   */
+  resource?: Resource | undefined;
+
+  /**
+   * HL7 v3 PurposeOfUse code.
+   *
+   * @generated from field: string purpose = 7;
+   */
+  purpose: string;
+
+  /**
+   * As in CheckRequest.
+   *
+   * @generated from field: google.protobuf.Struct context = 8;
+   */
+  context?: JsonObject | undefined;
+
+  /**
+   * Obligation types the caller enforces.
+   *
+   * @generated from field: repeated string supported_obligations = 9;
+   */
+  supportedObligations: string[];
+
+  /**
+   * At most 1,000; 0: 100.
+   *
+   * @generated from field: int32 page_size = 10;
+   */
+  pageSize: number;
+
+  /**
+   * From the previous answer to the same query.
+   *
+   * @generated from field: string page_token = 11;
+   */
+  pageToken: string;
+};
+
+/**
+ * Describes the message chartwarden.access.v1.WhatCanRequest.
+ * Use `create(WhatCanRequestSchema)` to create a new message.
+ */
+export declare const WhatCanRequestSchema: GenMessage<WhatCanRequest>;
+
+/**
+ * A page of what a subject could do.
+ *
+ * @generated from message chartwarden.access.v1.WhatCanResponse
+ */
+export declare type WhatCanResponse = Message<"chartwarden.access.v1.WhatCanResponse"> & {
+  /**
+   * Each of them Check would permit for whoever signs in anew.
+   *
+   * @generated from field: repeated chartwarden.access.v1.AllowedAction allowed = 1;
+   */
+  allowed: AllowedAction[];
+
+  /**
+   * As in WhoCanResponse.
+   *
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+
+  /**
+   * The entry that says somebody looked.
+   *
+   * @generated from field: chartwarden.types.v1.EntryRef entry = 3;
+   */
+  entry?: EntryRef | undefined;
+
+  /**
+   * State revision that all pages rest on.
+   *
+   * @generated from field: uint64 complete_to_revision = 4;
+   */
+  completeToRevision: bigint;
+};
+
+/**
+ * Describes the message chartwarden.access.v1.WhatCanResponse.
+ * Use `create(WhatCanResponseSchema)` to create a new message.
+ */
+export declare const WhatCanResponseSchema: GenMessage<WhatCanResponse>;
+
+/**
+ * Something a subject could do.
+ *
+ * @generated from message chartwarden.access.v1.AllowedAction
+ */
+export declare type AllowedAction = Message<"chartwarden.access.v1.AllowedAction"> & {
+  /**
+   * The action.
+   *
+   * @generated from field: string action = 1;
+   */
+  action: string;
+
+  /**
+   * The resource, or only its type.
+   *
+   * @generated from field: chartwarden.types.v1.Resource resource = 2;
+   */
+  resource?: Resource | undefined;
+
+  /**
+   * As in CheckResponse.
+   *
+   * @generated from field: string reason_code = 3;
+   */
+  reasonCode: string;
+
+  /**
+   * As in CheckResponse.
+   *
+   * @generated from field: string rule = 4;
+   */
+  rule: string;
+
+  /**
+   * Duties on the caller.
+   *
+   * @generated from field: repeated chartwarden.types.v1.Obligation obligations = 5;
+   */
+  obligations: Obligation[];
+
+  /**
+   * Until when; empty: open.
+   *
+   * @generated from field: google.protobuf.Timestamp until = 6;
+   */
+  until?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message chartwarden.access.v1.AllowedAction.
+ * Use `create(AllowedActionSchema)` to create a new message.
+ */
+export declare const AllowedActionSchema: GenMessage<AllowedAction>;
+
+/**
  * What the caller will do with the answer.
  *
  * @generated from enum chartwarden.access.v1.Intent
@@ -334,6 +851,79 @@ export enum Intent {
  * Describes the enum chartwarden.access.v1.Intent.
  */
 export declare const IntentSchema: GenEnum<Intent>;
+
+/**
+ * What a rule came to.
+ *
+ * @generated from enum chartwarden.access.v1.RuleOutcome
+ */
+export enum RuleOutcome {
+  /**
+   * Never sent.
+   *
+   * @generated from enum value: RULE_OUTCOME_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * It permits, or raises no objection.
+   *
+   * @generated from enum value: RULE_OUTCOME_PERMITS = 1;
+   */
+  PERMITS = 1,
+
+  /**
+   * It refuses.
+   *
+   * @generated from enum value: RULE_OUTCOME_REFUSES = 2;
+   */
+  REFUSES = 2,
+
+  /**
+   * It speaks of the question, but what it demands is not so.
+   *
+   * @generated from enum value: RULE_OUTCOME_NOT_MET = 3;
+   */
+  NOT_MET = 3,
+}
+
+/**
+ * Describes the enum chartwarden.access.v1.RuleOutcome.
+ */
+export declare const RuleOutcomeSchema: GenEnum<RuleOutcome>;
+
+/**
+ * What to list.
+ *
+ * @generated from enum chartwarden.access.v1.WhatCanList
+ */
+export enum WhatCanList {
+  /**
+   * Read as WHAT_CAN_LIST_ACTIONS.
+   *
+   * @generated from enum value: WHAT_CAN_LIST_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * Actions on the resource given, or on each resource type where none is.
+   *
+   * @generated from enum value: WHAT_CAN_LIST_ACTIONS = 1;
+   */
+  ACTIONS = 1,
+
+  /**
+   * Resources of the type given that the directory describes, for the action given.
+   *
+   * @generated from enum value: WHAT_CAN_LIST_RESOURCES = 2;
+   */
+  RESOURCES = 2,
+}
+
+/**
+ * Describes the enum chartwarden.access.v1.WhatCanList.
+ */
+export declare const WhatCanListSchema: GenEnum<WhatCanList>;
 
 /**
  * Answers and records decisions. An answer is sent only after its entry is durable.
@@ -370,6 +960,36 @@ export declare const AccessService: GenService<{
     methodKind: "bidi_streaming";
     input: typeof CheckStreamRequestSchema;
     output: typeof CheckStreamResponseSchema;
+  },
+  /**
+   * Why: the answer to a question, rule by rule, with what would be needed. It permits nothing; that someone looked is an entry.
+   *
+   * @generated from rpc chartwarden.access.v1.AccessService.Explain
+   */
+  explain: {
+    methodKind: "unary";
+    input: typeof ExplainRequestSchema;
+    output: typeof ExplainResponseSchema;
+  },
+  /**
+   * The subjects who could do this to that resource now, in pages; the first page of a query is an entry.
+   *
+   * @generated from rpc chartwarden.access.v1.AccessService.WhoCan
+   */
+  whoCan: {
+    methodKind: "unary";
+    input: typeof WhoCanRequestSchema;
+    output: typeof WhoCanResponseSchema;
+  },
+  /**
+   * What a subject could do now: actions on a resource, or resources of a type, in pages; the first page of a query is an entry.
+   *
+   * @generated from rpc chartwarden.access.v1.AccessService.WhatCan
+   */
+  whatCan: {
+    methodKind: "unary";
+    input: typeof WhatCanRequestSchema;
+    output: typeof WhatCanResponseSchema;
   },
 }>;
 

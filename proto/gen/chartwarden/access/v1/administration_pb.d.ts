@@ -8,8 +8,9 @@
 
 import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
-import type { EntryRef, Obligation, Subject, SubjectRef } from "../../types/v1/types_pb.js";
+import type { Decision, EntryRef, Obligation, Subject, SubjectRef } from "../../types/v1/types_pb.js";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
+import type { CheckRequest } from "./access_service_pb.js";
 
 /**
  * Describes the file chartwarden/access/v1/administration.proto.
@@ -961,14 +962,14 @@ export declare type Permission = Message<"chartwarden.access.v1.Permission"> & {
   bounds: Bound[];
 
   /**
-   * PurposeOfUse codes it holds for, with their descendants (never BTG by descent); empty: any.
+   * PurposeOfUse codes it holds for, with their descendants (BTG by descent only where it forbids); empty: any.
    *
    * @generated from field: repeated string purposes = 5;
    */
   purposes: string[];
 
   /**
-   * CEL over subject, resource, action, context; empty: none.
+   * CEL over subject, resource, action, context; empty: none. Checked when the role is put; one that errs gives nothing, and forbids if it forbids.
    *
    * @generated from field: string condition = 6;
    */
@@ -1021,6 +1022,13 @@ export declare type Role = Message<"chartwarden.access.v1.Role"> & {
    * @generated from field: repeated chartwarden.access.v1.Permission permissions = 4;
    */
   permissions: Permission[];
+
+  /**
+   * Labelled records its holders may see; absent: normal ones without sensitivities.
+   *
+   * @generated from field: chartwarden.access.v1.Clearance clearance = 5;
+   */
+  clearance?: Clearance | undefined;
 };
 
 /**
@@ -1028,6 +1036,33 @@ export declare type Role = Message<"chartwarden.access.v1.Role"> & {
  * Use `create(RoleSchema)` to create a new message.
  */
 export declare const RoleSchema: GenMessage<Role>;
+
+/**
+ * Which labels a role reaches; clearances of several roles add up, inherited ones too.
+ *
+ * @generated from message chartwarden.access.v1.Clearance
+ */
+export declare type Clearance = Message<"chartwarden.access.v1.Clearance"> & {
+  /**
+   * Highest v3-Confidentiality code: U, L, M, N, R or V; empty: N.
+   *
+   * @generated from field: string confidentiality = 1;
+   */
+  confidentiality: string;
+
+  /**
+   * v3-ActCode sensitivities with what lies below them, and "EMP" (employees as patients), "VIP"; "*": all.
+   *
+   * @generated from field: repeated string sensitivities = 2;
+   */
+  sensitivities: string[];
+};
+
+/**
+ * Describes the message chartwarden.access.v1.Clearance.
+ * Use `create(ClearanceSchema)` to create a new message.
+ */
+export declare const ClearanceSchema: GenMessage<Clearance>;
 
 /**
  * Defines or replaces a role.
@@ -1604,6 +1639,523 @@ export declare type EndShareResponse = Message<"chartwarden.access.v1.EndShareRe
 export declare const EndShareResponseSchema: GenMessage<EndShareResponse>;
 
 /**
+ * What a clinic settles beside its roles. An unset field has the default named.
+ *
+ * @generated from message chartwarden.access.v1.ClinicSettings
+ */
+export declare type ClinicSettings = Message<"chartwarden.access.v1.ClinicSettings"> & {
+  /**
+   * What staff may do with their own patient record: "deny" (default), "read", "as_roles_permit". Subjects of type "patient" are not meant.
+   *
+   * @generated from field: string own_record = 1;
+   */
+  ownRecord: string;
+
+  /**
+   * Records of employees and VIPs need a clearance for "EMP" or "VIP", or a place on the care team. These resource types stay open;
+   * unset: appointment, invoice, message, personal_details.
+   *
+   * @generated from field: repeated string open_resource_types = 2;
+   */
+  openResourceTypes: string[];
+
+  /**
+   * Clears open_resource_types: protect every type.
+   *
+   * @generated from field: bool protect_every_type = 3;
+   */
+  protectEveryType: boolean;
+
+  /**
+   * Resource types ("*": every) that go to a third party only with the patient's consent, both when shared and when opened; unset: none.
+   *
+   * @generated from field: repeated string consent_to_share = 4;
+   */
+  consentToShare: string[];
+
+  /**
+   * Emergency access.
+   *
+   * @generated from field: chartwarden.access.v1.EmergencySettings emergency = 5;
+   */
+  emergency?: EmergencySettings | undefined;
+};
+
+/**
+ * Describes the message chartwarden.access.v1.ClinicSettings.
+ * Use `create(ClinicSettingsSchema)` to create a new message.
+ */
+export declare const ClinicSettingsSchema: GenMessage<ClinicSettings>;
+
+/**
+ * How emergency access works in this clinic.
+ *
+ * @generated from message chartwarden.access.v1.EmergencySettings
+ */
+export declare type EmergencySettings = Message<"chartwarden.access.v1.EmergencySettings"> & {
+  /**
+   * No emergency access at all.
+   *
+   * @generated from field: bool disabled = 1;
+   */
+  disabled: boolean;
+
+  /**
+   * What it overrides: "consent", "confidentiality", "permissions"; unset: all three. Never a forbid, an own record, an export,
+   * administration or the audit log.
+   *
+   * @generated from field: repeated string overrides = 2;
+   */
+  overrides: string[];
+
+  /**
+   * Minutes where a request names none; 0: 60.
+   *
+   * @generated from field: uint32 default_minutes = 3;
+   */
+  defaultMinutes: number;
+
+  /**
+   * Most minutes of one; 0: 240.
+   *
+   * @generated from field: uint32 max_minutes = 4;
+   */
+  maxMinutes: number;
+
+  /**
+   * Hours within which it must be reviewed; 0: 72.
+   *
+   * @generated from field: uint32 review_hours = 5;
+   */
+  reviewHours: number;
+};
+
+/**
+ * Describes the message chartwarden.access.v1.EmergencySettings.
+ * Use `create(EmergencySettingsSchema)` to create a new message.
+ */
+export declare const EmergencySettingsSchema: GenMessage<EmergencySettings>;
+
+/**
+ * Replaces the settings.
+ *
+ * @generated from message chartwarden.access.v1.PutSettingsRequest
+ */
+export declare type PutSettingsRequest = Message<"chartwarden.access.v1.PutSettingsRequest"> & {
+  /**
+   * UUID.
+   *
+   * @generated from field: string request_id = 1;
+   */
+  requestId: string;
+
+  /**
+   * The clinic.
+   *
+   * @generated from field: string clinic = 2;
+   */
+  clinic: string;
+
+  /**
+   * Who decided.
+   *
+   * @generated from field: chartwarden.types.v1.SubjectRef on_behalf_of = 3;
+   */
+  onBehalfOf?: SubjectRef | undefined;
+
+  /**
+   * All of them.
+   *
+   * @generated from field: chartwarden.access.v1.ClinicSettings settings = 4;
+   */
+  settings?: ClinicSettings | undefined;
+
+  /**
+   * Why.
+   *
+   * @generated from field: string reason = 5;
+   */
+  reason: string;
+};
+
+/**
+ * Describes the message chartwarden.access.v1.PutSettingsRequest.
+ * Use `create(PutSettingsRequestSchema)` to create a new message.
+ */
+export declare const PutSettingsRequestSchema: GenMessage<PutSettingsRequest>;
+
+/**
+ * The settings hold.
+ *
+ * @generated from message chartwarden.access.v1.PutSettingsResponse
+ */
+export declare type PutSettingsResponse = Message<"chartwarden.access.v1.PutSettingsResponse"> & {
+  /**
+   * The entry.
+   *
+   * @generated from field: chartwarden.types.v1.EntryRef entry = 1;
+   */
+  entry?: EntryRef | undefined;
+
+  /**
+   * A repeat.
+   *
+   * @generated from field: bool replayed = 2;
+   */
+  replayed: boolean;
+};
+
+/**
+ * Describes the message chartwarden.access.v1.PutSettingsResponse.
+ * Use `create(PutSettingsResponseSchema)` to create a new message.
+ */
+export declare const PutSettingsResponseSchema: GenMessage<PutSettingsResponse>;
+
+/**
+ * The settings.
+ *
+ * @generated from message chartwarden.access.v1.GetSettingsRequest
+ */
+export declare type GetSettingsRequest = Message<"chartwarden.access.v1.GetSettingsRequest"> & {
+  /**
+   * The clinic.
+   *
+   * @generated from field: string clinic = 1;
+   */
+  clinic: string;
+
+  /**
+   * For whom the call is made.
+   *
+   * @generated from field: chartwarden.types.v1.SubjectRef on_behalf_of = 2;
+   */
+  onBehalfOf?: SubjectRef | undefined;
+};
+
+/**
+ * Describes the message chartwarden.access.v1.GetSettingsRequest.
+ * Use `create(GetSettingsRequestSchema)` to create a new message.
+ */
+export declare const GetSettingsRequestSchema: GenMessage<GetSettingsRequest>;
+
+/**
+ * The settings.
+ *
+ * @generated from message chartwarden.access.v1.GetSettingsResponse
+ */
+export declare type GetSettingsResponse = Message<"chartwarden.access.v1.GetSettingsResponse"> & {
+  /**
+   * With every default filled in.
+   *
+   * @generated from field: chartwarden.access.v1.ClinicSettings settings = 1;
+   */
+  settings?: ClinicSettings | undefined;
+
+  /**
+   * The answer is complete to this revision.
+   *
+   * @generated from field: uint64 complete_to_revision = 2;
+   */
+  completeToRevision: bigint;
+};
+
+/**
+ * Describes the message chartwarden.access.v1.GetSettingsResponse.
+ * Use `create(GetSettingsResponseSchema)` to create a new message.
+ */
+export declare const GetSettingsResponseSchema: GenMessage<GetSettingsResponse>;
+
+/**
+ * A change of policy, proposed: roles put, roles retired, settings replaced, in that order and together.
+ *
+ * @generated from message chartwarden.access.v1.ProposedPolicy
+ */
+export declare type ProposedPolicy = Message<"chartwarden.access.v1.ProposedPolicy"> & {
+  /**
+   * As in PutRole.
+   *
+   * @generated from field: repeated chartwarden.access.v1.Role put_roles = 1;
+   */
+  putRoles: Role[];
+
+  /**
+   * As in RetireRole; who held one holds nothing of it.
+   *
+   * @generated from field: repeated string retire_roles = 2;
+   */
+  retireRoles: string[];
+
+  /**
+   * As in PutSettings; unset: as they are.
+   *
+   * @generated from field: chartwarden.access.v1.ClinicSettings settings = 3;
+   */
+  settings?: ClinicSettings | undefined;
+};
+
+/**
+ * Describes the message chartwarden.access.v1.ProposedPolicy.
+ * Use `create(ProposedPolicySchema)` to create a new message.
+ */
+export declare const ProposedPolicySchema: GenMessage<ProposedPolicy>;
+
+/**
+ * Decides twice, with today's policy and with the proposed one.
+ *
+ * @generated from message chartwarden.access.v1.SimulateRequest
+ */
+export declare type SimulateRequest = Message<"chartwarden.access.v1.SimulateRequest"> & {
+  /**
+   * The clinic.
+   *
+   * @generated from field: string clinic = 1;
+   */
+  clinic: string;
+
+  /**
+   * For whom the call is made.
+   *
+   * @generated from field: chartwarden.types.v1.SubjectRef on_behalf_of = 2;
+   */
+  onBehalfOf?: SubjectRef | undefined;
+
+  /**
+   * What would change.
+   *
+   * @generated from field: chartwarden.access.v1.ProposedPolicy proposed = 3;
+   */
+  proposed?: ProposedPolicy | undefined;
+
+  /**
+   * What to decide.
+   *
+   * @generated from oneof chartwarden.access.v1.SimulateRequest.questions
+   */
+  questions: {
+    /**
+     * One question, as in ExplainRequest.
+     *
+     * @generated from field: chartwarden.access.v1.CheckRequest check = 4;
+     */
+    value: CheckRequest;
+    case: "check";
+  } | {
+    /**
+     * The last recorded decisions, at most 10,000. Somebody named in on_behalf_of must be allowed to read the audit log.
+     *
+     * @generated from field: uint32 last_decisions = 5;
+     */
+    value: number;
+    case: "lastDecisions";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message chartwarden.access.v1.SimulateRequest.
+ * Use `create(SimulateRequestSchema)` to create a new message.
+ */
+export declare const SimulateRequestSchema: GenMessage<SimulateRequest>;
+
+/**
+ * What would change.
+ *
+ * @generated from message chartwarden.access.v1.SimulateResponse
+ */
+export declare type SimulateResponse = Message<"chartwarden.access.v1.SimulateResponse"> & {
+  /**
+   * Questions decided.
+   *
+   * @generated from field: uint32 decided = 1;
+   */
+  decided: number;
+
+  /**
+   * Those whose answer would be another one, newest first; at most 1,000.
+   *
+   * @generated from field: repeated chartwarden.access.v1.SimulatedChange changes = 2;
+   */
+  changes: SimulatedChange[];
+
+  /**
+   * How many would change; more than listed only where the list was cut.
+   *
+   * @generated from field: uint32 changed = 3;
+   */
+  changed: number;
+
+  /**
+   * Recorded decisions that cannot be decided anew, with why, newest first; at most 1,000.
+   *
+   * @generated from field: repeated chartwarden.access.v1.NotSimulated not_simulated = 4;
+   */
+  notSimulated: NotSimulated[];
+
+  /**
+   * How many those are.
+   *
+   * @generated from field: uint32 not_simulated_count = 5;
+   */
+  notSimulatedCount: number;
+
+  /**
+   * The entry that says somebody looked.
+   *
+   * @generated from field: chartwarden.types.v1.EntryRef entry = 6;
+   */
+  entry?: EntryRef | undefined;
+
+  /**
+   * State revision that both sides rest on.
+   *
+   * @generated from field: uint64 complete_to_revision = 7;
+   */
+  completeToRevision: bigint;
+};
+
+/**
+ * Describes the message chartwarden.access.v1.SimulateResponse.
+ * Use `create(SimulateResponseSchema)` to create a new message.
+ */
+export declare const SimulateResponseSchema: GenMessage<SimulateResponse>;
+
+/**
+ * One question whose answer would be another.
+ *
+ * @generated from message chartwarden.access.v1.SimulatedChange
+ */
+export declare type SimulatedChange = Message<"chartwarden.access.v1.SimulatedChange"> & {
+  /**
+   * The recorded decision; empty for a question given.
+   *
+   * @generated from field: chartwarden.types.v1.EntryRef recorded = 1;
+   */
+  recorded?: EntryRef | undefined;
+
+  /**
+   * Who.
+   *
+   * @generated from field: chartwarden.types.v1.SubjectRef subject = 2;
+   */
+  subject?: SubjectRef | undefined;
+
+  /**
+   * Does what.
+   *
+   * @generated from field: string action = 3;
+   */
+  action: string;
+
+  /**
+   * To which type of record.
+   *
+   * @generated from field: string resource_type = 4;
+   */
+  resourceType: string;
+
+  /**
+   * With which purpose.
+   *
+   * @generated from field: string purpose = 5;
+   */
+  purpose: string;
+
+  /**
+   * With today's policy.
+   *
+   * @generated from field: chartwarden.access.v1.SimulatedOutcome today = 6;
+   */
+  today?: SimulatedOutcome | undefined;
+
+  /**
+   * With the proposed one.
+   *
+   * @generated from field: chartwarden.access.v1.SimulatedOutcome proposed = 7;
+   */
+  proposed?: SimulatedOutcome | undefined;
+};
+
+/**
+ * Describes the message chartwarden.access.v1.SimulatedChange.
+ * Use `create(SimulatedChangeSchema)` to create a new message.
+ */
+export declare const SimulatedChangeSchema: GenMessage<SimulatedChange>;
+
+/**
+ * One side of a change.
+ *
+ * @generated from message chartwarden.access.v1.SimulatedOutcome
+ */
+export declare type SimulatedOutcome = Message<"chartwarden.access.v1.SimulatedOutcome"> & {
+  /**
+   * Permit or deny.
+   *
+   * @generated from field: chartwarden.types.v1.Decision decision = 1;
+   */
+  decision: Decision;
+
+  /**
+   * As in CheckResponse.
+   *
+   * @generated from field: string reason_code = 2;
+   */
+  reasonCode: string;
+
+  /**
+   * As in CheckResponse.
+   *
+   * @generated from field: string rule = 3;
+   */
+  rule: string;
+
+  /**
+   * As in CheckResponse.
+   *
+   * @generated from field: repeated chartwarden.types.v1.Obligation obligations = 4;
+   */
+  obligations: Obligation[];
+};
+
+/**
+ * Describes the message chartwarden.access.v1.SimulatedOutcome.
+ * Use `create(SimulatedOutcomeSchema)` to create a new message.
+ */
+export declare const SimulatedOutcomeSchema: GenMessage<SimulatedOutcome>;
+
+/**
+ * A recorded decision that cannot be decided anew.
+ *
+ * @generated from message chartwarden.access.v1.NotSimulated
+ */
+export declare type NotSimulated = Message<"chartwarden.access.v1.NotSimulated"> & {
+  /**
+   * The decision.
+   *
+   * @generated from field: chartwarden.types.v1.EntryRef recorded = 1;
+   */
+  recorded?: EntryRef | undefined;
+
+  /**
+   * "attribute_not_kept", "identity_erased", "obligations_not_kept", "administrative".
+   *
+   * @generated from field: string reason = 2;
+   */
+  reason: string;
+
+  /**
+   * The attributes that a condition needs and the entry did not keep, e.g. "resource.properties.status".
+   *
+   * @generated from field: repeated string attributes = 3;
+   */
+  attributes: string[];
+};
+
+/**
+ * Describes the message chartwarden.access.v1.NotSimulated.
+ * Use `create(NotSimulatedSchema)` to create a new message.
+ */
+export declare const NotSimulatedSchema: GenMessage<NotSimulated>;
+
+/**
  * Employment as the ledger knows it.
  *
  * @generated from enum chartwarden.access.v1.StaffStatus
@@ -1824,6 +2376,36 @@ export declare const PolicyService: GenService<{
     methodKind: "unary";
     input: typeof ListRolesRequestSchema;
     output: typeof ListRolesResponseSchema;
+  },
+  /**
+   * Replaces what the clinic has settled beside its roles.
+   *
+   * @generated from rpc chartwarden.access.v1.PolicyService.PutSettings
+   */
+  putSettings: {
+    methodKind: "unary";
+    input: typeof PutSettingsRequestSchema;
+    output: typeof PutSettingsResponseSchema;
+  },
+  /**
+   * What the clinic has settled; the defaults until it has.
+   *
+   * @generated from rpc chartwarden.access.v1.PolicyService.GetSettings
+   */
+  getSettings: {
+    methodKind: "unary";
+    input: typeof GetSettingsRequestSchema;
+    output: typeof GetSettingsResponseSchema;
+  },
+  /**
+   * Decides with a proposed change of policy without applying it, and returns what would change; that someone looked is an entry.
+   *
+   * @generated from rpc chartwarden.access.v1.PolicyService.Simulate
+   */
+  simulate: {
+    methodKind: "unary";
+    input: typeof SimulateRequestSchema;
+    output: typeof SimulateResponseSchema;
   },
 }>;
 

@@ -102,7 +102,8 @@ export declare type Resource = Message<"chartwarden.types.v1.Resource"> & {
   patientId: string;
 
   /**
-   * Attributes known to the caller; override stored ones only with scope directory.override.
+   * Attributes known to the caller; override stored ones only with scope directory.override. "confidentiality" (a v3-Confidentiality code) and
+   * "sensitivities" (a list of codes) are labels: without that scope they only ever restrict further than stored ones.
    *
    * @generated from field: google.protobuf.Struct properties = 4;
    */

@@ -1,0 +1,35 @@
+import type { ConditionFacts } from '../policy/condition.ts'
+import type { SubjectState } from '../state/subjects.ts'
+import type { ClinicState } from '../state.ts'
+import { factsOf } from './facts.ts'
+import type { AccessRequest, Trace } from './request.ts'
+
+/** What all steps of one decision share. */
+export interface Deliberation {
+  readonly state: ClinicState
+  readonly request: AccessRequest
+  readonly subject: SubjectState
+  /** Ledger time, milliseconds since the epoch. */
+  readonly now: number
+  readonly trace: Trace | undefined
+  /** Made when the first condition is reached. */
+  facts: ConditionFacts | undefined
+  /** The earliest moment at which something that was consulted ends or begins, for a permit to be decided again then. */
+  boundary: number
+}
+
+/** How long an answer holds that depends on the clock itself, in milliseconds; what has queued longer is decided again anyway. */
+const clockBoundMs = 1_000
+
+/** Notes that a permit must not outlive a moment. */
+export const holdUntil = (deliberation: Deliberation, moment: number): void => {
+  if (moment < deliberation.boundary) deliberation.boundary = moment
+}
+
+/** Notes that a permit depends on what time it is. */
+export const dependsOnClock = (deliberation: Deliberation): void => holdUntil(deliberation, deliberation.now + clockBoundMs)
+
+export const conditionFacts = (deliberation: Deliberation): ConditionFacts => {
+  deliberation.facts ??= factsOf(deliberation)
+  return deliberation.facts
+}

@@ -1,0 +1,54 @@
+import type { Confidentiality } from '../events.ts'
+import { isConfidentiality, moreConfidential } from '../policy/labels.ts'
+import type { SubjectState } from '../state/subjects.ts'
+import type { ClinicState } from '../state.ts'
+import type { AccessRequest } from './request.ts'
+
+/** What a record is labelled, from wherever the label comes. */
+export interface Labels {
+  readonly confidentiality: Confidentiality
+  readonly sensitivities: readonly string[]
+}
+
+export const unlabelled: Labels = { confidentiality: 'N', sensitivities: [] }
+
+const stated = ({ stated }: AccessRequest): { readonly confidentiality?: Confidentiality; readonly sensitivities?: readonly string[] } => {
+  const properties = stated?.resource
+  if (properties === undefined) return {}
+  const { confidentiality, sensitivities } = properties
+  return {
+    ...(typeof confidentiality === 'string' && isConfidentiality(confidentiality) ? { confidentiality } : {}),
+    ...(Array.isArray(sensitivities) ? { sensitivities: sensitivities.filter((code): code is string => typeof code === 'string') } : {}),
+  }
+}
+
+/** The subject's own patient record: its protection from colleagues is not meant for its owner. */
+export const isOwnRecord = (subject: SubjectState, request: AccessRequest): boolean =>
+  request.patient !== undefined && request.patient === subject.ownPatient
+
+/**
+ * Labels of the record, of its patient, of employment, and those the caller states. Stated ones only ever restrict further, unless the
+ * caller may override what is stored.
+ */
+export const labelsOf = (state: ClinicState, subject: SubjectState, request: AccessRequest): Labels => {
+  const { resources } = state.directory
+  const { patient } = request
+  const ofPatient = patient === undefined || resources.size === 0 ? undefined : resources.get(patient)
+  const ofRecord = resources.size === 0 || request.record === undefined ? undefined : resources.get(request.record)
+  const employee = patient !== undefined && state.employeePatients.has(patient) && !isOwnRecord(subject, request)
+  if (ofPatient === undefined && ofRecord === undefined && !employee && request.stated?.resource === undefined) return unlabelled
+
+  const said = stated(request)
+  const override = request.stated?.override === true
+  const stored = [ofRecord, ofPatient].filter((resource) => resource !== undefined)
+  const levels = [
+    ...(override && said.confidentiality !== undefined ? [] : stored.map(({ confidentiality }) => confidentiality)),
+    ...(said.confidentiality === undefined ? [] : [said.confidentiality]),
+  ]
+  const sensitivities = new Set([
+    ...(override && said.sensitivities !== undefined ? [] : stored.flatMap((resource) => resource.sensitivities)),
+    ...(said.sensitivities ?? []),
+    ...(employee ? ['EMP'] : []),
+  ])
+  return { confidentiality: levels.reduce(moreConfidential, levels[0] ?? 'N'), sensitivities: [...sensitivities].sort() }
+}

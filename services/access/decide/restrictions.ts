@@ -1,0 +1,118 @@
+/** Step 4: what the patient decided, and labels that no role in force is cleared for. */
+import type { Pseudonym } from '../../audit/vault.ts'
+import type { Confidentiality, EmergencyOverride } from '../events.ts'
+import { clears, protectedPersons, reaches } from '../policy/labels.ts'
+import { clearancesOf } from '../policy/roles.ts'
+import type { ReasonCode } from '../reasons.ts'
+import { isInForce } from '../state/period.ts'
+import { directiveFor } from './consent.ts'
+import { type Deliberation, holdUntil } from './deliberation.ts'
+import { isOwnRecord, labelsOf } from './labels-of.ts'
+
+export interface Restriction {
+  readonly reasonCode: ReasonCode
+  readonly rule: string
+  /** What an emergency access must be allowed to override; undefined: nothing overrides it. */
+  readonly overriddenBy: EmergencyOverride | undefined
+  readonly until: number
+}
+
+/** Until when the subject is on the patient's care team: Infinity when that is open, undefined when it is not. */
+export const careTeamUntil = ({ state, request, now }: Deliberation): number | undefined => {
+  if (request.patient === undefined) return undefined
+  const membership = state.careTeams.get(request.subject.pseudonym)?.get(request.patient)
+  if (membership === undefined || !isInForce(membership, now)) return undefined
+  return membership.until ?? Number.POSITIVE_INFINITY
+}
+
+/** Until when some role in force is cleared, the longest where several are; undefined when none is. */
+const clearedUntil = (
+  { state, request, now }: Deliberation,
+  covers: (level: Confidentiality, codes: readonly string[]) => boolean,
+): number | undefined => {
+  let until: number | undefined
+  for (const grant of state.grants.bySubject.get(request.subject.pseudonym) ?? []) {
+    if (!isInForce(grant, now)) continue
+    if (!clearancesOf(state.roles, grant.role).some(({ confidentiality, sensitivities }) => covers(confidentiality, sensitivities)))
+      continue
+    until = Math.max(until ?? 0, grant.until ?? Number.POSITIVE_INFINITY)
+  }
+  return until
+}
+
+const ownRecord = ({ state, request, subject }: Deliberation): ReasonCode | undefined => {
+  if (!isOwnRecord(subject, request) || request.subject.type === 'patient') return undefined
+  const { own_record: rule } = state.settings
+  return rule === 'as_roles_permit' || (rule === 'read' && request.action === 'read') ? undefined : 'own_record'
+}
+
+/** Every label that stands in the way, the strongest first; what clears the others is noted as a boundary. */
+const labelled = (deliberation: Deliberation): ReasonCode | undefined => {
+  const { state, request, subject, trace } = deliberation
+  const { confidentiality, sensitivities } = labelsOf(state, subject, request)
+  let refused: ReasonCode | undefined
+  const look = (reasonCode: ReasonCode, until: number | undefined, label: string): void => {
+    if (until === undefined) refused ??= reasonCode
+    else holdUntil(deliberation, until)
+    trace?.({ step: 'confidentiality', rule: '', outcome: until === undefined ? 'refuses' : 'permits', reasonCode, detail: label })
+  }
+  if (!reaches('N', confidentiality))
+    look(
+      'confidentiality',
+      clearedUntil(deliberation, (level) => reaches(level, confidentiality)),
+      confidentiality,
+    )
+  for (const label of sensitivities) {
+    const cleared = clearedUntil(deliberation, (_, codes) => clears(codes, label))
+    if (!protectedPersons.has(label)) {
+      look('sensitivity', cleared, label)
+    } else if (!state.settings.open_resource_types.includes(request.resourceType)) {
+      const team = careTeamUntil(deliberation)
+      look('protected_person', cleared === undefined || team === undefined ? (cleared ?? team) : Math.max(cleared, team), label)
+    }
+  }
+  return refused
+}
+
+const consentRestriction = (deliberation: Deliberation, patient: Pseudonym): Restriction | undefined => {
+  const { state, request, subject, now, trace } = deliberation
+  if (!state.consents.byPatient.has(patient)) return undefined
+  const { consent, until } = directiveFor(
+    state,
+    {
+      patient,
+      recipient: request.subject.pseudonym,
+      memberOf: subject.memberOf,
+      resourceType: request.resourceType,
+      purpose: request.purpose,
+    },
+    now,
+  )
+  holdUntil(deliberation, until)
+  if (consent === undefined) return undefined
+  const rule = `consent/${consent.id}`
+  const denies = consent.decision === 'deny'
+  trace?.({ step: 'consent', rule, outcome: denies ? 'refuses' : 'permits', reasonCode: 'consent_denied' })
+  return denies ? { reasonCode: 'consent_denied', rule, overriddenBy: 'consent', until } : undefined
+}
+
+/**
+ * Everything that restricts the record for this subject, the one that decides first. Nothing for administrative decisions, which open no
+ * record.
+ */
+export const restrictionsOf = (deliberation: Deliberation): readonly Restriction[] => {
+  const { request, trace } = deliberation
+  if (request.purpose === undefined) return []
+  const found: Restriction[] = []
+  const never = Number.POSITIVE_INFINITY
+  const own = ownRecord(deliberation)
+  if (own !== undefined) {
+    trace?.({ step: 'confidentiality', rule: '', outcome: 'refuses', reasonCode: own })
+    found.push({ reasonCode: own, rule: '', overriddenBy: undefined, until: never })
+  }
+  const consent = request.patient === undefined ? undefined : consentRestriction(deliberation, request.patient)
+  if (consent !== undefined) found.push(consent)
+  const label = labelled(deliberation)
+  if (label !== undefined) found.push({ reasonCode: label, rule: '', overriddenBy: 'confidentiality', until: never })
+  return found
+}

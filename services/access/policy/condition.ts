@@ -1,0 +1,41 @@
+/**
+ * Conditions of permissions: CEL expressions that are parsed, checked and compiled once, when a role is put or folded. They speak of codes
+ * and properties, never of identifiers: a role stays readable for ever and must not name a person or a patient.
+ */
+import type { Properties } from '../events.ts'
+
+/** What an expression sees. Built once for each request, and only when a condition is reached. */
+export interface ConditionFacts {
+  readonly subject: { readonly type: string; readonly roles: readonly string[]; readonly properties: Properties }
+  readonly resource: {
+    readonly type: string
+    /** Whether a patient is named, and whether that is the subject. */
+    readonly has_patient: boolean
+    readonly own_record: boolean
+    readonly properties: Properties
+  }
+  readonly action: { readonly name: string; readonly properties: Properties }
+  /** Of the request, and `time`, `caller`, `purpose` and `intent`, which no request can set. */
+  readonly context: Properties & { readonly time: Date; readonly caller: string; readonly purpose: string }
+}
+
+/** Why a condition could not be evaluated. */
+export interface ConditionError {
+  /** In plain words for whoever writes roles; holds no value of the request. */
+  readonly error: string
+}
+
+export interface Condition {
+  readonly source: string
+  /** The attributes it names, e.g. `resource.properties.status`, sorted. */
+  readonly attributes: readonly string[]
+  /** It depends on the moment, so that its answer may change without anything being recorded. */
+  readonly usesTime: boolean
+  /** Never throws. */
+  evaluate(facts: ConditionFacts): boolean | ConditionError
+}
+
+export type Compiled =
+  | { readonly kind: 'condition'; readonly condition: Condition }
+  /** `line` and `column` count from 1. */
+  | { readonly kind: 'invalid'; readonly message: string; readonly line: number; readonly column: number }
