@@ -10,6 +10,7 @@ import type { ClinicVault, Vault } from '../audit/vault.ts'
 import type { Clock } from '../kernel/clock.ts'
 import { ChartwardenError } from '../kernel/errors.ts'
 import { decodeEntry } from './event-codec.ts'
+import type { Snapshots } from './snapshots.ts'
 import { type ClinicState, emptyState, evolve } from './state.ts'
 
 /** One decision to be recorded. `decide` is pure and may run several times, each time on a newer state; only the last one counts. */
@@ -50,6 +51,8 @@ export interface ClinicWritersOptions {
   /** Ledger time, milliseconds since the epoch. */
   readonly now: () => number
   readonly clock: Clock
+  /** Undefined: every state is folded from the beginning of its ledger. */
+  readonly snapshots?: Pick<Snapshots, 'of'>
   /** Clinics whose state is kept folded. Defaults to 2,000. */
   readonly maxClinics?: number
 }
@@ -57,12 +60,17 @@ export interface ClinicWritersOptions {
 export interface ClinicWriters {
   /** The writer of a registered clinic; throws CLINIC_NOT_ALLOWED when there is no such clinic. */
   open(clinic: string): Promise<ClinicWriter>
+  /** As `open`, without keeping the state of a clinic that is not kept already. */
+  visit(clinic: string): Promise<ClinicWriter>
+  /** The writers of the clinics whose state is kept, as far as they are open. */
+  kept(): Iterable<ClinicWriter>
 }
 
 const createClinicWriter = async (clinic: string, vault: ClinicVault, options: ClinicWritersOptions): Promise<ClinicWriter> => {
   const { ledger, now, clock } = options
-  const state = emptyState()
-  let highestSeen = -1n
+  const snapshots = options.snapshots?.of(clinic, vault)
+  const state = (await snapshots?.load()) ?? emptyState()
+  let highestSeen = state.revision
   let regressed = false
   let reading: Promise<void> | undefined
 
@@ -77,8 +85,10 @@ const createClinicWriter = async (clinic: string, vault: ClinicVault, options: C
       // A state change this version cannot read would make every later decision wrong: refuse to decide at all.
       if (event === undefined) throw new ChartwardenError('INTERNAL', { cause: new Error(`unknown state-changing type ${entry.type}`) })
       evolve(state, event)
+      snapshots?.folded(entry)
       if (entry.revision > highestSeen) highestSeen = entry.revision
     }
+    snapshots?.offer(state)
   }
 
   /** Reads until the state is at least at `revision`; readers that come meanwhile share one reading and check again. */
@@ -151,7 +161,11 @@ const createClinicWriter = async (clinic: string, vault: ClinicVault, options: C
 /** The writers of all clinics this process serves; the least used are dropped and folded again when they are asked for. */
 export const createClinicWriters = (options: ClinicWritersOptions): ClinicWriters => {
   const { ledger, vault } = options
-  const writers = new LRUCache<string, Promise<ClinicWriter>>({ max: options.maxClinics ?? 2_000 })
+  const ready = new Map<string, ClinicWriter>()
+  const writers = new LRUCache<string, Promise<ClinicWriter>>({
+    max: options.maxClinics ?? 2_000,
+    dispose: (_, clinic) => void ready.delete(clinic),
+  })
   const open = async (clinic: string): Promise<ClinicWriter> => {
     const head = clinic === systemLedger ? undefined : await ledger.head(clinic)
     const keys = head === undefined ? undefined : await vault.clinic(clinic)
@@ -164,10 +178,17 @@ export const createClinicWriters = (options: ClinicWritersOptions): ClinicWriter
       if (known !== undefined) return known
       const opening = open(clinic)
       writers.set(clinic, opening)
-      opening.catch(() => {
-        if (writers.peek(clinic) === opening) writers.delete(clinic)
-      })
+      opening.then(
+        (writer) => {
+          if (writers.peek(clinic) === opening) ready.set(clinic, writer)
+        },
+        () => {
+          if (writers.peek(clinic) === opening) writers.delete(clinic)
+        },
+      )
       return opening
     },
+    visit: (clinic) => writers.peek(clinic) ?? open(clinic),
+    kept: () => ready.values(),
   }
 }

@@ -32,6 +32,14 @@ export interface SealContext {
   readonly entryType: string
 }
 
+/** Binds a sealed state to its place and its meaning: used as associated data. */
+export interface StateContext {
+  readonly clinic: string
+  /** Of what is inside; another one does not open. */
+  readonly format: number
+  readonly stateRevision: bigint
+}
+
 export interface KnownIdentity {
   readonly pseudonym: Pseudonym
   /** SHA-256 of a label and the data key, base64url: goes into `identity introduced`, so that a key handed out can be checked. */
@@ -51,6 +59,10 @@ export interface ClinicVault {
   seal(kid: Pseudonym, context: SealContext, value: JsonValue): Promise<Sealed | 'key_destroyed'>
   /** Throws ChartwardenError INTERNAL if the bytes do not authenticate: that is tampering, not absence. */
   open(sealed: Sealed, context: SealContext): Promise<Opened>
+  /** Seals a folded state under a key of the clinic. It holds pseudonyms and codes only, so no identity's key is concerned. */
+  sealState(context: StateContext, bytes: Uint8Array): Uint8Array
+  /** Undefined unless these are the bytes that were sealed for this clinic, format and state revision. */
+  openState(context: StateContext, sealed: Uint8Array): Uint8Array | undefined
 }
 
 export interface Vault {

@@ -7,6 +7,7 @@ import { createExpiringCache } from '../../kernel/expiring-cache.ts'
 import type { Randomness } from '../../kernel/ids.ts'
 import type { ClinicVault, Identity, KnownIdentity, Pseudonym, SealContext, Vault } from '../vault.ts'
 import { coalesce } from './coalesce.ts'
+import { createStateSeal } from './state-seal.ts'
 import type { KeyStore, StoredIdentityKey } from './key-store.ts'
 import type { MasterKey } from './master-key.ts'
 
@@ -104,6 +105,7 @@ export const createVault = (options: VaultOptions): Vault => {
     }
 
     return {
+      ...createStateSeal(digestKey, randomness),
       pseudonym: pseudonymOf,
       requestDigest: (canonicalRequest) => createHmac('sha256', digestKey).update(canonicalRequest, 'utf8').digest(),
       identity: async (identity): Promise<KnownIdentity> => {

@@ -1,0 +1,242 @@
+import type { Pseudonym } from '../../audit/vault.ts'
+import type { Confidentiality, SubjectReference } from '../events.ts'
+import { defineRole } from '../policy/roles.ts'
+import { type ClinicState, emptyState } from '../state.ts'
+import { join } from '../state/care-teams.ts'
+import { addConsent, type ConsentState, consentPurposes } from '../state/consents.ts'
+import { type EmergencyState, openEmergency } from '../state/emergencies.ts'
+import { addGrant, type GrantState } from '../state/grants.ts'
+import { addShare, type ShareState } from '../state/shares.ts'
+import { type Parts, type Place, snapshotFormat, type TimeCell } from './format.ts'
+
+export interface RestoredState {
+  readonly state: ClinicState
+  /** SHA-256, base64url, of the ledger's entry at the state's revision. */
+  readonly anchor: string
+}
+
+/** Null is none. Text is what was no number, and is none again: damage closes, it does not open. */
+const optionalTime = (cell: TimeCell): number | undefined => (cell === null ? undefined : Number(cell))
+
+const time = (cell: TimeCell): number => (cell === null ? Number.NaN : Number(cell))
+
+const at = <Value>(values: readonly Value[], place: Place): Value => {
+  const value = values[place]
+  if (value === undefined) throw new Error('a place that is not there')
+  return value
+}
+
+const optional = <Cell, Value>(cell: Cell | null, read: (cell: Cell) => Value): Value | undefined =>
+  cell === null ? undefined : read(cell)
+
+/** Second indexes are built by the fold's own functions, in their own order; what is in the first index keeps its place there. */
+const createRestorer = () => {
+  const state = emptyState()
+  let anchor: string | undefined
+  const names: string[] = []
+  const lists: (readonly string[])[] = []
+  const references: SubjectReference[] = []
+  const typeSets = new Map<Place, ReadonlySet<string>>()
+  const coveredPurposes = new Map<string, ReadonlySet<string>>()
+  const grants: GrantState[] = []
+  let sharedRecords: readonly Pseudonym[] = []
+  const shares: ShareState[] = []
+  const consents: ConsentState[] = []
+  const emergencies: EmergencyState[] = []
+
+  const name = (place: Place): string => at(names, place)
+  const pseudonym = (place: Place): Pseudonym => at(names, place) as Pseudonym
+  const list = (place: Place): readonly string[] => at(lists, place)
+  const reference = (place: Place): SubjectReference => at(references, place)
+  const typeSet = (place: Place): ReadonlySet<string> => {
+    const known = typeSets.get(place) ?? new Set(list(place))
+    typeSets.set(place, known)
+    return known
+  }
+  const covered = (decision: ConsentState['decision'], purposes: Place): ReadonlySet<string> => {
+    const key = `${decision} ${purposes}`
+    const known = coveredPurposes.get(key) ?? consentPurposes(decision, list(purposes))
+    coveredPurposes.set(key, known)
+    return known
+  }
+
+  const read: { readonly [P in keyof Parts]: (content: Parts[P]) => void } = {
+    header: (header) => {
+      if (header.format !== snapshotFormat) throw new Error('a snapshot of another format')
+      anchor = header.anchor
+      state.revision = BigInt(header.revision)
+      state.clinic = header.clinic ?? undefined
+      state.settings = header.settings
+    },
+    names: (content) => void names.push(...content),
+    lists: (content) => void lists.push(...content),
+    references: ({ type, pseudonym: of }) => {
+      for (let row = 0; row < of.length; row += 1) references.push({ type: at(type, row), pseudonym: at(of, row) })
+    },
+    roles: (definitions) => {
+      for (const definition of definitions) defineRole(state.roles, definition)
+    },
+    subjects: (column) => {
+      for (let row = 0; row < column.reference.length; row += 1) {
+        const subject = reference(at(column.reference, row))
+        state.subjects.set(subject.pseudonym, {
+          reference: subject,
+          status: at(column.status, row),
+          known: at(column.known, row),
+          ownPatient: optional(at(column.ownPatient, row), pseudonym),
+          memberOf: at(column.memberOf, row).map(reference),
+          cutOff: optionalTime(at(column.cutOff, row)),
+          offboarding: at(column.offboarding, row) ?? undefined,
+        })
+      }
+    },
+    grants: (column) => {
+      for (let row = 0; row < column.id.length; row += 1) {
+        const grant: GrantState = {
+          from: optionalTime(at(column.from, row)),
+          until: optionalTime(at(column.until, row)),
+          id: at(column.id, row),
+          subject: reference(at(column.subject, row)),
+          role: name(at(column.role, row)),
+          grantor: optional(at(column.grantor, row), reference),
+          revision: BigInt(at(column.revision, row)),
+        }
+        grants.push(grant)
+        state.grants.byId.set(grant.id, grant)
+      }
+    },
+    grantOrder: (places) => {
+      for (const place of places) addGrant(state.grants, at(grants, place))
+    },
+    memberships: (column) => {
+      for (let row = 0; row < column.subject.length; row += 1) {
+        join(state.careTeams, {
+          from: optionalTime(at(column.from, row)),
+          until: optionalTime(at(column.until, row)),
+          patient: pseudonym(at(column.patient, row)),
+          subject: pseudonym(at(column.subject, row)),
+        })
+      }
+    },
+    sharedRecords: (records) => {
+      sharedRecords = records
+    },
+    shares: (column) => {
+      let next = 0
+      for (let row = 0; row < column.id.length; row += 1) {
+        const count = at(column.recordCount, row)
+        let records: Set<Pseudonym> | undefined
+        if (count !== null) {
+          records = new Set()
+          for (const end = next + count; next < end; next += 1) records.add(at(sharedRecords, next))
+        }
+        const share: ShareState = {
+          id: at(column.id, row),
+          recipient: reference(at(column.recipient, row)),
+          patient: pseudonym(at(column.patient, row)),
+          resourceTypes: list(at(column.resourceTypes, row)),
+          records,
+          actions: list(at(column.actions, row)),
+          purpose: name(at(column.purpose, row)),
+          until: time(at(column.until, row)),
+        }
+        shares.push(share)
+        state.shares.byId.set(share.id, share)
+      }
+    },
+    shareOrder: (places) => {
+      for (const place of places) addShare(state.shares, at(shares, place))
+    },
+    describedSubjects: ({ subject, properties }) => {
+      for (let row = 0; row < subject.length; row += 1) {
+        state.directory.subjects.set(pseudonym(at(subject, row)), at(properties, row))
+      }
+    },
+    resources: (column) => {
+      for (let row = 0; row < column.record.length; row += 1) {
+        const record = at(column.record, row)
+        state.directory.resources.set(record, {
+          resourceType: name(at(column.resourceType, row)),
+          record,
+          patient: optional(at(column.patient, row), pseudonym),
+          confidentiality: name(at(column.confidentiality, row)) as Confidentiality,
+          sensitivities: list(at(column.sensitivities, row)),
+          properties: at(column.properties, row),
+          entryId: at(column.entryId, row),
+        })
+      }
+    },
+    consents: (column) => {
+      for (let row = 0; row < column.id.length; row += 1) {
+        const decision = at(column.decision, row)
+        const purposes = at(column.purposes, row)
+        const consent: ConsentState = {
+          from: optionalTime(at(column.from, row)),
+          until: optionalTime(at(column.until, row)),
+          id: at(column.id, row),
+          patient: pseudonym(at(column.patient, row)),
+          recipient: optional(at(column.recipient, row), reference),
+          resourceTypes: optional(at(column.resourceTypes, row), typeSet),
+          purposes: list(purposes),
+          coveredPurposes: covered(decision, purposes),
+          decision,
+        }
+        consents.push(consent)
+        state.consents.byId.set(consent.id, consent)
+      }
+    },
+    consentOrder: (places) => {
+      for (const place of places) addConsent(state.consents, at(consents, place))
+    },
+    emergencies: (column) => {
+      for (let row = 0; row < column.id.length; row += 1) {
+        const emergency: EmergencyState = {
+          id: at(column.id, row),
+          subject: reference(at(column.subject, row)),
+          patient: pseudonym(at(column.patient, row)),
+          purpose: at(column.purpose, row),
+          from: time(at(column.from, row)),
+          until: time(at(column.until, row)),
+          closed: at(column.closed, row),
+          reviewDue: time(at(column.reviewDue, row)),
+        }
+        emergencies.push(emergency)
+        state.emergencies.byId.set(emergency.id, emergency)
+      }
+    },
+    emergencyOrder: (places) => {
+      for (const place of places) openEmergency(state.emergencies, at(emergencies, place))
+    },
+    employeePatients: (places) => {
+      for (const place of places) state.employeePatients.add(pseudonym(place))
+    },
+  }
+
+  return {
+    read: <P extends keyof Parts>([part, content]: readonly [part: P, content: Parts[P]]): void => {
+      if (!Object.hasOwn(read, part)) throw new Error('a part that is not known')
+      read[part](content)
+    },
+    end: (): RestoredState => {
+      if (anchor === undefined) throw new Error('a snapshot without a header')
+      return { state, anchor }
+    },
+  }
+}
+
+/**
+ * The state of a snapshot's text, equal to the one it was made of. Yields after each line, so that whoever runs it can let other work in.
+ * Throws on text that `serialiseState` of this format has not made; only what the vault has opened may come here.
+ */
+export function* restoreState(text: string): Generator<undefined, RestoredState> {
+  const restorer = createRestorer()
+  let start = 0
+  while (start < text.length) {
+    const end = text.indexOf('\n', start)
+    if (end < 0) throw new Error('a line that does not end')
+    restorer.read(JSON.parse(text.slice(start, end)) as readonly [keyof Parts, never])
+    start = end + 1
+    yield
+  }
+  return restorer.end()
+}

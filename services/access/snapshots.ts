@@ -1,0 +1,164 @@
+/**
+ * Snapshots spare a clinic's writer the folding of its whole past. They are a convenience and never evidence: one that does not open, or
+ * does not stand in this very ledger, is ignored, said in the log and written anew from what the ledger holds. No decision waits for one
+ * being written, and none fails because one could not be.
+ */
+import { hash } from 'node:crypto'
+import type { Ledger, StoredEntry } from '../audit/ledger.ts'
+import type { ClinicVault } from '../audit/vault.ts'
+import type { Clock } from '../kernel/clock.ts'
+import type { Logger } from '../kernel/logging.ts'
+import { captureState } from './snapshot/capture.ts'
+import { snapshotFormat } from './snapshot/format.ts'
+import { inSlices } from './snapshot/in-slices.ts'
+import { type RestoredState, restoreState } from './snapshot/restore.ts'
+import { serialiseState } from './snapshot/serialise.ts'
+import type { SnapshotStore, StoredSnapshot } from './snapshot-store.ts'
+import type { ClinicState } from './state.ts'
+
+export interface SnapshotsOptions {
+  readonly store: SnapshotStore
+  readonly ledger: Pick<Ledger, 'read'>
+  readonly clock: Clock
+  readonly logger: Logger
+  /** State-changing entries folded since the stored snapshot after which a new one is written. Defaults to 1,000. */
+  readonly every?: number
+}
+
+/** What one writer of a clinic has to do with snapshots. */
+export interface ClinicSnapshots {
+  /** The state to fold on from; undefined when there is no snapshot that can be trusted. Never throws. */
+  load(): Promise<ClinicState | undefined>
+  /** To be told each state-changing entry right after it was folded. */
+  folded(entry: StoredEntry): void
+  /** To be called after a reading: sees to it that a snapshot is written when one is due. Returns at once. */
+  offer(state: ClinicState): void
+}
+
+export interface Snapshots {
+  of(clinic: string, vault: ClinicVault): ClinicSnapshots
+  /** Nothing is written from now on but what is being written; settles once that is done. */
+  close(): Promise<void>
+}
+
+/** Why a snapshot was not used; stable, for those who search the log. */
+type Refusal = 'other_format' | 'not_authentic' | 'not_readable' | 'ahead_of_ledger' | 'other_history'
+
+const refusals: Readonly<Record<Refusal, { readonly level: 'info' | 'error'; readonly message: string }>> = {
+  other_format: { level: 'info', message: 'the snapshot is of another version of the service; folding the ledger' },
+  not_authentic: { level: 'error', message: 'the snapshot is not what was sealed for this clinic and revision; folding the ledger' },
+  not_readable: { level: 'error', message: 'the snapshot cannot be read; folding the ledger' },
+  ahead_of_ledger: {
+    level: 'error',
+    message: 'the snapshot is ahead of the ledger: a restored backup or a lost failover? folding the ledger',
+  },
+  other_history: {
+    level: 'error',
+    message: 'the ledger has another entry where the snapshot was made: a restored backup or a lost failover? folding the ledger',
+  },
+}
+
+/** Names the entry that a snapshot ends with; its salt makes it one of a kind. */
+const anchorOf = (entry: StoredEntry): string => hash('sha256', entry.bytes, 'base64url')
+
+const utf8 = new TextDecoder('utf-8', { fatal: true })
+
+export const createSnapshots = ({ store, ledger, clock, logger, every = 1_000 }: SnapshotsOptions): Snapshots => {
+  let closed = false
+  // One after the other, so that many clinics folding at once do not hold many serialised states.
+  let writing: Promise<void> = Promise.resolve()
+
+  const of = (clinic: string, vault: ClinicVault): ClinicSnapshots => {
+    let last: StoredEntry | undefined
+    let foldedSince = 0
+    let waiting = false
+    let refused: Pick<StoredSnapshot, 'format' | 'stateRevision'> | undefined
+
+    const refuse = ({ format, stateRevision }: StoredSnapshot, refusal: Refusal): undefined => {
+      refused = { format, stateRevision }
+      const { level, message } = refusals[refusal]
+      logger[level]({ event: 'snapshot.refused', clinic, refusal, stateRevision: `${stateRevision}` }, message)
+    }
+
+    const open = async (snapshot: StoredSnapshot): Promise<ClinicState | undefined> => {
+      const { format, stateRevision, sealed } = snapshot
+      if (format !== snapshotFormat) return refuse(snapshot, 'other_format')
+      const bytes = vault.openState({ clinic, format, stateRevision }, sealed)
+      if (bytes === undefined) return refuse(snapshot, 'not_authentic')
+      let restored: RestoredState
+      try {
+        restored = await inSlices(restoreState(utf8.decode(bytes)), clock)
+      } catch {
+        // The error may quote what it stumbled on.
+        return refuse(snapshot, 'not_readable')
+      }
+      const { state, anchor } = restored
+      if (state.revision !== stateRevision) return refuse(snapshot, 'not_readable')
+      for await (const entry of ledger.read(clinic, stateRevision, stateRevision)) {
+        return anchorOf(entry) === anchor ? state : refuse(snapshot, 'other_history')
+      }
+      return refuse(snapshot, 'ahead_of_ledger')
+    }
+
+    const write = async (state: ClinicState): Promise<void> => {
+      // Capturing is one synchronous step, so the snapshot is of one revision although the state goes on changing.
+      const [captured, entry, count] = [captureState(state), last, foldedSince]
+      foldedSince = 0
+      if (entry?.revision !== captured.revision) return
+      const pieces: Buffer[] = []
+      const lines = serialiseState(captured, anchorOf(entry))
+      await inSlices(
+        lines.map((text) => void pieces.push(Buffer.from(text, 'utf8'))),
+        clock,
+      )
+      const context = { clinic, format: snapshotFormat, stateRevision: captured.revision }
+      const sealed = vault.sealState(context, Buffer.concat(pieces))
+      const kept = await store.write(clinic, { ...context, sealed }, refused)
+      refused = undefined
+      const fields = { clinic, stateRevision: `${captured.revision}`, entries: count, bytes: sealed.length, kept }
+      logger.debug({ event: 'snapshot.written', ...fields }, kept ? 'a snapshot was written' : 'a newer snapshot was there')
+    }
+
+    return {
+      load: async () => {
+        try {
+          const snapshot = await store.read(clinic)
+          if (snapshot === undefined) return undefined
+          const state = await open(snapshot)
+          if (state !== undefined) {
+            logger.debug({ event: 'snapshot.opened', clinic, stateRevision: `${state.revision}` }, 'the state was taken from its snapshot')
+          }
+          return state
+        } catch (error) {
+          logger.warn({ event: 'snapshot.not_read', clinic, err: error }, 'the snapshot could not be read; folding the ledger')
+          return undefined
+        }
+      },
+      folded: (entry) => {
+        last = entry
+        foldedSince += 1
+      },
+      offer: (state) => {
+        if (closed || waiting || foldedSince <= every) return
+        waiting = true
+        writing = writing.then(async () => {
+          try {
+            if (!closed) await write(state)
+          } catch (error) {
+            logger.warn({ event: 'snapshot.not_written', clinic, err: error }, 'a snapshot could not be written; going on without')
+          } finally {
+            waiting = false
+          }
+        })
+      },
+    }
+  }
+
+  return {
+    of,
+    close: async () => {
+      closed = true
+      await writing
+    },
+  }
+}
