@@ -1,73 +1,79 @@
 /**
- * Cost of one decision on the folded state of a large clinic. Run: node bench/decide.ts
- * 300 staff in six roles, 20,000 patients with a care team of three, 2,000 shares with one lab of 20 technicians.
+ * Decisions alone, without any I/O, on one core: node bench/decide.ts [rounds]
+ * Every request is another one; each round decides all of them once, and nothing keeps answers.
  */
-import { cpus } from 'node:os'
+import { loadavg } from 'node:os'
 import { type AccessRequest, decide } from '../services/access/decide.ts'
-import { builtinRoles } from '../services/access/policy/builtin/builtin-roles.ts'
-import { at, createClinicFold, lab, noon, patient, question, record, staff } from '../test/support/clinic-fold.ts'
+import { type ClinicFold, noon } from '../test/support/clinic-fold.ts'
+import { conditionalQuestions, createLargeClinic, plainQuestions, size } from './decide-clinic.ts'
+import { machine } from './machine.ts'
 
-const patients = 20_000
-const people = 300
-const sharesMade = 2_000
-const started = performance.now()
-const clinic = createClinicFold()
-for (const definition of builtinRoles()) clinic.define(definition)
-const roles = builtinRoles().map(({ role }) => role)
-const mainLab = lab('main')
-const names = Array.from({ length: people }, (_, index) => staff(`person-${index}`))
-const person = (index: number) => names[index % people] as (typeof names)[number]
-names.forEach((subject, index) => {
-  clinic.enrol(subject, index % 6 === 4 ? [mainLab] : [])
-  clinic.grant(subject, roles[index % 6] as string, index % 2 === 0 ? {} : { until: noon + 86_400_000 })
-  if (index % 5 === 0) clinic.grant(subject, roles[(index + 1) % 6] as string)
-})
-for (let index = 0; index < patients; index += 1) {
-  for (const member of [0, 1, 2]) {
-    clinic.apply('chartwarden.careteam.joined.v1', { patient: patient(`${index}`), subject: person(6 * (index + member * 7) + 1) })
-  }
-}
-for (let index = 0; index < sharesMade; index += 1) {
-  clinic.apply('chartwarden.record.shared.v1', {
-    recipient: mainLab,
-    patient: patient(`${index % 1_000}`),
-    resource_types: ['imaging', 'lab_report'],
-    records: [record('imaging', `${index}`), record('lab_report', `${index}`)],
-    actions: ['read', 'update'],
-    purpose: 'TREAT',
-    until: at(noon + 86_400_000),
-  })
-}
-const folded = performance.now() - started
+const rounds = Number(process.argv[2] ?? 40)
+const questions = 100_000
 
-const supportedObligations = new Set(['fields', 'until_accepted', 'own_entries', 'addendum_only', 'until_sent'])
-const cases: Record<string, (index: number) => AccessRequest> = {
-  'plain permit': (index) => question(person(6 * index + 1), 'treatment_record', 'read', { patient: patient(`${index}`) }),
-  'own patients': (index) => question(person(6 * index + 1), 'imaging', 'read', { patient: patient(`${index}`) }),
-  'shared with the lab': (index) =>
-    question(person(6 * index + 4), 'imaging', 'read', {
-      patient: patient(`${index % 1_000}`),
-      record: record('imaging', `${index % sharesMade}`),
-      supportedObligations,
-    }),
-  obligation: (index) => question(person(6 * index + 3), 'message', 'read', { purpose: 'PATADMIN', supportedObligations }),
-  'no grant': (index) => question(person(6 * index + 3), 'clinical_note', 'read', { patient: patient(`${index}`) }),
-}
-
-console.log(`${cpus()[0]?.model}, Node ${process.version}, ${clinic.events.length} events folded in ${Math.round(folded)} ms`)
-for (const [name, make] of Object.entries(cases)) {
-  const requests = Array.from({ length: 4_096 }, (_, index) => make(index))
-  let permits = 0
-  const rounds = 100
-  const run = (times: number) => {
-    for (let round = 0; round < times; round += 1) {
-      for (const request of requests) if (decide(clinic.state, request, noon).decision === 'permit') permits += 1
+/** How many conditions all requests evaluate together; the clinic is spoilt for measuring. */
+const evaluations = (clinic: ClinicFold, requests: readonly AccessRequest[]): number => {
+  let count = 0
+  for (const permissions of clinic.state.roles.own.values()) {
+    for (const permission of permissions) {
+      const { condition } = permission
+      if (condition === undefined) continue
+      const evaluate: typeof condition.evaluate = (facts) => {
+        count += 1
+        return condition.evaluate(facts)
+      }
+      Object.assign(permission, { condition: { ...condition, evaluate } })
     }
   }
-  run(10)
-  permits = 0
-  const begin = performance.now()
-  run(rounds)
-  const each = ((performance.now() - begin) * 1_000) / (rounds * requests.length)
-  console.log(`${name.padEnd(20)} ${each.toFixed(2)} µs a decision, ${((100 * permits) / (rounds * requests.length)).toFixed(0)} % permits`)
+  for (const request of requests) decide(clinic.state, request, noon)
+  return count
 }
+
+interface Measured {
+  /** Decisions per second. */
+  readonly best: number
+  readonly median: number
+}
+
+const measure = (clinic: ClinicFold, requests: readonly AccessRequest[]): Measured => {
+  const seconds: number[] = []
+  let permits = 0
+  for (let round = 0; round < rounds; round += 1) {
+    const begin = performance.now()
+    for (const request of requests) if (decide(clinic.state, request, noon).decision === 'permit') permits += 1
+    seconds.push((performance.now() - begin) / 1_000)
+  }
+  if (permits === 0) throw new Error('nothing was permitted')
+  const sorted = seconds.toSorted((left, right) => left - right)
+  return { best: requests.length / (sorted[0] as number), median: requests.length / (sorted[sorted.length >> 1] as number) }
+}
+
+const reasons = (clinic: ClinicFold, requests: readonly AccessRequest[]): string => {
+  const counts = new Map<string, number>()
+  for (const request of requests) {
+    const { reasonCode } = decide(clinic.state, request, noon)
+    counts.set(reasonCode, (counts.get(reasonCode) ?? 0) + 1)
+  }
+  const percent = (count: number) => `${((100 * count) / requests.length).toFixed(0)} %`
+  return [...counts].sort(([, left], [, right]) => right - left).map(([reason, count]) => `${reason} ${percent(count)}`).join(', ')
+}
+
+const thousands = (perSecond: number): string => `${Math.round(perSecond / 1_000).toLocaleString('en')},000`
+
+const started = performance.now()
+const clinic = createLargeClinic()
+console.log(machine())
+console.log(
+  `${size.staff} staff, ${size.roles} roles, ${size.shares.toLocaleString('en')} shares, ${size.conditions} conditions: ` +
+    `${clinic.events.length.toLocaleString('en')} events folded in ${Math.round(performance.now() - started)} ms; ${rounds} rounds`,
+)
+console.log('| distinct requests | conditions evaluated | decisions/s, best round | median | answers |')
+console.log('| --- | --- | --- | --- | --- |')
+for (const [name, requests] of Object.entries({ 'no condition': plainQuestions(questions), 'a condition': conditionalQuestions(questions) })) {
+  const evaluated = evaluations(createLargeClinic(), requests)
+  const { best, median } = measure(clinic, requests)
+  console.log(
+    `| ${requests.length.toLocaleString('en')}, ${name} | ${evaluated.toLocaleString('en')} | ${thousands(best)} | ${thousands(median)} | ${reasons(clinic, requests)} |`,
+  )
+}
+console.log(`load average ${loadavg().map((load) => load.toFixed(1)).join(', ')}`)

@@ -5,7 +5,7 @@ import { ChartwardenError } from '../services/kernel/errors.ts'
 import { uuidV5 } from '../services/kernel/ids.ts'
 import type { Connection } from './connection.ts'
 import { subjectRef, type TypedId } from './input/parsers.ts'
-import { roleMessage } from './role-message.ts'
+import { roleMessage } from '../services/access/policy/role-message.ts'
 
 /** UUIDv5(URL namespace, "https://chartwarden.example/import"). Never changes. */
 const importNamespace = 'e1732146-f4f1-59aa-92df-941dbdd04754'
@@ -57,5 +57,29 @@ export const putImportedRole = async ({ policy, clinic, onBehalfOf, role }: PutI
         cause: thrown,
       })
     }
+  }
+}
+
+export interface PutImportedRoles extends Omit<PutImportedRole, 'role'> {
+  /** In an order in which each finds in force what it inherits. */
+  readonly roles: readonly RoleDefinition[]
+}
+
+/** Puts roles one after another. One that is refused ends it, with those that are in force by then named: a repeat goes on from there. */
+export async function* putImportedRoles({ roles, ...common }: PutImportedRoles): AsyncGenerator<ImportedRole, void, undefined> {
+  const done: string[] = []
+  for (const role of roles) {
+    try {
+      yield await putImportedRole({ ...common, role })
+    } catch (thrown) {
+      if (!(thrown instanceof ChartwardenError) || done.length === 0) throw thrown
+      throw new ChartwardenError(thrown.reason, {
+        message: `${thrown.message} In force already: ${done.join(', ')}; import the file again once this is mended.`,
+        fields: thrown.fields,
+        metadata: thrown.metadata,
+        cause: thrown,
+      })
+    }
+    done.push(role.role)
   }
 }

@@ -7,7 +7,9 @@ import { importCommand } from './commands/import.ts'
 import { ledgerCommand } from './commands/ledger.ts'
 import { offboardCommand } from './commands/offboard.ts'
 import { reportCommand } from './commands/report.ts'
+import { roleCommand } from './commands/role.ts'
 import { serveCommand } from './commands/serve.ts'
+import { settingsCommand } from './commands/settings.ts'
 import { staffCommand } from './commands/staff.ts'
 import { tokenCommand } from './commands/token.ts'
 import type { Outcome } from './exit-codes.ts'
@@ -55,6 +57,8 @@ export const createProgram = (act: Act): Command => {
     importCommand,
     checkCommand,
     staffCommand,
+    roleCommand,
+    settingsCommand,
     offboardCommand,
     reportCommand,
     ledgerCommand,

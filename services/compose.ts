@@ -2,6 +2,9 @@
 import { hkdfSync } from 'node:crypto'
 import { ReportService } from '../proto/gen/chartwarden/report/v1/report_service_pb.js'
 import { createAccess } from './access/index.ts'
+import { snapshotMigrations } from './access/snapshot/migrations.ts'
+import { createPostgresSnapshotStore } from './access/snapshot/postgres-snapshot-store.ts'
+import { createSnapshots } from './access/snapshots.ts'
 import { createBatcher } from './audit/batcher.ts'
 import { createClinicReader } from './audit/engines/postgres/clinic-reader.ts'
 import { createPostgresEngine } from './audit/engines/postgres/engine.ts'
@@ -13,6 +16,7 @@ import { readMasterKeyFile } from './audit/vault/master-key.ts'
 import { vaultMigrations } from './audit/vault/migrations.ts'
 import { openVault } from './audit/vault/open-vault.ts'
 import { createPostgresKeyStore } from './audit/vault/postgres-key-store.ts'
+import type { Vault } from './audit/vault.ts'
 import type { Clock } from './kernel/clock.ts'
 import type { Config } from './kernel/config.ts'
 import { implement } from './kernel/grpc/implement.ts'
@@ -38,6 +42,10 @@ export interface ServiceOptions {
   readonly randomness: Randomness
   /** Stands between everything and the ledger. For tests: a gate, or a broken ledger that the tests must notice. */
   readonly decorateLedger?: (ledger: Ledger) => Ledger
+  /** Stands between access and the vault. For tests: a broken vault that they must notice. */
+  readonly decorateVault?: (vault: Vault) => Vault
+  /** State-changing entries after which a snapshot of a clinic's state is written. For tests; defaults to 1,000. */
+  readonly snapshotEvery?: number
 }
 
 /** A running service. */
@@ -88,7 +96,7 @@ const reachDatabases = async ({ migrate, writer, feed, query }: Databases): Prom
 }
 
 const start = async (options: ServiceOptions, teardown: Teardown): Promise<Service> => {
-  const { config, logger, clock, randomness, decorateLedger = (ledger) => ledger } = options
+  const { config, logger, clock, randomness, decorateLedger = (ledger) => ledger, decorateVault = (vault) => vault, snapshotEvery } = options
   const tls = config.tls === undefined ? undefined : await readTls(config.tls, clock)
   // What can be seen to be wrong without a database is said before one is started.
   if (config.masterKeyFile !== undefined) await readMasterKeyFile(config.masterKeyFile)
@@ -97,7 +105,7 @@ const start = async (options: ServiceOptions, teardown: Teardown): Promise<Servi
   teardown.add(() => databases.close())
   await reachDatabases(databases)
   if (databases.migrate !== undefined) {
-    const applied = await migrate(databases.migrate, [ledgerMigrations, vaultMigrations, projectionMigrations])
+    const applied = await migrate(databases.migrate, [ledgerMigrations, vaultMigrations, snapshotMigrations, projectionMigrations])
     if (applied.length > 0) logger.info({ event: 'database.migrated', applied }, 'the database schema was brought up to date')
   }
   await databases.check()
@@ -107,13 +115,14 @@ const start = async (options: ServiceOptions, teardown: Teardown): Promise<Servi
     })
   })
 
-  const { vault, masterKey } = await openVault({
+  const { vault: openedVault, masterKey } = await openVault({
     masterKeyFile: config.masterKeyFile,
     stateDir: config.stateDir,
     keyStore: createPostgresKeyStore({ pool: databases.writer }),
     clock,
     randomness,
   })
+  const vault = decorateVault(openedVault)
   const engine = createPostgresEngine({ writer: databases.writer, feed: databases.feed })
   teardown.add(() => engine.close())
   const ledgerClock = createLedgerClock({ clock })
@@ -139,8 +148,19 @@ const start = async (options: ServiceOptions, teardown: Teardown): Promise<Servi
   })
   teardown.add(() => refusals.close())
 
+  const pageTokenKey = (label: string): Uint8Array => Buffer.from(hkdfSync('sha256', masterKey, '', label, 32))
+  const snapshots = createSnapshots({
+    store: createPostgresSnapshotStore({ pool: databases.writer }),
+    ledger,
+    clock,
+    logger,
+    ...(snapshotEvery === undefined ? {} : { every: snapshotEvery }),
+  })
+  teardown.add(() => snapshots.close())
+
   const access = createAccess({
     ledger,
+    snapshots,
     entries: createClinicReader({ pool: databases.query }),
     ledgerClock,
     vault,
@@ -148,9 +168,14 @@ const start = async (options: ServiceOptions, teardown: Teardown): Promise<Servi
     randomness,
     maxBatchItems: config.maxBatchItems,
     defaultDeadlineMs: config.defaultDeadlineMs,
+    pageTokenKey: pageTokenKey('chartwarden access page tokens v1'),
     onFault: (error, { correlationId }) =>
       logger.error({ event: 'item.failed', correlationId, err: error }, 'an item of a batch or stream failed'),
+    onExpiryFault: (error, clinic) =>
+      logger.error({ event: 'expiry.failed', clinic, err: error }, 'what ended by itself could not be recorded yet; decisions do not depend on it'),
   })
+  access.expiry.start()
+  teardown.add(() => access.expiry.stop())
   const projections = createProjections({
     feed: engine,
     feedPool: databases.feed,
@@ -166,7 +191,7 @@ const start = async (options: ServiceOptions, teardown: Teardown): Promise<Servi
       return { revision: revision ?? -1n }
     },
     defaultDeadlineMs: config.defaultDeadlineMs,
-    pageTokenKey: Buffer.from(hkdfSync('sha256', masterKey, '', 'chartwarden page tokens v1', 32)),
+    pageTokenKey: pageTokenKey('chartwarden page tokens v1'),
     clock,
     logger,
   })

@@ -18,12 +18,17 @@ import {
   type RegisterClinic,
   type Standing,
 } from './administer/commands.ts'
+import { consentTests, consentViolations, recordConsent, withdrawConsent } from './administer/consents.ts'
+import { directoryTests, putResource, putSubject, removeResource, removeSubject, resourceViolations, subjectViolations } from './administer/directory.ts'
+import { closeEmergency, emergencyTests, openEmergency, openViolations, reviewEmergency } from './administer/emergencies.ts'
 import { grantRole, revokeRole } from './administer/grants.ts'
 import { putRole, retireRole } from './administer/policy.ts'
 import { endShare, isShared, putCareTeam, removeCareTeam, shareRecord, shareViolations } from './administer/relationships.ts'
+import { putSettings } from './administer/settings.ts'
 import { enrolStaff, membershipViolations, offboardSubject, reinstateSubject } from './administer/staff.ts'
 import { periodViolations, timeViolations } from './administer/times.ts'
 import type { AccessEvent, EventType, SubjectReference } from './events.ts'
+import { validateSettings } from './policy/settings-draft.ts'
 import { validateRole } from './policy/validate-role.ts'
 import { isNotOver, periodOf } from './state/period.ts'
 import { type ClinicState, grantsHeld } from './state.ts'
@@ -32,7 +37,7 @@ export type { Actor, AdministrationOutcome, AdministrativeCommand } from './admi
 
 type ClinicCommand = Exclude<AdministrativeCommand, RegisterClinic>
 
-const violationsOf = (command: ClinicCommand, now: number): readonly FieldViolation[] => {
+const violationsOf = (state: ClinicState, command: ClinicCommand, now: number): readonly FieldViolation[] => {
   switch (command.kind) {
     case 'enrol_staff':
       return membershipViolations(command.subject, command.memberOf)
@@ -49,8 +54,23 @@ const violationsOf = (command: ClinicCommand, now: number): readonly FieldViolat
       return timeViolations('effective', command.effective)
     case 'put_role':
       return validateRole(command.role)
+    case 'put_settings':
+      return validateSettings(command.settings)
     case 'share_record':
       return shareViolations(command, now)
+    case 'put_subject':
+      return subjectViolations(command)
+    case 'put_resource':
+      return resourceViolations(command)
+    case 'record_consent':
+      return consentViolations(command, now)
+    case 'open_emergency':
+      return openViolations(state, command)
+    case 'close_emergency':
+    case 'review_emergency':
+    case 'remove_subject':
+    case 'remove_resource':
+    case 'withdraw_consent':
     case 'retire_role':
     case 'remove_care_team':
     case 'end_share':
@@ -74,6 +94,8 @@ const plan = (state: ClinicState, command: ClinicCommand, { actor }: Authority, 
       return putRole(state, command, actor)
     case 'retire_role':
       return retireRole(state, command, actor)
+    case 'put_settings':
+      return putSettings(command, actor)
     case 'put_care_team':
       return putCareTeam(state, command, actor)
     case 'remove_care_team':
@@ -82,6 +104,24 @@ const plan = (state: ClinicState, command: ClinicCommand, { actor }: Authority, 
       return shareRecord(state, command, actor)
     case 'end_share':
       return endShare(command, actor)
+    case 'put_subject':
+      return putSubject(state, command, actor)
+    case 'remove_subject':
+      return removeSubject(state, command, actor)
+    case 'put_resource':
+      return putResource(command, actor)
+    case 'remove_resource':
+      return removeResource(state, command, actor)
+    case 'record_consent':
+      return recordConsent(command, actor)
+    case 'withdraw_consent':
+      return withdrawConsent(state, command, actor, now)
+    case 'open_emergency':
+      return openEmergency(state, command, actor, now)
+    case 'close_emergency':
+      return closeEmergency(state, command, actor, now)
+    case 'review_emergency':
+      return reviewEmergency(state, command, actor, now)
   }
 }
 
@@ -95,7 +135,7 @@ const ownUntil = (command: ClinicCommand): number => ('until' in command ? comma
 export const administer = (state: ClinicState, command: AdministrativeCommand, actor: Actor, now: number): AdministrationOutcome => {
   if (command.kind === 'register_clinic') return registerClinic(state, command, actor)
   if (state.clinic === undefined) return commandError('CLINIC_NOT_ALLOWED')
-  const violations = violationsOf(command, now)
+  const violations = violationsOf(state, command, now)
   if (violations.length > 0) return malformed(violations)
   // A share that is not there has no types to decide on.
   if (command.kind === 'end_share' && !isShared(state, command.shareId, now)) return commandError('SHARE_UNKNOWN')
@@ -143,8 +183,9 @@ const tests: { readonly [T in EventType]?: Test<T> } = {
   'chartwarden.staff.offboarded.v1': (state, { data }) => state.subjects.get(data.subject.pseudonym)?.status === 'offboarded',
   'chartwarden.staff.reinstated.v1': (state, { data }) =>
     isActive(state, data.subject) && sameMembers(state.subjects.get(data.subject.pseudonym)?.memberOf ?? [], data.member_of ?? []),
-  'chartwarden.role.defined.v2': (state, { data: { role, title, inherits, permissions } }) =>
-    same(state.roles.definitions.get(role) ?? null, { role, title, inherits, permissions }),
+  'chartwarden.role.defined.v2': (state, { data: { actor: _, sealed: __, ...definition } }) =>
+    same(state.roles.definitions.get(definition.role) ?? null, definition),
+  'chartwarden.settings.changed.v1': (state, { data: { actor: _, sealed: __, ...settings } }) => same(state.settings, settings),
   'chartwarden.role.retired.v1': (state, { data }) => !state.roles.definitions.has(data.role),
   'chartwarden.role.granted.v1': (state, { id }, _, now) => isGranted(state, id, now),
   'chartwarden.role.revoked.v1': (state, { data }, command, now) =>
@@ -159,6 +200,9 @@ const tests: { readonly [T in EventType]?: Test<T> } = {
   'chartwarden.careteam.left.v1': (state, { data }, _, now) => membership(state, data.subject, data.patient, now) === undefined,
   'chartwarden.record.shared.v1': (state, { id }, _, now) => isShared(state, id, now),
   'chartwarden.share.ended.v1': (state, { data }, _, now) => !isShared(state, data.share_id, now),
+  ...directoryTests,
+  ...consentTests,
+  ...emergencyTests,
   'chartwarden.access.decided.v1': (_, { data }) => data.decision === 'deny',
 }
 

@@ -10,19 +10,25 @@ import { ChartwardenError } from '../kernel/errors.ts'
 import type { Randomness } from '../kernel/ids.ts'
 import type { Scope } from '../kernel/scopes.ts'
 import { type Actor, type AdministrationOutcome, type AdministrativeCommand, administer, stillHolds } from './administer.ts'
+import type { PlannedEvent } from './administer/commands.ts'
 import { provenanceOf } from './check.ts'
 import type { ClinicWriters } from './clinic-writer.ts'
 import { decodeEntry } from './event-codec.ts'
-import { type AccessDecided, type AccessEvent, type ObligationData, stateChanging } from './events.ts'
-import { actingPerson, identityOfPerson, type NamedPerson, requirePerson } from './person.ts'
+import { type AccessDecided, type AccessEvent, type ObligationData, type SubjectReference, stateChanging } from './events.ts'
+import { actingPerson, checkSignIn, identityOfPerson, type NamedPerson, requirePerson } from './person.ts'
 
 /** What a request means once its identifiers are pseudonyms. */
 export interface Prepared {
   readonly command: AdministrativeCommand
   /** Those that must stand in the ledger before the change. */
   readonly identities: readonly Identity[]
-  /** Sealed under the identity named, or, where the command concerns nobody, under that of whoever asks. */
-  readonly sealed?: { readonly under?: Pseudonym; readonly value: { readonly [name: string]: JsonValue | undefined } }
+  /** Who is decided about where the token may name nobody: whose emergency it is. Its sign-in counts, not that of `on_behalf_of`. */
+  readonly person?: NamedPerson
+  /**
+   * Sealed under the identity named; or under that of the patient whom the change turns out to concern (`ofEvent`), which stands in the
+   * ledger already; or, where the command concerns nobody, under that of whoever asks.
+   */
+  readonly sealed?: { readonly under?: Pseudonym | 'ofEvent'; readonly value: { readonly [name: string]: JsonValue | undefined } }
 }
 
 export interface AdministrativeRequest {
@@ -67,14 +73,19 @@ export const createAdministration = (options: AdministrationOptions): Administra
   const { ledger, writers, identities, randomness, clock, now } = options
 
   return async (context, request) => {
-    const person = requirePerson(context.caller, request.onBehalfOf, now())
+    const named = requirePerson(context.caller, request.onBehalfOf, now())
     const writer = await writers.open(request.clinic)
     const { clinic, vault, state } = writer
-    const { command, identities: mentioned, sealed } = request.prepare(vault)
+    const { command, identities: mentioned, sealed, person = named } = request.prepare(vault)
+    if (person !== named) checkSignIn('subject.session', person?.session, now())
     const actor: Actor = { scope: request.scope, ...(person === undefined ? {} : actingPerson(vault, person)) }
     // The calling software is a subject too: of type "service".
     const asker: Identity = person === undefined ? { kind: 'subject', type: 'service', id: context.caller.id } : identityOfPerson(person)
-    const sealedPart = sealed === undefined ? undefined : { under: sealed.under ?? vault.pseudonym(asker), value: sealed.value }
+    const sealedPart = (event: PlannedEvent) => {
+      if (sealed === undefined) return {}
+      const named = sealed.under === 'ofEvent' ? patientOf(event) : sealed.under
+      return { sealed: { under: named ?? vault.pseudonym(asker), value: sealed.value } }
+    }
     const digest = vault.requestDigest(canonicalJson({ operation: request.operation, caller: context.caller.id, request: request.form }))
     const id = writer.entryId(request.operation, request.requestId, 0)
     const plan = (time: number) => administer(state, command, actor, time)
@@ -84,7 +95,8 @@ export const createAdministration = (options: AdministrationOptions): Administra
       entry: { readonly id: string; readonly time: number; readonly supersedes?: string },
       stateRevision: bigint,
     ): Promise<NewEntry> => {
-      const data = refusedData(actor, outcome, request.operation, stateRevision, entry.supersedes)
+      const refused = actor.subject ?? { type: asker.type, pseudonym: vault.pseudonym(asker) }
+      const data = refusedData(refused, outcome, request.operation, stateRevision, entry.supersedes)
       return composeEntry(vault, randomness, {
         clinic,
         id: entry.id,
@@ -100,6 +112,7 @@ export const createAdministration = (options: AdministrationOptions): Administra
 
     /** A repeat by a person who may no longer do it: a refusal of its own, so that an old change cannot be replayed after a revocation. */
     const refuseReplay = async (original: StoredEntry): Promise<never> => {
+      await identities.introduce(clinic, vault, [asker], provenanceOf(context), context.deadline)
       const committed = await writer.commit<AdministrationOutcome>(
         {
           decide: (_, time) => plan(time),
@@ -148,8 +161,7 @@ export const createAdministration = (options: AdministrationOptions): Administra
 
     for (;;) {
       if (clock.monotonic() > context.deadline) throw new ChartwardenError('DEADLINE_EXCEEDED')
-      const sealsUnderAsker = sealed !== undefined && sealed.under === undefined
-      const concerned = person !== undefined || sealsUnderAsker ? [...mentioned, asker] : mentioned
+      const sealsUnderAsker = sealed !== undefined && (sealed.under === undefined || sealed.under === 'ofEvent')
       try {
         const planned = plan(now())
         if (planned.kind === 'error' || planned.kind === 'standing') {
@@ -157,6 +169,8 @@ export const createAdministration = (options: AdministrationOptions): Administra
           if (settled === 'plan again') continue
           return settled
         }
+        const namesAsker = person !== undefined || sealsUnderAsker || planned.kind === 'refused'
+        const concerned = namesAsker ? [...mentioned, asker] : mentioned
         await identities.introduce(clinic, vault, concerned, provenanceOf(context), context.deadline)
         const committed = await writer.commit<AdministrationOutcome>(
           {
@@ -165,7 +179,11 @@ export const createAdministration = (options: AdministrationOptions): Administra
             entries: async (outcome, time, stateRevision) => {
               if (outcome.kind === 'error' || outcome.kind === 'standing') throw new PlanChanged()
               const common = { clinic, id, time, provenance: provenanceOf(context), requestDigest: digest }
-              if (outcome.kind === 'refused') return [await refusalEntry(outcome, { id, time }, stateRevision)]
+              if (outcome.kind === 'refused') {
+                // Refused only since it was planned: whoever asks has to stand in the ledger first.
+                if (!namesAsker) throw new PlanChanged()
+                return [await refusalEntry(outcome, { id, time }, stateRevision)]
+              }
               return Promise.all(
                 outcome.events.map((event, ordinal) =>
                   composeEntry(vault, randomness, {
@@ -174,7 +192,7 @@ export const createAdministration = (options: AdministrationOptions): Administra
                     type: event.type,
                     stateChanging: stateChanging[event.type],
                     data: event.data,
-                    ...(sealedPart === undefined ? {} : { sealed: sealedPart }),
+                    ...sealedPart(event),
                   }),
                 ),
               )
@@ -206,14 +224,17 @@ const notPermitted = (decided: AccessDecided): ChartwardenError =>
     metadata: { reason_code: decided.reason_code, needs: `${decided.resource_type} ${decided.action}` },
   })
 
+/** The patient an event concerns. */
+const patientOf = ({ data }: PlannedEvent): Pseudonym | undefined => ('patient' in data ? data.patient : undefined)
+
+/** `refused` is the person named, or the calling software where it asks for nobody. */
 const refusedData = (
-  actor: Actor,
+  refused: SubjectReference,
   outcome: Extract<AdministrationOutcome, { kind: 'refused' }>,
   operation: string,
   stateRevision: bigint,
   supersedes: string | undefined,
 ): AccessDecided => {
-  if (actor.subject === undefined) throw new ChartwardenError('INTERNAL', { cause: new Error('only a person is refused') })
   const { decision } = outcome
   return {
     decision: 'deny',
@@ -221,7 +242,7 @@ const refusedData = (
     rule: decision.rule,
     obligations: decision.obligations,
     intent: 'access',
-    subject: actor.subject,
+    subject: refused,
     action: outcome.action,
     resource_type: outcome.resourceType,
     ...(outcome.patient === undefined ? {} : { patient: outcome.patient }),

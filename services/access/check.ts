@@ -3,7 +3,7 @@ import { composeEntry } from '../audit/compose-entry.ts'
 import type { Provenance } from '../audit/entry.ts'
 import type { Identities } from '../audit/identities.ts'
 import type { NewEntry, StoredEntry } from '../audit/ledger.ts'
-import type { Identity } from '../audit/vault.ts'
+import type { ClinicVault, Identity, Pseudonym } from '../audit/vault.ts'
 import type { CallContext } from '../kernel/caller.ts'
 import { canonicalJson, type JsonValue } from '../kernel/canonical-json.ts'
 import { ChartwardenError } from '../kernel/errors.ts'
@@ -12,7 +12,10 @@ import type { ClinicWriter, ClinicWriters, Transaction } from './clinic-writer.t
 import { type AccessDecision, type AccessRequest, decide } from './decide.ts'
 import { decodeEntry } from './event-codec.ts'
 import type { AccessDecided } from './events.ts'
+import { type KeptAttributes, keptAttributes } from './kept-attributes.ts'
 import { checkSignIn } from './person.ts'
+import { patientResource } from './state/directory.ts'
+import type { ClinicState } from './state.ts'
 
 type JsonObject = { readonly [name: string]: JsonValue | undefined }
 
@@ -79,30 +82,49 @@ const canonicalQuestion = (caller: string, question: Question): string => {
   }
 }
 
+/** The patient concerned; empty for none. A resource of type `patient` is the patient of that id. */
+const patientOf = ({ type, id, patientId }: Question['resource']): string =>
+  patientId === '' && type === patientResource ? id : patientId
+
 const identitiesOf = (question: Question): Identity[] => {
   const subject: Identity = { kind: 'subject', type: question.subject.type, id: question.subject.id }
-  const { patientId } = question.resource
+  const patientId = patientOf(question.resource)
   return patientId === '' ? [subject] : [subject, { kind: 'patient', type: '', id: patientId }]
 }
 
-const requestOf = (writer: ClinicWriter, question: Question): AccessRequest => {
-  const { vault } = writer
-  const { resource, session } = question
+/** A question as decisions know it. `asked` says which software asks and whether what it states takes the place of what is stored. */
+export const accessRequestOf = (
+  vault: ClinicVault,
+  question: Omit<Question, 'requestId' | 'clinic' | 'reason' | 'intent'>,
+  asked: { readonly caller: string; readonly override: boolean },
+): AccessRequest => {
+  const { subject, action, resource, session } = question
+  const patientId = patientOf(resource)
+  const patient = patientId === '' ? undefined : vault.pseudonym({ kind: 'patient', type: '', id: patientId })
+  let record: Pseudonym | undefined
   return {
-    subject: {
-      type: question.subject.type,
-      pseudonym: vault.pseudonym({ kind: 'subject', type: question.subject.type, id: question.subject.id }),
-    },
-    action: question.action.name,
+    subject: { type: subject.type, pseudonym: vault.pseudonym({ kind: 'subject', type: subject.type, id: subject.id }) },
+    action: action.name,
     resourceType: resource.type,
-    /** Worked out when it is asked for: only a share of single records asks. */
+    /** Worked out when it is first asked for: only a share of single records and a directory ask. */
     get record() {
-      return vault.pseudonym({ kind: 'record', type: resource.type, id: resource.id })
+      record ??=
+        resource.type === patientResource && patient !== undefined
+          ? patient
+          : vault.pseudonym({ kind: 'record', type: resource.type, id: resource.id })
+      return record
     },
-    ...(resource.patientId === '' ? {} : { patient: vault.pseudonym({ kind: 'patient', type: '', id: resource.patientId }) }),
+    ...(patient === undefined ? {} : { patient }),
     purpose: question.purpose,
     ...(session === undefined ? {} : { session: session.issuedAt === undefined ? {} : { issuedAt: session.issuedAt } }),
     supportedObligations: new Set(question.supportedObligations),
+    stated: {
+      subject: subject.properties,
+      action: action.properties,
+      resource: resource.properties,
+      context: question.context,
+      ...asked,
+    },
   }
 }
 
@@ -132,7 +154,21 @@ export const decidedData = (
   purpose: request.purpose ?? '',
   roles: decision.roles,
   state_revision: Number(stateRevision),
+  ...(decision.decision === 'deny' || decision.overrode === undefined
+    ? {}
+    : { overrode: { reason_code: decision.overrode.reasonCode, rule: decision.overrode.rule } }),
   ...rest,
+})
+
+/** An answer with what its entry keeps of the attributes it rests on, both of one state. */
+interface Deciding {
+  readonly decision: AccessDecision
+  readonly kept: KeptAttributes
+}
+
+const deciding = (state: ClinicState, request: AccessRequest, time: number): Deciding => ({
+  decision: decide(state, request, time),
+  kept: keptAttributes(state, request, time),
 })
 
 /** Whether a stored permit is what would be decided now. */
@@ -146,7 +182,13 @@ export const createCheck = ({ writers, identities, randomness, now }: CheckOptio
     context: CallContext,
     question: Question,
     digest: Uint8Array,
-    entry: { readonly id: string; readonly time: number; readonly data: AccessDecided; readonly causationId?: string },
+    entry: {
+      readonly id: string
+      readonly time: number
+      readonly data: AccessDecided
+      readonly kept: KeptAttributes
+      readonly causationId?: string
+    },
   ): Promise<NewEntry> =>
     composeEntry(writer.vault, randomness, {
       clinic: writer.clinic,
@@ -163,6 +205,8 @@ export const createCheck = ({ writers, identities, randomness, now }: CheckOptio
           resource_id: question.resource.id,
           reason: question.reason === '' ? undefined : question.reason,
           session_id: question.session === undefined || question.session.id === '' ? undefined : question.session.id,
+          supported_obligations: question.supportedObligations.toSorted(),
+          ...entry.kept,
         },
       },
     })
@@ -182,14 +226,15 @@ export const createCheck = ({ writers, identities, randomness, now }: CheckOptio
     digest: Uint8Array,
     original: StoredEntry,
   ): Promise<Answer> => {
-    const committed = await writer.commit<AccessDecision>(
+    const committed = await writer.commit<Deciding>(
       {
-        decide: (state, time) => decide(state, request, time),
+        decide: (state, time) => deciding(state, request, time),
         notAfter: () => undefined,
-        entries: async (fresh, time, stateRevision) => [
+        entries: async ({ decision: fresh, kept }, time, stateRevision) => [
           await compose(writer, context, question, digest, {
             id: writer.entryId('stale', original.id, Number(stateRevision)),
             time,
+            kept,
             causationId: original.id,
             data: decidedData(
               request,
@@ -213,17 +258,18 @@ export const createCheck = ({ writers, identities, randomness, now }: CheckOptio
     const writer = await writers.open(question.clinic)
     const digest = writer.vault.requestDigest(canonicalQuestion(context.caller.id, question))
     await identities.introduce(writer.clinic, writer.vault, identitiesOf(question), provenanceOf(context), context.deadline)
-    const request = requestOf(writer, question)
+    const override = context.caller.scopes.has('directory.override')
+    const request = accessRequestOf(writer.vault, question, { caller: context.caller.id, override })
     const id = writer.entryId('check', question.requestId, 0)
     const recorded = sessionData(session)
     const rest = { intent: question.intent, ...(recorded === undefined ? {} : { session: recorded }) }
     let data: AccessDecided | undefined
-    const transaction: Transaction<AccessDecision> = {
-      decide: (state, time) => decide(state, request, time),
-      notAfter: (decision) => decision.notAfter,
-      entries: async (decision, time, stateRevision) => {
+    const transaction: Transaction<Deciding> = {
+      decide: (state, time) => deciding(state, request, time),
+      notAfter: ({ decision }) => decision.notAfter,
+      entries: async ({ decision, kept }, time, stateRevision) => {
         data = decidedData(request, decision, stateRevision, rest)
-        return [await compose(writer, context, question, digest, { id, time, data })]
+        return [await compose(writer, context, question, digest, { id, time, data, kept })]
       },
     }
     const committed = await writer.commit(transaction, context.deadline)

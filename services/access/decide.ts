@@ -3,16 +3,15 @@
  * all, then what forbids, then what restricts the record, then what permits, then an emergency. Equal facts give an equal answer, in
  * whatever order roles and grants came about.
  */
-import type { Pseudonym } from '../audit/vault.ts'
 import type { Deliberation } from './decide/deliberation.ts'
 import { overrideByEmergency } from './decide/emergency.ts'
-import { type Candidate, consultRoles } from './decide/permissions.ts'
+import { type Candidate, consultRoles, rolesInForce } from './decide/permissions.ts'
 import type { AccessDecision, AccessRequest, SessionFacts, Trace } from './decide/request.ts'
 import { type Restriction, restrictionsOf } from './decide/restrictions.ts'
 import type { EmergencyOverride } from './events.ts'
 import { knowsAction, knowsResourceType } from './policy/roles.ts'
 import type { ReasonCode } from './reasons.ts'
-import { isInForce } from './state/period.ts'
+import type { GrantState } from './state/grants.ts'
 import type { SubjectState } from './state/subjects.ts'
 import type { ClinicState } from './state.ts'
 
@@ -35,26 +34,16 @@ const signInOf = (subject: SubjectState, session: SessionFacts | undefined): Rea
   return session.issuedAt > subject.cutOff ? undefined : 'session_cut_off'
 }
 
-const deny = (reasonCode: ReasonCode, rule: string, roles: readonly string[], until = Number.POSITIVE_INFINITY): AccessDecision => ({
-  decision: 'deny',
-  reasonCode,
-  rule,
-  obligations: [],
-  roles,
-  ...(Number.isFinite(until) ? { notAfter: until } : {}),
-})
+const noDuties: AccessDecision['obligations'] = []
 
-const rolesInForce = (state: ClinicState, subject: Pseudonym, now: number): readonly string[] => {
-  const roles: string[] = []
-  for (const grant of state.grants.bySubject.get(subject) ?? []) {
-    if (isInForce(grant, now) && state.roles.definitions.has(grant.role) && !roles.includes(grant.role)) roles.push(grant.role)
-  }
-  return roles.length < 2 ? roles : roles.sort()
-}
+const deny = (reasonCode: ReasonCode, rule: string, roles: readonly string[], until = Number.POSITIVE_INFINITY): AccessDecision =>
+  until === Number.POSITIVE_INFINITY
+    ? { decision: 'deny', reasonCode, rule, obligations: noDuties, roles }
+    : { decision: 'deny', reasonCode, rule, obligations: noDuties, roles, notAfter: until }
 
 /** Steps 4 and 5: the answer without an emergency, and what an emergency would have to override. */
 const decideByRoles = (
-  { state, request }: Deliberation,
+  { state, request, boundary }: Deliberation,
   roles: readonly string[],
   best: Candidate | undefined,
   restrictions: readonly Restriction[],
@@ -65,9 +54,12 @@ const decideByRoles = (
     if (!knowsResourceType(state.roles, request.resourceType)) return deny('unknown_resource_type', '', roles)
     return deny(knowsAction(state.roles, request.action) ? 'no_grant' : 'unknown_action', '', roles)
   }
-  const { permission, verdict } = best
-  if (verdict !== 'role_permits') return deny(verdict, permission.rule, roles)
-  return { decision: 'permit', reasonCode: verdict, rule: permission.rule, obligations: permission.obligations, roles }
+  const { rule, obligations } = best.permission
+  if (best.verdict !== 'role_permits') return deny(best.verdict, rule, roles)
+  const until = Math.min(boundary, best.grantUntil, best.boundsUntil)
+  return until === Number.POSITIVE_INFINITY
+    ? { decision: 'permit', reasonCode: 'role_permits', rule, obligations, roles }
+    : { decision: 'permit', reasonCode: 'role_permits', rule, obligations, roles, notAfter: until }
 }
 
 /** Step 6: an emergency that overrides a deny. */
@@ -77,12 +69,14 @@ const decideByEmergency = (
   best: Candidate | undefined,
   restrictions: readonly Restriction[],
 ): AccessDecision => {
-  const overridden: EmergencyOverride[] = best?.verdict === 'role_permits' ? [] : ['permissions']
+  if (!deliberation.state.emergencies.openBySubject.has(deliberation.request.subject.pseudonym)) return refused
+  const held = best?.verdict === 'role_permits' ? best : undefined
+  const overridden: EmergencyOverride[] = held === undefined ? ['permissions'] : []
   for (const { overriddenBy } of restrictions) {
     if (overriddenBy === undefined) return refused
     overridden.push(overriddenBy)
   }
-  const override = overrideByEmergency(deliberation, overridden)
+  const override = overrideByEmergency(deliberation, overridden, held)
   if (override === undefined) return refused
   return {
     decision: 'permit',
@@ -90,48 +84,50 @@ const decideByEmergency = (
     rule: `emergency/${override.emergency.id}`,
     obligations: override.obligations,
     roles: refused.roles,
-    notAfter: Math.min(override.emergency.until, override.until),
+    notAfter: Math.min(deliberation.boundary, override.emergency.until, override.until),
     overrode: { reasonCode: refused.reasonCode, rule: refused.rule },
   }
 }
 
 const deliberate = (deliberation: Deliberation): AccessDecision => {
-  const { state, request, now } = deliberation
-  const roles = rolesInForce(state, request.subject.pseudonym, now)
-  const { forbidding, best } = consultRoles(deliberation)
+  const { roles, forbidding, best } = consultRoles(deliberation)
   if (forbidding !== undefined && deliberation.trace === undefined) {
     return deny(forbidding.reasonCode, forbidding.permission.rule, roles, forbidding.grantUntil)
   }
   const restrictions = restrictionsOf(deliberation)
   const byRoles = decideByRoles(deliberation, roles, best, restrictions)
   const decided = byRoles.decision === 'permit' ? byRoles : decideByEmergency(deliberation, byRoles, best, restrictions)
-  if (forbidding !== undefined) return deny(forbidding.reasonCode, forbidding.permission.rule, roles, forbidding.grantUntil)
-  if (decided.decision === 'deny') return decided
-  // The boundaries of the role's own permission count only where it is what permits.
-  const ofRole =
-    byRoles.decision === 'permit' && best !== undefined ? Math.min(best.grantUntil, best.boundsUntil) : Number.POSITIVE_INFINITY
-  const until = Math.min(deliberation.boundary, ofRole, decided.notAfter ?? Number.POSITIVE_INFINITY)
-  return Number.isFinite(until) ? { ...decided, notAfter: until } : decided
+  return forbidding === undefined ? decided : deny(forbidding.reasonCode, forbidding.permission.rule, roles, forbidding.grantUntil)
 }
+
+const noGrants: readonly GrantState[] = []
 
 /**
  * Decides. `now` is ledger time in milliseconds since the epoch. Never throws for a well-formed request. With a trace every step is
  * consulted, whatever an earlier one has decided; the answer is the same.
  */
 export const decide = (state: ClinicState, request: AccessRequest, now: number, trace?: Trace): AccessDecision => {
-  const subject = state.subjects.get(request.subject.pseudonym)
-  const standing = subject === undefined ? 'unknown_subject' : (standingOf(subject) ?? signInOf(subject, request.session))
+  const { pseudonym } = request.subject
+  const subject = state.subjects.get(pseudonym)
+  if (subject === undefined) {
+    trace?.({ step: 'standing', rule: '', outcome: 'refuses', reasonCode: 'unknown_subject' })
+    return deny('unknown_subject', '', [])
+  }
+  const grants = state.grants.bySubject.get(pseudonym) ?? noGrants
+  const standing = standingOf(subject) ?? signInOf(subject, request.session)
   if (standing !== undefined) {
     trace?.({ step: 'standing', rule: '', outcome: 'refuses', reasonCode: standing })
-    return deny(standing, '', subject === undefined ? [] : rolesInForce(state, request.subject.pseudonym, now))
+    return deny(standing, '', rolesInForce(state, grants, now))
   }
   return deliberate({
     state,
     request,
-    subject: subject as SubjectState,
+    subject,
+    grants,
     now,
     trace,
     facts: undefined,
+    labels: undefined,
     boundary: Number.POSITIVE_INFINITY,
   })
 }

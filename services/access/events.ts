@@ -3,6 +3,7 @@
  * carry a version; a changed shape is a new version with an upcast, never an edit. Persons, patients and records appear only as
  * pseudonyms. Times are RFC 3339 strings; intervals are [from, until).
  */
+// biome-ignore lint/style/noExcessiveLinesPerFile: the vocabulary is one table that must be seen whole
 import type { Pseudonym, Sealed } from '../audit/vault.ts'
 import type { JsonValue } from '../kernel/canonical-json.ts'
 
@@ -223,6 +224,7 @@ export interface ResourceDescribed extends Administrative {
 export interface ResourceRemoved extends Administrative {
   readonly resource_type: string
   readonly record: Pseudonym
+  readonly patient?: Pseudonym
 }
 
 /** The entry's id is the consent id. sealed: { reason } */
@@ -279,8 +281,10 @@ export interface ObligationData {
 }
 
 /**
- * sealed: { resource_id, reason?, session_id?, supported_obligations?, attributes?, absent? }; `attributes` are the values of those the
- * policy named, by path, and `absent` the paths it named that had none. Without both the policy named none.
+ * sealed: { resource_id, reason?, session_id?, supported_obligations?, attributes?, absent?, too_long?, incomplete? }; `attributes` are the
+ * values of those the policy named, by path, and of labels that were stated; `absent` the paths it named that had none, `too_long` those
+ * whose value was not kept for its size. `incomplete`: the policy named more paths than an entry has room for; of one that stands nowhere
+ * nothing is known. Without any of them the policy named none.
  */
 export interface AccessDecided {
   readonly decision: 'permit' | 'deny'

@@ -2,6 +2,9 @@
 
 import { AccessService } from '../../proto/gen/chartwarden/access/v1/access_service_pb.js'
 import { ClinicService, PolicyService, RelationshipService, StaffService } from '../../proto/gen/chartwarden/access/v1/administration_pb.js'
+import { ConsentService } from '../../proto/gen/chartwarden/access/v1/consent_pb.js'
+import { DirectoryService } from '../../proto/gen/chartwarden/access/v1/directory_pb.js'
+import { EmergencyService } from '../../proto/gen/chartwarden/access/v1/emergency_pb.js'
 import { AuditService } from '../../proto/gen/chartwarden/audit/v1/audit_service_pb.js'
 import { createIdentities } from '../audit/identities.ts'
 import type { Ledger } from '../audit/ledger.ts'
@@ -11,26 +14,43 @@ import type { CallContext } from '../kernel/caller.ts'
 import type { Clock } from '../kernel/clock.ts'
 import { implement, type ServiceImplementation } from '../kernel/grpc/implement.ts'
 import type { Randomness } from '../kernel/ids.ts'
+import { createPageTokens } from '../kernel/page-tokens.ts'
 import { createAdministration } from './administration.ts'
 import { createCheck } from './check.ts'
 import { createClinicWriters } from './clinic-writer.ts'
+import { explainHandlers } from './doors/grpc-access-explain.ts'
 import { accessServiceHandlers } from './doors/grpc-access-service.ts'
 import { auditServiceHandlers } from './doors/grpc-audit-service.ts'
 import { clinicServiceHandlers } from './doors/grpc-clinic-service.ts'
+import { consentServiceHandlers } from './doors/grpc-consent-service.ts'
+import { directoryServiceHandlers } from './doors/grpc-directory-service.ts'
+import { emergencyServiceHandlers } from './doors/grpc-emergency-service.ts'
 import { policyServiceHandlers } from './doors/grpc-policy-service.ts'
+import { simulateHandler } from './doors/grpc-policy-simulate.ts'
 import { relationshipServiceHandlers } from './doors/grpc-relationship-service.ts'
 import { staffServiceHandlers } from './doors/grpc-staff-service.ts'
+import { createEmergencyView } from './emergency-view.ts'
+import { createExpiry, type Expiry } from './expiry.ts'
+import { createExplain } from './explain.ts'
+import { createReadPage } from './listing/pages.ts'
+import { createPinnedReading } from './pinned-reading.ts'
 import { createEntryReader } from './read-entries.ts'
 import { type AuthoriseReading, createAuthoriseReading } from './reading.ts'
 import { createRecordAccess } from './record-access.ts'
 import { createRegisterClinic } from './register-clinic.ts'
+import type { Snapshots } from './snapshots.ts'
+import { createSimulate } from './simulate.ts'
 import { createStaffView } from './staff-view.ts'
+import { createWhatCan } from './what-can.ts'
+import { createWhoCan } from './who-can.ts'
 
 export interface AccessOptions {
   readonly ledger: Ledger
   /** Shows entries to people, one clinic at a time. */
   readonly entries: Pick<Ledger, 'read' | 'find'>
   readonly ledgerClock: LedgerClock
+  /** Undefined: every state is folded from the beginning of its ledger. */
+  readonly snapshots?: Snapshots
   readonly vault: Vault
   readonly clock: Clock
   readonly randomness: Randomness
@@ -38,53 +58,88 @@ export interface AccessOptions {
   readonly maxBatchItems: number
   /** Time for one question of a stream, in milliseconds. */
   readonly defaultDeadlineMs: number
+  /** At least 32 bytes; the same on all replicas. */
+  readonly pageTokenKey: Uint8Array
   /** Questions of one stream decided at once. Defaults to 512. */
   readonly maxStreamInFlight?: number
   /** Faults of single items, for the log. */
   readonly onFault: (error: unknown, context: CallContext) => void
+  /** Faults of recording what has ended, with the clinic they concern, for the log; tried again. */
+  readonly onExpiryFault: (error: unknown, clinic: string | undefined) => void
 }
 
 export interface Access {
   readonly services: readonly ServiceImplementation[]
   readonly authoriseReading: AuthoriseReading
+  /** Records what has ended by itself; whoever wires access starts and stops it. */
+  readonly expiry: Expiry
 }
 
-/** Wires access over a ledger and a vault. It holds nothing that has to be closed. */
+/** Wires access over a ledger and a vault. It holds nothing that has to be closed but what was started. */
 export const createAccess = (options: AccessOptions): Access => {
   const {
     ledger,
     entries,
     ledgerClock,
+    snapshots,
     vault,
     clock,
     randomness,
     maxBatchItems,
     defaultDeadlineMs,
+    pageTokenKey,
     maxStreamInFlight = 512,
     onFault,
+    onExpiryFault,
   } = options
   const { now } = ledgerClock
   const identities = createIdentities({ ledger, now, randomness, clock })
-  const writers = createClinicWriters({ ledger, vault, now, clock })
+  const writers = createClinicWriters({ ledger, vault, now, clock, ...(snapshots === undefined ? {} : { snapshots }) })
   const check = createCheck({ writers, identities, randomness, now })
   const administration = createAdministration({ ledger, writers, identities, randomness, clock, now })
   const authorise = createAuthoriseReading({ writers, identities, randomness, now })
   const registerClinic = createRegisterClinic({ ledger, vault, identities, randomness, now })
   const recordAccess = createRecordAccess({ ledger, writers, identities, randomness, clock, now })
   const reader = createEntryReader({ ledger, entries, authorise, now })
+  const pageTokens = createPageTokens({ key: pageTokenKey, clock })
   const view = createStaffView({ ledger, identities, now })
+  const pinned = createPinnedReading({ clock, now })
+  const readPage = createReadPage({ ledger, authorise, tokens: pageTokens, pinned })
+  const explain = createExplain({ authorise, now })
+  const whoCan = createWhoCan({ identities, readPage })
+  const whatCan = createWhatCan({ ledger, identities, readPage })
+  const simulate = createSimulate({ ledger, entries, authorise, identities, pinned, clock, now })
   return {
     authoriseReading: authorise,
+    expiry: createExpiry({ ledger, writers, randomness, now, clock, onFault: onExpiryFault }),
     services: [
       implement(
         AccessService,
-        accessServiceHandlers({ check, clock, randomness, maxBatchItems, defaultDeadlineMs, maxStreamInFlight, onFault }),
+        {
+          ...accessServiceHandlers({ check, clock, randomness, maxBatchItems, defaultDeadlineMs, maxStreamInFlight, onFault }),
+          ...explainHandlers({ explain, whoCan, whatCan, randomness }),
+        },
       ),
       implement(AuditService, auditServiceHandlers({ recordAccess, reader, randomness, maxBatchItems, onFault })),
       implement(ClinicService, clinicServiceHandlers({ registerClinic, writers, ledger, randomness })),
       implement(StaffService, staffServiceHandlers({ administration, authorise, view, randomness })),
-      implement(PolicyService, policyServiceHandlers({ administration, writers, randomness, now })),
+      implement(PolicyService, {
+        ...policyServiceHandlers({ administration, writers, randomness, now }),
+        ...simulateHandler({ simulate, randomness }),
+      }),
       implement(RelationshipService, relationshipServiceHandlers({ administration, randomness })),
+      implement(DirectoryService, directoryServiceHandlers({ administration, authorise, identities, randomness })),
+      implement(ConsentService, consentServiceHandlers({ administration, authorise, identities, randomness, now })),
+      implement(
+        EmergencyService,
+        emergencyServiceHandlers({
+          administration,
+          authorise,
+          view: createEmergencyView({ ledger, identities, now }),
+          pageTokens,
+          randomness,
+        }),
+      ),
     ],
   }
 }

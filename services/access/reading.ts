@@ -15,6 +15,8 @@ import type { TrailViewed } from './events.ts'
 import { type ActingPerson, actingPerson, identityOfPerson, type NamedPerson, requirePerson } from './person.ts'
 import type { ClinicState } from './state.ts'
 
+type Needs = Exclude<PersonNeeds, string>
+
 /** One reading before it is answered. */
 export interface ReadingRequest {
   readonly clinic: string
@@ -22,7 +24,9 @@ export interface ReadingRequest {
   /** E.g. `access_history`, `read_entries`. */
   readonly query: string
   readonly scope: Scope
-  readonly needs: Exclude<PersonNeeds, string>
+  readonly needs: Needs
+  /** What the person named must be allowed besides. */
+  readonly alsoNeeds?: Needs
   /** `viewing` writes one entry of the audit trail being viewed; `decision` one decision where a person is named; `none` only decides. */
   readonly record: 'viewing' | 'decision' | 'none'
   readonly streamed: boolean
@@ -36,6 +40,8 @@ export interface Authorised {
   readonly writer: ClinicWriter
   /** Revision of the entry that records the reading; undefined when none was written. */
   readonly revision: bigint | undefined
+  /** That entry. */
+  readonly entry: StoredEntry | undefined
   /** From then on the person has to be decided anew, milliseconds since the epoch. */
   readonly notAfter: number | undefined
 }
@@ -52,19 +58,27 @@ export interface ReadingOptions {
 export type AuthoriseReading = (context: CallContext, request: ReadingRequest) => Promise<Authorised>
 
 type Verdict =
-  | { readonly kind: 'permitted'; readonly rule: string; readonly decision?: AccessDecision }
-  | { readonly kind: 'refused'; readonly decision: AccessDecision }
+  | { readonly kind: 'permitted'; readonly rule: string; readonly decision?: AccessDecision; readonly needs: Needs }
+  | { readonly kind: 'refused'; readonly decision: AccessDecision; readonly needs: Needs }
 
+/** The first refusal, or the permits of everything needed: their rules with a space between, until the first of them ends. */
 const judge = (state: ClinicState, person: ActingPerson | undefined, request: ReadingRequest, time: number): Verdict => {
-  if (person === undefined) return { kind: 'permitted', rule: `scope/${request.scope}` }
-  const decision = decide(state, personRequest(person, request), time)
-  return decision.decision === 'permit' ? { kind: 'permitted', rule: decision.rule, decision } : { kind: 'refused', decision }
+  const { needs, alsoNeeds } = request
+  if (person === undefined) return { kind: 'permitted', rule: `scope/${request.scope}`, needs }
+  const decision = decide(state, personRequest(person, needs), time)
+  if (decision.decision === 'deny') return { kind: 'refused', decision, needs }
+  if (alsoNeeds === undefined) return { kind: 'permitted', rule: decision.rule, decision, needs }
+  const other = decide(state, personRequest(person, alsoNeeds), time)
+  if (other.decision === 'deny') return { kind: 'refused', decision: other, needs: alsoNeeds }
+  const notAfter = Math.min(decision.notAfter ?? Number.POSITIVE_INFINITY, other.notAfter ?? Number.POSITIVE_INFINITY)
+  const both = Number.isFinite(notAfter) ? { ...decision, notAfter } : decision
+  return { kind: 'permitted', rule: `${decision.rule} ${other.rule}`, decision: both, needs }
 }
 
-const personRequest = (person: ActingPerson, request: ReadingRequest) => ({
+const personRequest = (person: ActingPerson, needs: Needs) => ({
   subject: person.subject,
-  action: request.needs.action,
-  resourceType: request.needs.resourceType,
+  action: needs.action,
+  resourceType: needs.resourceType,
   purpose: undefined,
   ...(person.session === undefined ? {} : { session: person.session }),
   supportedObligations: new Set<string>(),
@@ -106,12 +120,17 @@ export const createAuthoriseReading = ({ writers, identities, randomness, now }:
         sealed: { under: vault.pseudonym(asker), value: { filter: request.filter } },
       })
     }
-    const decision = (actor: ActingPerson, decided: AccessDecision, stateRevision: bigint, common: EntryCommon): Promise<NewEntry> =>
+    const decision = (
+      actor: ActingPerson,
+      { decision: decided, needs }: { readonly decision: AccessDecision; readonly needs: Needs },
+      stateRevision: bigint,
+      common: EntryCommon,
+    ): Promise<NewEntry> =>
       composeEntry(vault, randomness, {
         ...common,
         type: 'chartwarden.access.decided.v1',
         stateChanging: false,
-        data: decidedData(personRequest(actor, request), decided, stateRevision, { intent: 'access', operation: request.query }),
+        data: decidedData(personRequest(actor, needs), decided, stateRevision, { intent: 'access', operation: request.query }),
         sealed: { under: actor.subject.pseudonym, value: { resource_id: request.query } },
       })
 
@@ -120,7 +139,7 @@ export const createAuthoriseReading = ({ writers, identities, randomness, now }:
       await writer.refresh()
       const verdict = judge(writer.state, person, request, now())
       if (verdict.kind === 'permitted' && (request.record === 'none' || person === undefined)) {
-        return { writer, revision: undefined, notAfter: verdict.decision?.notAfter }
+        return { writer, revision: undefined, entry: undefined, notAfter: verdict.decision?.notAfter }
       }
     }
     await identities.introduce(clinic, vault, [asker], provenanceOf(context), context.deadline)
@@ -140,7 +159,7 @@ export const createAuthoriseReading = ({ writers, identities, randomness, now }:
           if (person === undefined || verdict.decision === undefined) {
             throw new ChartwardenError('INTERNAL', { cause: new Error('a reading without a person has nothing to record') })
           }
-          return [await decision(person, verdict.decision, stateRevision, common)]
+          return [await decision(person, { decision: verdict.decision, needs: verdict.needs }, stateRevision, common)]
         },
       },
       context.deadline,
@@ -150,11 +169,12 @@ export const createAuthoriseReading = ({ writers, identities, randomness, now }:
       throw new ChartwardenError('NOT_PERMITTED', {
         metadata: {
           reason_code: committed.decided.decision.reasonCode,
-          needs: `${request.needs.resourceType} ${request.needs.action}`,
+          needs: `${committed.decided.needs.resourceType} ${committed.decided.needs.action}`,
         },
       })
     }
-    return { writer, revision: (committed.entries[0] as StoredEntry).revision, notAfter: committed.decided.decision?.notAfter }
+    const entry = committed.entries[0] as StoredEntry
+    return { writer, revision: entry.revision, entry, notAfter: committed.decided.decision?.notAfter }
   }
 }
 

@@ -1,17 +1,11 @@
 /** Staff as people read them: identifiers and reasons opened, in order of identifier. */
-import { type EntryData, openEnvelope } from '../audit/entry.ts'
-import type { Identities, ResolvedIdentity } from '../audit/identities.ts'
+import type { Identities } from '../audit/identities.ts'
 import type { Ledger } from '../audit/ledger.ts'
 import type { Pseudonym } from '../audit/vault.ts'
 import type { ClinicWriter } from './clinic-writer.ts'
-import type { SubjectReference } from './events.ts'
+import { openReasons, type ShownSubject, shownSubject } from './shown.ts'
 import type { SubjectState, SubjectStatus } from './state/subjects.ts'
 import { grantsHeld } from './state.ts'
-
-export interface ShownSubject {
-  readonly type: string
-  readonly id: string
-}
 
 export interface ShownGrant {
   readonly grantId: string
@@ -54,13 +48,6 @@ const compare = (left: ShownSubject, right: ShownSubject): number => {
   return left.id < right.id ? -1 : 1
 }
 
-/** An erased or unknown identity is shown by its pseudonym, marked so. */
-const shown = (reference: SubjectReference, resolved: ReadonlyMap<Pseudonym, ResolvedIdentity>): ShownSubject => {
-  const identity = resolved.get(reference.pseudonym)
-  if (identity?.kind === 'known') return { type: identity.type, id: identity.id }
-  return { type: reference.type, id: `${identity?.kind ?? 'unknown'}:${reference.pseudonym}` }
-}
-
 export const createStaffView = ({ ledger, identities, now }: StaffViewOptions): StaffView => {
   const show = async (writer: ClinicWriter, subjects: readonly SubjectState[], unseal: boolean): Promise<ShownStaff[]> => {
     const { clinic, vault, state } = writer
@@ -78,36 +65,25 @@ export const createStaffView = ({ ledger, identities, now }: StaffViewOptions): 
     )
     const reasons = unseal
       ? await openReasons(
+          ledger,
           writer,
           held.flatMap(({ grants }) => grants.map(({ id }) => id)),
         )
       : new Map<string, string>()
     return held.map(({ subject, grants }) => ({
-      subject: shown(subject.reference, resolved),
+      subject: shownSubject(subject.reference, resolved),
       status: subject.status,
       grants: grants.map((grant) => ({
         grantId: grant.id,
         role: grant.role,
         from: grant.from,
         until: grant.until,
-        grantor: grant.grantor === undefined ? undefined : shown(grant.grantor, resolved),
+        grantor: grant.grantor === undefined ? undefined : shownSubject(grant.grantor, resolved),
         reason: reasons.get(grant.id) ?? '',
       })),
       cutOff: subject.cutOff,
-      memberOf: subject.memberOf.map((organisation) => shown(organisation, resolved)),
+      memberOf: subject.memberOf.map((organisation) => shownSubject(organisation, resolved)),
     }))
-  }
-
-  const openReasons = async ({ clinic, vault }: ClinicWriter, grantIds: readonly string[]): Promise<Map<string, string>> => {
-    const reasons = new Map<string, string>()
-    for (const [id, entry] of await ledger.find(clinic, grantIds)) {
-      const { sealed } = openEnvelope(entry.bytes).data as EntryData
-      if (sealed === undefined) continue
-      const opened = await vault.open(sealed, { clinic, entryId: entry.id, entryType: entry.type })
-      const reason = opened.kind === 'opened' ? (opened.value as { readonly reason?: string }).reason : undefined
-      if (reason !== undefined) reasons.set(id, reason)
-    }
-    return reasons
   }
 
   return {
@@ -123,7 +99,7 @@ export const createStaffView = ({ ledger, identities, now }: StaffViewOptions): 
         wanted.map(({ reference }) => reference.pseudonym),
       )
       const ordered = wanted
-        .map((subject) => ({ subject, name: shown(subject.reference, resolved) }))
+        .map((subject) => ({ subject, name: shownSubject(subject.reference, resolved) }))
         .filter(({ name }) => after === undefined || compare(name, after) > 0)
         .toSorted((left, right) => compare(left.name, right.name))
       const page = ordered.slice(0, size).map(({ subject }) => subject)

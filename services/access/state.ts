@@ -81,7 +81,8 @@ const apply = (state: ClinicState, event: AccessEvent): void => {
       endGrantsOfRole(state, event.data.role)
       return retireRole(state.roles, event.data.role)
     case 'chartwarden.staff.enrolled.v1':
-      if (event.data.own_patient !== undefined) state.employeePatients.add(event.data.own_patient)
+      // A patient's own sign-in makes nobody an employee.
+      if (event.data.own_patient !== undefined && event.data.subject.type !== 'patient') state.employeePatients.add(event.data.own_patient)
       return enrol(state.subjects, event.data.subject, event.data.own_patient, event.data.member_of)
     case 'chartwarden.staff.offboarded.v1':
       endEverything(state, event.data.subject.pseudonym, event.time)

@@ -1,7 +1,7 @@
 import { createHash, createHmac, timingSafeEqual } from 'node:crypto'
-import { canonicalJson, type JsonValue } from '../../kernel/canonical-json.ts'
-import type { Clock } from '../../kernel/clock.ts'
-import { ChartwardenError } from '../../kernel/errors.ts'
+import { canonicalJson, type JsonValue } from './canonical-json.ts'
+import type { Clock } from './clock.ts'
+import { ChartwardenError } from './errors.ts'
 
 /**
  * Where the next page begins, authenticated and bound to everything that makes the query what it is: clinic, query, filter, caller and

@@ -70,10 +70,20 @@ t.test('registration opens the clinic with an administrator who may administer a
     ['clinic_settings', 'update'],
     ['care_team', 'update'],
     ['audit_log', 'read'],
+    ['emergency_access', 'review'],
+    ['directory', 'update'],
   ] as const) {
     t.match(ask(type, action), { decision: 'permit', rule: `role/administrator#${type}.${action}` })
   }
-  t.equal(ask('imaging', 'read').decision, 'deny')
+  for (const [type, action] of [
+    ['imaging', 'read'],
+    ['consent', 'read'],
+    ['consent', 'update'],
+    ['emergency_access', 'open'],
+    ['patient_export', 'export'],
+  ] as const) {
+    t.equal(ask(type, action).decision, 'deny', `${type} ${action}`)
+  }
   t.same(administer(clinic.state, command, software('clinic.register'), noon), { kind: 'error', reason: 'CLINIC_EXISTS' })
 })
 

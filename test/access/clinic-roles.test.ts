@@ -130,12 +130,35 @@ for (const name of roles) {
 }
 
 t.test('what is about no record is added to the table', async (t) => {
-  const officer = { role: 'compliance_officer', type: 'audit_log', action: 'read', effect: 'permit' }
-  const desk = { role: 'receptionist', type: 'care_team', action: 'update', effect: 'permit' }
-  t.match(ask(officer), { decision: 'permit', rule: 'role/compliance_officer#audit_log.read', obligations: [] })
-  t.match(ask(desk), { decision: 'permit', rule: 'role/receptionist#care_team.update', obligations: [] })
-  t.equal(ask({ ...officer, role: 'dentist' }).reasonCode, 'no_grant')
-  t.equal(ask({ ...desk, role: 'hygienist' }).reasonCode, 'no_grant')
+  const added = rowsOf('clinic-additions.csv').map(([role = '', type = '', action = '']) => ({ role, type, action, effect: 'permit' }))
+  t.equal(added.length, 14)
+  for (const cell of added) {
+    const label = `${cell.role}: ${cell.type} ${cell.action}`
+    t.match(ask(cell), { decision: 'permit', rule: `role/${cell.role}#${cell.type}.${cell.action}`, obligations: [] }, label)
+    for (const role of roles.filter((name) => !added.some((other) => other.role === name && other.type === cell.type && other.action === cell.action))) {
+      t.equal(ask({ ...cell, role }).reasonCode, 'no_grant', `${label}, but not ${role}`)
+    }
+  }
+  const opening = added.filter(({ type, action }) => type === 'emergency_access' && action === 'open').map(({ role }) => role)
+  t.same(opening, ['dentist', 'hygienist'], 'whoever treats may open an emergency')
+  t.notOk(
+    added.some(({ role, type, action }) => opening.includes(role) && type === 'emergency_access' && action === 'review'),
+    'and nobody who may open one reviews it',
+  )
+})
+
+t.test('the built-in clearances are those of the table', async (t) => {
+  t.same(
+    builtinRoles().map(({ role, clearance }) => [role, clearance]),
+    [
+      ['clinic_admin', undefined],
+      ['dentist', { confidentiality: 'R', sensitivities: ['*'] }],
+      ['hygienist', undefined],
+      ['receptionist', undefined],
+      ['lab_technician', { confidentiality: 'R', sensitivities: ['*'] }],
+      ['compliance_officer', undefined],
+    ],
+  )
 })
 
 t.test('roles add up: a no in one takes nothing from another', async (t) => {

@@ -5,12 +5,16 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import t from 'tap'
-import { decodeEntry } from '../../services/access/event-codec.ts'
+import { decodeEntry, isKnownType } from '../../services/access/event-codec.ts'
 import { type AccessEvent, type EventType, stateChanging } from '../../services/access/events.ts'
 import { emptyState, evolve } from '../../services/access/state.ts'
 import { openEnvelope } from '../../services/audit/entry.ts'
 import type { StoredEntry } from '../../services/audit/ledger.ts'
 import { canonicalJson, type JsonValue } from '../../services/kernel/canonical-json.ts'
+
+/** Types of the past and what they decode to. */
+const upcast: Readonly<Record<string, EventType>> = { 'chartwarden.role.defined.v1': 'chartwarden.role.defined.v2' }
+const typeToday = (type: string): EventType => upcast[type] ?? (type as EventType)
 
 const folder = path.join(import.meta.dirname, '../golden/events')
 const golden = readdirSync(folder)
@@ -22,7 +26,7 @@ const golden = readdirSync(folder)
       clinic: 'golden',
       id,
       type,
-      stateChanging: stateChanging[type as EventType],
+      stateChanging: stateChanging[typeToday(type)],
       requestDigest: Buffer.from(requestdigest, 'base64'),
       bytes,
       revision: BigInt(revision),
@@ -30,8 +34,8 @@ const golden = readdirSync(folder)
     }
   })
 
-t.test('every event type of today has a golden file', async (t) => {
-  t.same([...new Set(golden.map(({ type }) => type))].sort(), Object.keys(stateChanging).sort())
+t.test('every event type of today has a golden file, and so has every one of the past', async (t) => {
+  t.same([...new Set(golden.map(({ type }) => type))].sort(), [...Object.keys(stateChanging), ...Object.keys(upcast)].sort())
 })
 
 t.test('golden bytes are canonical and decode to what they say', async (t) => {
@@ -39,10 +43,20 @@ t.test('golden bytes are canonical and decode to what they say', async (t) => {
     const envelope = openEnvelope(entry.bytes)
     t.equal(canonicalJson(envelope as unknown as JsonValue), Buffer.from(entry.bytes).toString('utf8'), entry.type)
     const event = decodeEntry(entry)
-    t.equal(event?.type, entry.type)
+    t.equal(event?.type, typeToday(entry.type))
     t.equal(event?.time, Date.parse(envelope.time))
     t.same(event?.data, envelope.data)
   }
+})
+
+t.test('a role of version 1 is a role of today without conditions and clearance', async (t) => {
+  const first = golden.find(({ type }) => type === 'chartwarden.role.defined.v1') as StoredEntry
+  t.match(decodeEntry(first), { type: 'chartwarden.role.defined.v2', id: first.id, revision: first.revision })
+  const state = emptyState()
+  evolve(state, decodeEntry(first) as AccessEvent)
+  const role = state.roles.definitions.get('dentist')
+  t.notOk(role === undefined || 'clearance' in role || role.permissions.some((permission) => 'condition' in permission))
+  t.equal(isKnownType(first.type), true)
 })
 
 t.test('golden entries fold to the story they tell', async (t) => {
@@ -60,6 +74,11 @@ t.test('golden entries fold to the story they tell', async (t) => {
   }
   t.match(after.get('chartwarden.record.shared.v1'), { grants: 1, shares: 1, teams: 1, roles: ['dentist'], anna: 'active' })
   t.match(after.get('chartwarden.role.retired.v1'), { grants: 0, shares: 0, teams: 0, roles: [] })
+  t.match(state.roles.definitions.get('reader'), {
+    clearance: { confidentiality: 'R', sensitivities: ['HIV', 'EMP'] },
+    permissions: [{ condition: 'resource.properties.status == "final"' }, { effect: 'forbid' }],
+  })
+  t.match(state.settings, { own_record: 'read', emergency: { default_minutes: 30, max_minutes: 120, review_hours: 48 } })
   t.equal(after.get('chartwarden.staff.offboarded.v1')?.anna, 'offboarded')
   t.equal(after.get('chartwarden.staff.reinstated.v1')?.anna, 'active')
   t.equal(

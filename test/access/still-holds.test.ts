@@ -18,6 +18,13 @@ const run = (clinic: ClinicFold, command: AdministrativeCommand, now = noon): Ac
 
 const reader = role('reader', [permission('imaging', 'read')])
 
+const conditional = [{ ...permission('imaging', 'read'), condition: 'subject.type == "staff"' }]
+
+const settle = (ownRecord: string): AdministrativeCommand => ({
+  kind: 'put_settings',
+  settings: { own_record: ownRecord, open_resource_types: [], protect_every_type: false, consent_to_share: [] },
+})
+
 const opened = (): ClinicFold => {
   const clinic = createClinicFold()
   run(clinic, { kind: 'register_clinic', title: 'Praxis', timeZone: 'UTC', administrator: staff('root') })
@@ -83,6 +90,23 @@ const cases: readonly Case[] = [
   },
   { what: 'a role that is retired', command: { kind: 'put_role', role: role('new', []) }, undone: [{ kind: 'retire_role', role: 'new' }] },
   { what: 'a retirement', command: { kind: 'retire_role', role: 'reader' }, undone: [{ kind: 'put_role', role: reader }] },
+  {
+    what: 'a role with a condition and a clearance',
+    command: { kind: 'put_role', role: { ...role('new', conditional), clearance: { confidentiality: 'R', sensitivities: ['HIV'] } } },
+    kept: [grant],
+    undone: [{ kind: 'put_role', role: role('new', conditional) }],
+  },
+  {
+    what: 'a role whose condition is another one now',
+    command: { kind: 'put_role', role: role('new', conditional) },
+    undone: [{ kind: 'put_role', role: role('new', [permission('imaging', 'read')]) }],
+  },
+  {
+    what: 'what was settled',
+    command: settle('read'),
+    kept: [grant, settle('read')],
+    undone: [settle('deny')],
+  },
   { what: 'an offboarding', command: offboard, undone: [reinstate] },
   { what: 'a reinstatement', command: reinstate, before: [offboard], kept: [grant], undone: [offboard] },
   { what: 'a membership', command: join, kept: [join], undone: [leave] },

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import t from 'tap'
-import { createPageTokens } from '../../../services/projections/reports/page-tokens.ts'
-import { fault } from '../../support/fault.ts'
+import { createPageTokens } from '../../services/kernel/page-tokens.ts'
+import { fault } from '../support/fault.ts'
 
 const key = Buffer.alloc(32, 7)
 const query = { query: 'access_history', clinic: 'north', caller: 'app', person: null, filter: { kinds: ['refused'] } }

@@ -24,7 +24,8 @@ const once = async function* <Message>(message: Message) {
 
 /** One well-formed call of each method, for a person where the method can name one. */
 const calls = (clients: Clients, person: Person, shareId: string): Readonly<Record<MethodName, () => Promise<unknown>>> => {
-  const common = () => ({ requestId: randomUUID(), clinic, ...(person === undefined ? {} : { onBehalfOf: person }) })
+  const named = () => (person === undefined ? {} : { onBehalfOf: person })
+  const common = () => ({ requestId: randomUUID(), clinic, ...named() })
   const newcomer = () => staff(`newcomer-${randomUUID()}`)
   const access = {
     subject: staff('anna'),
@@ -37,6 +38,12 @@ const calls = (clients: Clients, person: Person, shareId: string): Readonly<Reco
     'chartwarden.access.v1.AccessService/CheckBatch': () => clients.access.checkBatch({ clinic, checks: [readRecord(clinic, 'anna')] }),
     'chartwarden.access.v1.AccessService/CheckStream': () =>
       drain(clients.access.checkStream(once({ seq: 1n, check: readRecord(clinic, 'anna') }))),
+    'chartwarden.access.v1.AccessService/Explain': () =>
+      clients.access.explain({ clinic, ...named(), check: readRecord(clinic, 'anna') }),
+    'chartwarden.access.v1.AccessService/WhoCan': () =>
+      clients.access.whoCan({ clinic, ...named(), action: access.action, resource: access.resource, purpose: 'TREAT' }),
+    'chartwarden.access.v1.AccessService/WhatCan': () =>
+      clients.access.whatCan({ clinic, ...named(), subject: access.subject, purpose: 'TREAT' }),
     'chartwarden.access.v1.ClinicService/RegisterClinic': () =>
       clients.clinics.registerClinic({
         requestId: randomUUID(),
@@ -61,6 +68,13 @@ const calls = (clients: Clients, person: Person, shareId: string): Readonly<Reco
       }),
     'chartwarden.access.v1.PolicyService/RetireRole': () => clients.policy.retireRole({ ...common(), role: 'spare' }),
     'chartwarden.access.v1.PolicyService/ListRoles': () => clients.policy.listRoles(common()),
+    'chartwarden.access.v1.PolicyService/Simulate': () =>
+      clients.policy.simulate({
+        clinic,
+        ...named(),
+        proposed: { retireRoles: ['spare'] },
+        questions: { case: 'check', value: readRecord(clinic, 'anna') },
+      }),
     'chartwarden.access.v1.RelationshipService/PutCareTeam': () =>
       clients.relationships.putCareTeam({ ...common(), patientId: 'p', subject: staff('ben') }),
     'chartwarden.access.v1.RelationshipService/RemoveCareTeam': () =>

@@ -8,6 +8,9 @@ import {
   RelationshipService,
   StaffService,
 } from '../../proto/gen/chartwarden/access/v1/administration_pb.js'
+import { ConsentService } from '../../proto/gen/chartwarden/access/v1/consent_pb.js'
+import { DirectoryService } from '../../proto/gen/chartwarden/access/v1/directory_pb.js'
+import { EmergencyService } from '../../proto/gen/chartwarden/access/v1/emergency_pb.js'
 import { AuditService } from '../../proto/gen/chartwarden/audit/v1/audit_service_pb.js'
 import { ReportService } from '../../proto/gen/chartwarden/report/v1/report_service_pb.js'
 import type { TestService } from './service.ts'
@@ -19,6 +22,9 @@ export const clientsOf = (service: Pick<TestService, 'client'>, token: string) =
   access: service.client(AccessService, token),
   audit: service.client(AuditService, token),
   clinics: service.client(ClinicService, token),
+  consents: service.client(ConsentService, token),
+  directory: service.client(DirectoryService, token),
+  emergencies: service.client(EmergencyService, token),
   people: service.client(StaffService, token),
   policy: service.client(PolicyService, token),
   relationships: service.client(RelationshipService, token),

@@ -7,14 +7,11 @@ import { createGrpcServer, type GrpcServerOptions } from '../../services/kernel/
 import { systemRandomness } from '../../services/kernel/ids.ts'
 import { methodRules } from '../../services/kernel/scopes.ts'
 import { doorParts, doorKeys as keys } from './door-parts.ts'
+import type { ManualClock } from './manual-clock.ts'
 import { signJwt } from './signing-key.ts'
 import { claimsAt } from './token-cases.ts'
 
-type AccessHandlers = Handlers<{
-  check: (typeof AccessService)['method']['check']
-  checkBatch: (typeof AccessService)['method']['checkBatch']
-  checkStream: (typeof AccessService)['method']['checkStream']
-}>
+export type AccessHandlers = Handlers<(typeof AccessService)['method']>
 
 /** Answers with what it was asked. */
 export const echo: AccessHandlers = {
@@ -23,19 +20,23 @@ export const echo: AccessHandlers = {
   checkStream: async function* (requests) {
     for await (const { seq } of requests) yield { seq }
   },
+  explain: async ({ check }) => ({ reasonCode: check?.requestId ?? '' }),
+  whoCan: async ({ pageToken }) => ({ nextPageToken: pageToken }),
+  whatCan: async ({ pageToken }) => ({ nextPageToken: pageToken }),
 }
 
-export interface GrpcDoorOptions
-  extends Partial<Pick<GrpcServerOptions, 'services' | 'tls' | 'reflection' | 'maxMessageBytes' | 'defaultDeadlineMs'>> {
+export interface GrpcDoorOptions extends Partial<Pick<GrpcServerOptions, 'tls' | 'reflection' | 'maxMessageBytes' | 'defaultDeadlineMs'>> {
+  /** Made for the clock of the door. Defaults to the handlers. */
+  readonly services?: GrpcServerOptions['services'] | ((clock: ManualClock) => GrpcServerOptions['services'])
   readonly handlers?: Partial<AccessHandlers>
 }
 
-export const grpcDoor = async (t: Test, { handlers = {}, ...options }: GrpcDoorOptions = {}) => {
+export const grpcDoor = async (t: Test, { handlers = {}, services, ...options }: GrpcDoorOptions = {}) => {
   const { clock, timers, log, refusals, verifier } = await doorParts()
   const server = createGrpcServer({
     address: { host: '127.0.0.1', port: 0 },
     verifier,
-    services: [implement(AccessService, { ...echo, ...handlers })],
+    services: typeof services === 'function' ? services(clock) : (services ?? [implement(AccessService, { ...echo, ...handlers })]),
     methodRules,
     onRefusal: (refusal) => refusals.push(refusal),
     logger: log.logger,

@@ -3,8 +3,9 @@ import type { Pseudonym } from '../../audit/vault.ts'
 import type { ErrorReason, FieldViolation } from '../../kernel/errors.ts'
 import type { MethodName, Scope } from '../../kernel/scopes.ts'
 import type { AccessDecision, SessionFacts } from '../decide.ts'
-import type { EventData, ObligationData, SubjectReference } from '../events.ts'
+import type { Confidentiality, EventData, ObligationData, Properties, SubjectReference } from '../events.ts'
 import type { RoleDraft } from '../policy/role-draft.ts'
+import type { SettingsDraft } from '../policy/settings-draft.ts'
 
 /** Who asks: the calling software by its scope, and the person it names, if any. */
 export interface Actor {
@@ -69,6 +70,11 @@ export interface RetireRole {
   readonly role: string
 }
 
+export interface PutSettings {
+  readonly kind: 'put_settings'
+  readonly settings: SettingsDraft
+}
+
 export interface PutCareTeam {
   readonly kind: 'put_care_team'
   readonly patient: Pseudonym
@@ -102,6 +108,74 @@ export interface EndShare {
   readonly shareId: string
 }
 
+export interface PutSubject {
+  readonly kind: 'put_subject'
+  readonly subject: SubjectReference
+  readonly properties: Properties
+}
+
+export interface RemoveSubject {
+  readonly kind: 'remove_subject'
+  readonly subject: SubjectReference
+}
+
+export interface PutResource {
+  readonly kind: 'put_resource'
+  readonly resourceType: string
+  /** Of kind `record`; of a patient that of the patient. */
+  readonly record: Pseudonym
+  readonly patient?: Pseudonym
+  readonly confidentiality: Confidentiality
+  readonly sensitivities: readonly string[]
+  readonly properties: Properties
+}
+
+export interface RemoveResource {
+  readonly kind: 'remove_resource'
+  readonly resourceType: string
+  readonly record: Pseudonym
+}
+
+export interface RecordConsent {
+  readonly kind: 'record_consent'
+  readonly patient: Pseudonym
+  /** Absent: anybody. */
+  readonly recipient?: SubjectReference
+  /** Empty: all. */
+  readonly resourceTypes: readonly string[]
+  /** Empty: any. */
+  readonly purposes: readonly string[]
+  readonly decision: 'permit' | 'deny'
+  readonly from?: number
+  readonly until?: number
+}
+
+export interface WithdrawConsent {
+  readonly kind: 'withdraw_consent'
+  readonly consentId: string
+}
+
+/** About the person named, or, where the token names nobody, about the person it is for. */
+export interface OpenEmergency {
+  readonly kind: 'open_emergency'
+  readonly subject: SubjectReference
+  readonly patient: Pseudonym
+  readonly purpose: 'BTG' | 'ETREAT'
+  /** 0: as the clinic settled. */
+  readonly minutes: number
+}
+
+export interface CloseEmergency {
+  readonly kind: 'close_emergency'
+  readonly emergencyId: string
+}
+
+export interface ReviewEmergency {
+  readonly kind: 'review_emergency'
+  readonly emergencyId: string
+  readonly outcome: 'justified' | 'not_justified' | 'unclear'
+}
+
 export type AdministrativeCommand =
   | RegisterClinic
   | EnrolStaff
@@ -111,10 +185,20 @@ export type AdministrativeCommand =
   | Reinstate
   | PutRole
   | RetireRole
+  | PutSettings
   | PutCareTeam
   | RemoveCareTeam
   | ShareRecord
   | EndShare
+  | PutSubject
+  | RemoveSubject
+  | PutResource
+  | RemoveResource
+  | RecordConsent
+  | WithdrawConsent
+  | OpenEmergency
+  | CloseEmergency
+  | ReviewEmergency
 
 /** The contract's method of each command; its scope and what the named person needs are in `methodRules`. */
 export const commandMethods = {
@@ -126,10 +210,20 @@ export const commandMethods = {
   reinstate: 'chartwarden.access.v1.StaffService/Reinstate',
   put_role: 'chartwarden.access.v1.PolicyService/PutRole',
   retire_role: 'chartwarden.access.v1.PolicyService/RetireRole',
+  put_settings: 'chartwarden.access.v1.PolicyService/PutSettings',
   put_care_team: 'chartwarden.access.v1.RelationshipService/PutCareTeam',
   remove_care_team: 'chartwarden.access.v1.RelationshipService/RemoveCareTeam',
   share_record: 'chartwarden.access.v1.RelationshipService/ShareRecord',
   end_share: 'chartwarden.access.v1.RelationshipService/EndShare',
+  put_subject: 'chartwarden.access.v1.DirectoryService/PutSubject',
+  remove_subject: 'chartwarden.access.v1.DirectoryService/RemoveSubject',
+  put_resource: 'chartwarden.access.v1.DirectoryService/PutResource',
+  remove_resource: 'chartwarden.access.v1.DirectoryService/RemoveResource',
+  record_consent: 'chartwarden.access.v1.ConsentService/RecordConsent',
+  withdraw_consent: 'chartwarden.access.v1.ConsentService/WithdrawConsent',
+  open_emergency: 'chartwarden.access.v1.EmergencyService/Open',
+  close_emergency: 'chartwarden.access.v1.EmergencyService/Close',
+  review_emergency: 'chartwarden.access.v1.EmergencyService/Review',
 } as const satisfies Record<AdministrativeCommand['kind'], MethodName>
 
 /** An event to be written; the writer gives it id, time and the sealed part. */
@@ -147,7 +241,7 @@ export interface Change {
   readonly notAfter?: number
 }
 
-/** The person named may not: to be recorded as a deny. */
+/** The person named may not, or a patient's directive refuses whoever asks: to be recorded as a deny of the person, or of the calling software. */
 export interface Refusal {
   readonly kind: 'refused'
   readonly decision: AccessDecision

@@ -1,11 +1,11 @@
 /** Step 6: emergency access, an open, time-boxed, patient-scoped override that is reviewed afterwards. */
 import type { EmergencyOverride, ObligationData } from '../events.ts'
 import { emergencyPurposes } from '../policy/purposes.ts'
-import { type EffectivePermission, eachPermission, knowsResourceType } from '../policy/roles.ts'
+import { type EffectivePermission, effectiveRole, knowsResourceType, permissionsFor } from '../policy/roles.ts'
 import type { EmergencyState } from '../state/emergencies.ts'
 import { isInForce } from '../state/period.ts'
 import type { Deliberation } from './deliberation.ts'
-import { plainestFirst, supportsObligations } from './permissions.ts'
+import { type Candidate, plainestFirst, supportsObligations } from './permissions.ts'
 
 /** What no emergency reaches: administration, evidence, and what leaves the clinic. */
 const neverTypes: ReadonlySet<string> = new Set([
@@ -28,7 +28,7 @@ export const emergencyReaches = (resourceType: string, action: string): boolean 
 export interface EmergencyVerdict {
   readonly emergency: EmergencyState
   readonly obligations: readonly ObligationData[]
-  /** Until when the grant lasts that gives the right to write; Infinity for reading. */
+  /** Until when the role permits what it permits itself, or the grant lasts that gives the right to write; Infinity for reading. */
   readonly until: number
 }
 
@@ -44,25 +44,31 @@ const openFor = ({ state, request, now }: Deliberation): EmergencyState | undefi
 
 /** A permission of the person's roles for this very action whose duties the caller carries out, whatever its purpose, condition and bounds. */
 const rightToWrite = (deliberation: Deliberation): { readonly permission: EffectivePermission; readonly until: number } | undefined => {
-  const { state, request, now } = deliberation
+  const { state, request, grants, now } = deliberation
   let found: { permission: EffectivePermission; until: number } | undefined
-  for (const grant of state.grants.bySubject.get(request.subject.pseudonym) ?? []) {
-    if (!isInForce(grant, now)) continue
+  for (const grant of grants) {
+    const effective = isInForce(grant, now) ? effectiveRole(state.roles, grant.role) : undefined
+    if (effective === undefined) continue
     const until = grant.until ?? Number.POSITIVE_INFINITY
-    eachPermission(state.roles, grant.role, request.resourceType, request.action, (permission) => {
-      if (permission.effect === 'forbid' || !supportsObligations(deliberation, permission)) return
+    for (const permission of permissionsFor(effective, request.resourceType, request.action)) {
+      if (permission.effect === 'forbid' || !supportsObligations(deliberation, permission)) continue
       if (found?.permission === permission) found.until = Math.max(found.until, until)
       else if (found === undefined || plainestFirst(permission, found.permission) < 0) found = { permission, until }
-    })
+    }
   }
   return found
 }
 
 /**
- * Whether an open emergency access overrides what stands in the way. Reading needs no role; anything else only what the person's roles give
- * anyway, with their duties. Forbids and the person's standing are decided before and never come here.
+ * Whether an open emergency access overrides what stands in the way. What the person's roles permit themselves (`held`) keeps its duties;
+ * else reading needs no role, and anything else is only what the roles give anyway, with its duties. Forbids and the person's standing are
+ * decided before and never come here.
  */
-export const overrideByEmergency = (deliberation: Deliberation, overridden: readonly EmergencyOverride[]): EmergencyVerdict | undefined => {
+export const overrideByEmergency = (
+  deliberation: Deliberation,
+  overridden: readonly EmergencyOverride[],
+  held: Candidate | undefined,
+): EmergencyVerdict | undefined => {
   const { state, request, trace } = deliberation
   const { disabled, overrides } = state.settings.emergency
   const emergency = openFor(deliberation)
@@ -79,6 +85,10 @@ export const overrideByEmergency = (deliberation: Deliberation, overridden: read
   }
   const kept = overridden.find((kind) => !overrides.includes(kind))
   if (kept !== undefined) return refuse(`the clinic lets no emergency override: ${kept}`)
+  if (held !== undefined) {
+    trace?.({ step: 'emergency', rule, outcome: 'permits', reasonCode: 'emergency_access' })
+    return { emergency, obligations: held.permission.obligations, until: Math.min(held.grantUntil, held.boundsUntil) }
+  }
   const write = request.action === 'read' ? undefined : rightToWrite(deliberation)
   if (request.action !== 'read' && write === undefined) return refuse('beyond reading, only what a role in force allows anyway')
   trace?.({ step: 'emergency', rule, outcome: 'permits', reasonCode: 'emergency_access' })

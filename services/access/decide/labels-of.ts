@@ -12,9 +12,11 @@ export interface Labels {
 
 export const unlabelled: Labels = { confidentiality: 'N', sensitivities: [] }
 
-const stated = ({ stated }: AccessRequest): { readonly confidentiality?: Confidentiality; readonly sensitivities?: readonly string[] } => {
+const unstated: Partial<Labels> = {}
+
+const stated = ({ stated }: AccessRequest): Partial<Labels> => {
   const properties = stated?.resource
-  if (properties === undefined) return {}
+  if (properties === undefined || (properties['confidentiality'] === undefined && properties['sensitivities'] === undefined)) return unstated
   const { confidentiality, sensitivities } = properties
   return {
     ...(typeof confidentiality === 'string' && isConfidentiality(confidentiality) ? { confidentiality } : {}),
@@ -36,9 +38,11 @@ export const labelsOf = (state: ClinicState, subject: SubjectState, request: Acc
   const ofPatient = patient === undefined || resources.size === 0 ? undefined : resources.get(patient)
   const ofRecord = resources.size === 0 || request.record === undefined ? undefined : resources.get(request.record)
   const employee = patient !== undefined && state.employeePatients.has(patient) && !isOwnRecord(subject, request)
-  if (ofPatient === undefined && ofRecord === undefined && !employee && request.stated?.resource === undefined) return unlabelled
-
   const said = stated(request)
+  if (ofPatient === undefined && ofRecord === undefined && !employee && said === unstated) return unlabelled
+  // The many records with one plain description need nothing joined.
+  if (ofPatient === undefined && !employee && said === unstated && ofRecord !== undefined && ofRecord.sensitivities.length < 2) return ofRecord
+
   const override = request.stated?.override === true
   const stored = [ofRecord, ofPatient].filter((resource) => resource !== undefined)
   const levels = [

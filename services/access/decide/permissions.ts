@@ -2,9 +2,11 @@
 import type { Pseudonym } from '../../audit/vault.ts'
 import type { ConditionError } from '../policy/condition.ts'
 import { covers } from '../policy/purposes.ts'
-import { type EffectivePermission, eachPermission } from '../policy/roles.ts'
+import { type EffectivePermission, effectiveRole, permissionsFor } from '../policy/roles.ts'
 import type { ReasonCode } from '../reasons.ts'
+import type { GrantState } from '../state/grants.ts'
 import { isInForce } from '../state/period.ts'
+import type { ClinicState } from '../state.ts'
 import { demandsConsent, directiveFor, isThirdParty } from './consent.ts'
 import { conditionFacts, type Deliberation, dependsOnClock, holdUntil } from './deliberation.ts'
 import { careTeamUntil } from './restrictions.ts'
@@ -26,6 +28,8 @@ export type Verdict = keyof typeof nearness
 export interface Candidate {
   readonly permission: EffectivePermission
   readonly verdict: Verdict
+  /** Why its condition could not be evaluated. */
+  readonly detail?: string
   /** Until when the checked bounds hold. */
   readonly boundsUntil: number
   /** Until when the role is held; the longest where several grants give the permission. */
@@ -39,12 +43,19 @@ export interface Forbidding {
 }
 
 export interface RolesVerdict {
-  readonly forbidding: Forbidding | undefined
-  readonly best: Candidate | undefined
+  /** Roles in force, sorted. */
+  roles: readonly string[]
+  forbidding: Forbidding | undefined
+  best: Candidate | undefined
 }
 
+type Mutable<T> = { -readonly [name in keyof T]: T[name] }
+
+const noNames: readonly string[] = []
+
 /** Until when a share covers the request, the longest where several do; a reason when none does. */
-const sharedUntil = ({ state, request, subject, now }: Deliberation): number | 'not_shared' | 'consent_required' => {
+const sharedUntil = (deliberation: Deliberation): number | 'not_shared' | 'consent_required' => {
+  const { state, request, subject, now } = deliberation
   const { patient, purpose } = request
   if (patient === undefined) return 'not_shared'
   let until: number | undefined
@@ -70,7 +81,9 @@ const sharedUntil = ({ state, request, subject, now }: Deliberation): number | '
     purpose,
   }
   const directive = directiveFor(state, disclosure, now)
-  return directive.consent?.decision === 'permit' ? Math.min(until, directive.until) : 'consent_required'
+  if (directive.consent?.decision === 'permit') return Math.min(until, directive.until)
+  holdUntil(deliberation, directive.until)
+  return 'consent_required'
 }
 
 const evaluate = (deliberation: Deliberation, permission: EffectivePermission): boolean | ConditionError => {
@@ -79,30 +92,34 @@ const evaluate = (deliberation: Deliberation, permission: EffectivePermission): 
   return permission.condition.evaluate(conditionFacts(deliberation))
 }
 
-interface Judgement {
-  readonly verdict: Verdict
-  readonly boundsUntil: number
-  readonly detail?: string
-}
-
-const judge = (deliberation: Deliberation, permission: EffectivePermission): Judgement => {
-  const { request } = deliberation
-  let boundsUntil = Number.POSITIVE_INFINITY
-  if (request.purpose !== undefined && !permission.purposes.has(request.purpose)) return { verdict: 'purpose_not_allowed', boundsUntil }
+const judge = (deliberation: Deliberation, permission: EffectivePermission, grantUntil: number): Candidate => {
+  const { purpose } = deliberation.request
+  const candidate: Mutable<Candidate> = { permission, verdict: 'purpose_not_allowed', boundsUntil: Number.POSITIVE_INFINITY, grantUntil }
+  if (purpose !== undefined && !permission.purposes.has(purpose)) return candidate
   const condition = evaluate(deliberation, permission)
-  if (condition === false) return { verdict: 'condition_not_met', boundsUntil }
-  if (condition !== true) return { verdict: 'condition_error', boundsUntil, detail: condition.error }
+  if (condition !== true) {
+    candidate.verdict = condition === false ? 'condition_not_met' : 'condition_error'
+    if (condition !== false) candidate.detail = condition.error
+    return candidate
+  }
   if (permission.ownPatients) {
     const until = careTeamUntil(deliberation)
-    if (until === undefined) return { verdict: 'not_own_patient', boundsUntil }
-    boundsUntil = until
+    if (until === undefined) {
+      candidate.verdict = 'not_own_patient'
+      return candidate
+    }
+    candidate.boundsUntil = until
   }
   if (permission.shared) {
     const until = sharedUntil(deliberation)
-    if (typeof until === 'string') return { verdict: until, boundsUntil }
-    boundsUntil = Math.min(boundsUntil, until)
+    if (typeof until === 'string') {
+      candidate.verdict = until
+      return candidate
+    }
+    if (until < candidate.boundsUntil) candidate.boundsUntil = until
   }
-  return { verdict: supportsObligations(deliberation, permission) ? 'role_permits' : 'obligation_unsupported', boundsUntil }
+  candidate.verdict = supportsObligations(deliberation, permission) ? 'role_permits' : 'obligation_unsupported'
+  return candidate
 }
 
 /** Whether the caller carries out every duty of a permission. */
@@ -141,58 +158,77 @@ const forbids = (
   return condition === true ? { reasonCode: 'forbidden' } : { reasonCode: 'condition_error', detail: condition.error }
 }
 
+const weighForbid = (deliberation: Deliberation, verdict: RolesVerdict, permission: EffectivePermission, grantUntil: number): void => {
+  const { forbidding } = verdict
+  if (forbidding?.permission === permission) {
+    forbidding.grantUntil = Math.max(forbidding.grantUntil, grantUntil)
+    return
+  }
+  const found = forbids(deliberation, permission)
+  deliberation.trace?.({
+    step: 'forbid',
+    rule: permission.rule,
+    outcome: found === undefined ? 'not_met' : 'refuses',
+    reasonCode: found?.reasonCode ?? 'forbidden',
+    ...(found?.detail === undefined ? {} : { detail: found.detail }),
+  })
+  if (found === undefined) return
+  if (forbidding === undefined || byName(permission, forbidding.permission) < 0) {
+    verdict.forbidding = { permission, reasonCode: found.reasonCode, grantUntil }
+  }
+}
+
+const weigh = (deliberation: Deliberation, verdict: RolesVerdict, permission: EffectivePermission, grantUntil: number): void => {
+  const { best } = verdict
+  if (best?.permission === permission) {
+    best.grantUntil = Math.max(best.grantUntil, grantUntil)
+    return
+  }
+  const candidate = judge(deliberation, permission, grantUntil)
+  deliberation.trace?.({
+    step: 'permission',
+    rule: permission.rule,
+    outcome: candidate.verdict === 'role_permits' ? 'permits' : 'not_met',
+    reasonCode: candidate.verdict,
+    ...(candidate.detail === undefined ? {} : { detail: candidate.detail }),
+  })
+  if (best === undefined || byPreference(candidate, best) < 0) verdict.best = candidate
+}
+
+/** With one name more, sorted and each once. The list that is given is not changed. */
+const withName = (names: readonly string[], alone: readonly [string]): readonly string[] => {
+  if (names.length === 0) return alone
+  return names.includes(alone[0]) ? names : [...names, alone[0]].sort()
+}
+
+/** Roles granted and in force, sorted. */
+export const rolesInForce = (state: ClinicState, grants: readonly GrantState[], now: number): readonly string[] => {
+  let roles = noNames
+  for (const grant of grants) {
+    const effective = isInForce(grant, now) ? effectiveRole(state.roles, grant.role) : undefined
+    if (effective !== undefined) roles = withName(roles, effective.alone)
+  }
+  return roles
+}
+
 /** Consults every permission of the roles in force that speaks of the request. */
 export const consultRoles = (deliberation: Deliberation): RolesVerdict => {
-  const { state, request, now, trace } = deliberation
-  let forbidding: Forbidding | undefined
-  let best: Candidate | undefined
-  let grantUntil = Number.POSITIVE_INFINITY
-
-  const weighForbid = (permission: EffectivePermission): void => {
-    if (forbidding?.permission === permission) {
-      forbidding.grantUntil = Math.max(forbidding.grantUntil, grantUntil)
-      return
-    }
-    const found = forbids(deliberation, permission)
-    trace?.({
-      step: 'forbid',
-      rule: permission.rule,
-      outcome: found === undefined ? 'not_met' : 'refuses',
-      reasonCode: found?.reasonCode ?? 'forbidden',
-      ...(found?.detail === undefined ? {} : { detail: found.detail }),
-    })
-    if (found === undefined) return
-    if (forbidding === undefined || byName(permission, forbidding.permission) < 0) {
-      forbidding = { permission, reasonCode: found.reasonCode, grantUntil }
-    }
-  }
-
-  const weigh = (permission: EffectivePermission): void => {
-    if (permission.effect === 'forbid') return weighForbid(permission)
-    if (best?.permission === permission) {
-      best.grantUntil = Math.max(best.grantUntil, grantUntil)
-      return
-    }
-    const { verdict, boundsUntil, detail } = judge(deliberation, permission)
-    trace?.({
-      step: 'permission',
-      rule: permission.rule,
-      outcome: verdict === 'role_permits' ? 'permits' : 'not_met',
-      reasonCode: verdict,
-      ...(detail === undefined ? {} : { detail }),
-    })
-    const candidate: Candidate = { permission, verdict, boundsUntil, grantUntil }
-    if (best === undefined || byPreference(candidate, best) < 0) best = candidate
-  }
-
-  for (const grant of state.grants.bySubject.get(request.subject.pseudonym) ?? []) {
+  const { state, request, grants, now } = deliberation
+  const verdict: RolesVerdict = { roles: noNames, forbidding: undefined, best: undefined }
+  for (const grant of grants) {
     if (!isInForce(grant, now)) {
       // A role to come may forbid: what is permitted now must not be stored after it has begun.
       if (grant.from !== undefined && now < grant.from) holdUntil(deliberation, grant.from)
       continue
     }
-    grantUntil = grant.until ?? Number.POSITIVE_INFINITY
-    eachPermission(state.roles, grant.role, request.resourceType, request.action, weigh)
+    const effective = effectiveRole(state.roles, grant.role)
+    if (effective === undefined) continue
+    verdict.roles = withName(verdict.roles, effective.alone)
+    const grantUntil = grant.until ?? Number.POSITIVE_INFINITY
+    for (const permission of permissionsFor(effective, request.resourceType, request.action)) {
+      if (permission.effect === 'forbid') weighForbid(deliberation, verdict, permission, grantUntil)
+      else weigh(deliberation, verdict, permission, grantUntil)
+    }
   }
-  return { forbidding, best }
+  return verdict
 }

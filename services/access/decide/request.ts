@@ -18,6 +18,11 @@ export interface StatedAttributes {
   readonly caller: string
   /** Stated properties take the place of stored ones (scope `directory.override`); otherwise they only add to them. */
   readonly override: boolean
+  /**
+   * What a recorded decision kept: conditions see the properties above and none that are stored now, and this moment, in milliseconds since
+   * the epoch, as `context.time`. Undefined: a request of now.
+   */
+  readonly recordedAt?: number
 }
 
 export interface AccessRequest {

@@ -2,12 +2,12 @@
 import type { Pseudonym } from '../../audit/vault.ts'
 import type { Confidentiality, EmergencyOverride } from '../events.ts'
 import { clears, protectedPersons, reaches } from '../policy/labels.ts'
-import { clearancesOf } from '../policy/roles.ts'
+import { effectiveRole } from '../policy/roles.ts'
 import type { ReasonCode } from '../reasons.ts'
 import { isInForce } from '../state/period.ts'
 import { directiveFor } from './consent.ts'
-import { type Deliberation, holdUntil } from './deliberation.ts'
-import { isOwnRecord, labelsOf } from './labels-of.ts'
+import { type Deliberation, holdUntil, labelsIn } from './deliberation.ts'
+import { isOwnRecord, unlabelled } from './labels-of.ts'
 
 export interface Restriction {
   readonly reasonCode: ReasonCode
@@ -18,23 +18,27 @@ export interface Restriction {
 }
 
 /** Until when the subject is on the patient's care team: Infinity when that is open, undefined when it is not. */
-export const careTeamUntil = ({ state, request, now }: Deliberation): number | undefined => {
+export const careTeamUntil = (deliberation: Deliberation): number | undefined => {
+  const { state, request, now } = deliberation
   if (request.patient === undefined) return undefined
   const membership = state.careTeams.get(request.subject.pseudonym)?.get(request.patient)
-  if (membership === undefined || !isInForce(membership, now)) return undefined
-  return membership.until ?? Number.POSITIVE_INFINITY
+  if (membership === undefined) return undefined
+  if (isInForce(membership, now)) return membership.until ?? Number.POSITIVE_INFINITY
+  // A place to come may make a plainer permission hold, with other duties.
+  if (membership.from !== undefined && now < membership.from) holdUntil(deliberation, membership.from)
+  return undefined
 }
 
 /** Until when some role in force is cleared, the longest where several are; undefined when none is. */
 const clearedUntil = (
-  { state, request, now }: Deliberation,
+  { state, grants, now }: Deliberation,
   covers: (level: Confidentiality, codes: readonly string[]) => boolean,
 ): number | undefined => {
   let until: number | undefined
-  for (const grant of state.grants.bySubject.get(request.subject.pseudonym) ?? []) {
+  for (const grant of grants) {
     if (!isInForce(grant, now)) continue
-    if (!clearancesOf(state.roles, grant.role).some(({ confidentiality, sensitivities }) => covers(confidentiality, sensitivities)))
-      continue
+    const clearances = effectiveRole(state.roles, grant.role)?.clearances ?? []
+    if (!clearances.some(({ confidentiality, sensitivities }) => covers(confidentiality, sensitivities))) continue
     until = Math.max(until ?? 0, grant.until ?? Number.POSITIVE_INFINITY)
   }
   return until
@@ -48,8 +52,10 @@ const ownRecord = ({ state, request, subject }: Deliberation): ReasonCode | unde
 
 /** Every label that stands in the way, the strongest first; what clears the others is noted as a boundary. */
 const labelled = (deliberation: Deliberation): ReasonCode | undefined => {
-  const { state, request, subject, trace } = deliberation
-  const { confidentiality, sensitivities } = labelsOf(state, subject, request)
+  const labels = labelsIn(deliberation)
+  if (labels === unlabelled) return undefined
+  const { state, request, trace } = deliberation
+  const { confidentiality, sensitivities } = labels
   let refused: ReasonCode | undefined
   const look = (reasonCode: ReasonCode, until: number | undefined, label: string): void => {
     if (until === undefined) refused ??= reasonCode
@@ -96,23 +102,26 @@ const consentRestriction = (deliberation: Deliberation, patient: Pseudonym): Res
   return denies ? { reasonCode: 'consent_denied', rule, overriddenBy: 'consent', until } : undefined
 }
 
+const unrestricted: readonly Restriction[] = []
+
 /**
  * Everything that restricts the record for this subject, the one that decides first. Nothing for administrative decisions, which open no
  * record.
  */
 export const restrictionsOf = (deliberation: Deliberation): readonly Restriction[] => {
   const { request, trace } = deliberation
-  if (request.purpose === undefined) return []
-  const found: Restriction[] = []
+  if (request.purpose === undefined) return unrestricted
   const never = Number.POSITIVE_INFINITY
   const own = ownRecord(deliberation)
+  const consent = request.patient === undefined ? undefined : consentRestriction(deliberation, request.patient)
+  const label = labelled(deliberation)
+  if (own === undefined && consent === undefined && label === undefined) return unrestricted
+  const found: Restriction[] = []
   if (own !== undefined) {
     trace?.({ step: 'confidentiality', rule: '', outcome: 'refuses', reasonCode: own })
     found.push({ reasonCode: own, rule: '', overriddenBy: undefined, until: never })
   }
-  const consent = request.patient === undefined ? undefined : consentRestriction(deliberation, request.patient)
   if (consent !== undefined) found.push(consent)
-  const label = labelled(deliberation)
   if (label !== undefined) found.push({ reasonCode: label, rule: '', overriddenBy: 'confidentiality', until: never })
   return found
 }

@@ -6,6 +6,7 @@ import { isClinicId } from '../../kernel/clinic-id.ts'
 import { ChartwardenError, type FieldViolation } from '../../kernel/errors.ts'
 import { isUuid, type Randomness } from '../../kernel/ids.ts'
 import type { NamedPerson } from '../person.ts'
+import { isConfidentiality, isLabelCode, maxLabels } from '../policy/labels.ts'
 import { isPurpose } from '../policy/purposes.ts'
 
 /** Years 0001 to 9999, as google.protobuf.Timestamp allows, but nothing before the epoch: no clinic has older records of access. */
@@ -35,14 +36,22 @@ export interface Fields {
   moment(field: string, value: Timestamp | undefined): number | undefined
   /** JSON of bounded size; undefined when unset. */
   json(field: string, value: JsonObject | undefined, maxBytes: number): JsonObject | undefined
+  /** Properties of a resource as a caller states them: JSON of bounded size, whose labels, if any, are codes. */
+  resourceProperties(field: string, value: JsonObject | undefined, maxBytes: number): JsonObject | undefined
   session(field: string, value: Session | undefined): { id: string; issuedAt?: number; method: string } | undefined
 }
 
-/** A reader of fields. `randomness` chooses request ids for callers that send none. */
-export const createFields = (randomness: Randomness): Fields => {
+const isLabels = (value: JsonValue): boolean =>
+  Array.isArray(value) && value.length <= maxLabels && value.every((code) => typeof code === 'string' && isLabelCode(code))
+
+/**
+ * A reader of fields. `randomness` chooses request ids for callers that send none; `prefix` stands before the names of fields of a message
+ * inside another.
+ */
+export const createFields = (randomness: Randomness, prefix = ''): Fields => {
   const violations: FieldViolation[] = []
   const fields: Fields = {
-    fault: (field, description) => void violations.push({ field, description }),
+    fault: (field, description) => void violations.push({ field: `${prefix}${field}`, description }),
     check: () => {
       if (violations.length === 0) return
       const message = violations.map(({ field, description }) => `${field}: ${description}`).join('; ')
@@ -104,6 +113,18 @@ export const createFields = (randomness: Randomness): Fields => {
       if (value === undefined || Object.keys(value).length === 0) return undefined
       if (Buffer.byteLength(JSON.stringify(value), 'utf8') > maxBytes) fields.fault(field, `is larger than ${maxBytes} bytes as JSON`)
       return value
+    },
+    resourceProperties: (field, value, maxBytes) => {
+      const properties = fields.json(field, value, maxBytes)
+      if (properties === undefined) return undefined
+      const { confidentiality, sensitivities } = properties
+      if (confidentiality !== undefined && !(typeof confidentiality === 'string' && isConfidentiality(confidentiality))) {
+        fields.fault(`${field}.confidentiality`, 'must be one of U, L, M, N, R and V')
+      }
+      if (sensitivities !== undefined && !isLabels(sensitivities)) {
+        fields.fault(`${field}.sensitivities`, `must be a list of at most ${maxLabels} codes`)
+      }
+      return properties
     },
     session: (field, value) => {
       if (value === undefined) return undefined

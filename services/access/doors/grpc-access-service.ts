@@ -16,6 +16,7 @@ import { ChartwardenError } from '../../kernel/errors.ts'
 import { requireClinic } from '../../kernel/grpc/require-clinic.ts'
 import type { Randomness } from '../../kernel/ids.ts'
 import type { Answer, Check, Question } from '../check.ts'
+import { patientResource } from '../state/directory.ts'
 import { entryRefOf, itemErrorOf, obligationMessages, refuseItem } from './answers.ts'
 import { createFields, maxIdLength, maxTypeLength } from './fields.ts'
 import { inOrderOfId } from './in-order-of-id.ts'
@@ -35,11 +36,12 @@ export interface AccessDoorOptions {
   readonly onFault: (error: unknown, context: CallContext) => void
 }
 
-const maxContextBytes = 8 * 1024
-const maxObligations = 64
+export const maxContextBytes = 8 * 1024
+export const maxObligations = 64
 
-const questionOf = (request: CheckRequest, clinic: string, randomness: Randomness): Question => {
-  const fields = createFields(randomness)
+/** A question as the application knows it. `prefix` stands before the names of fields where the question is part of another message. */
+export const questionOf = (request: CheckRequest, clinic: string, randomness: Randomness, prefix = ''): Question => {
+  const fields = createFields(randomness, prefix)
   const { subject, action, resource } = request
   if (resource === undefined) fields.fault('resource', 'is required')
   if (action === undefined) fields.fault('action', 'is required')
@@ -48,7 +50,10 @@ const questionOf = (request: CheckRequest, clinic: string, randomness: Randomnes
   const requestContext = fields.json('context', request.context, maxContextBytes)
   const subjectProperties = fields.json('subject.properties', subject?.properties, maxContextBytes)
   const actionProperties = fields.json('action.properties', action?.properties, maxContextBytes)
-  const resourceProperties = fields.json('resource.properties', resource?.properties, maxContextBytes)
+  const resourceProperties = fields.resourceProperties('resource.properties', resource?.properties, maxContextBytes)
+  if (resource?.type === patientResource && resource.patientId !== '' && resource.patientId !== resource.id) {
+    fields.fault('resource.patient_id', 'must be empty or the id: a resource of type "patient" is that patient')
+  }
   const question: Question = {
     requestId: fields.requestId('request_id', request.requestId),
     clinic: fields.clinic('clinic', clinic),

@@ -1,26 +1,28 @@
 import type { MessageInitShape } from '@bufbuild/protobuf'
 import {
-  Effect as EffectCode,
+  type GetSettingsRequest,
+  type GetSettingsResponseSchema,
   type ListRolesRequest,
   type ListRolesResponseSchema,
   type PutRoleRequest,
   PutRoleRequestSchema,
   type PutRoleResponseSchema,
+  type PutSettingsRequest,
+  PutSettingsRequestSchema,
+  type PutSettingsResponseSchema,
   type RetireRoleRequest,
   RetireRoleRequestSchema,
   type RetireRoleResponseSchema,
-  type Role,
-  type RoleSchema,
 } from '../../../proto/gen/chartwarden/access/v1/administration_pb.js'
 import type { CallContext } from '../../kernel/caller.ts'
 import { ChartwardenError } from '../../kernel/errors.ts'
 import type { Randomness } from '../../kernel/ids.ts'
 import type { Administration } from '../administration.ts'
 import type { ClinicWriters } from '../clinic-writer.ts'
-import type { Effect } from '../events.ts'
 import { requirePerson } from '../person.ts'
-import type { RoleDraft } from '../policy/role-draft.ts'
-import type { RoleDefinition } from '../policy/roles.ts'
+import { roleDraftOf, roleMessage } from '../policy/role-message.ts'
+import { settingsDraftOf, settingsMessage } from '../policy/settings-message.ts'
+import type { ClinicState } from '../state.ts'
 import { type AdministrativeMethod, aboutNobody, administrativeCall } from './administrative-call.ts'
 import { entryRefOf } from './answers.ts'
 import { createFields, maxTypeLength } from './fields.ts'
@@ -33,45 +35,6 @@ export interface PolicyDoorOptions {
   readonly now: () => number
 }
 
-const effects: Readonly<Partial<Record<EffectCode, Effect>>> = {
-  [EffectCode.PERMIT]: 'permit',
-  [EffectCode.LIMITED]: 'limited',
-  [EffectCode.FORBID]: 'forbid',
-}
-const effectCodes = { permit: EffectCode.PERMIT, limited: EffectCode.LIMITED, forbid: EffectCode.FORBID } as const
-
-const draftOf = (role: Role): RoleDraft => ({
-  role: role.role,
-  title: role.title,
-  inherits: role.inherits,
-  permissions: role.permissions.map((permission) => {
-    const effect = effects[permission.effect]
-    return {
-      id: permission.id,
-      resource_type: permission.resourceType,
-      actions: permission.actions,
-      ...(effect === undefined ? {} : { effect }),
-      bounds: permission.bounds.map(({ kind, codes }) => ({ kind, codes })),
-      purposes: permission.purposes,
-      condition: permission.condition,
-    }
-  }),
-})
-
-const roleMessage = (role: RoleDefinition): MessageInitShape<typeof RoleSchema> => ({
-  role: role.role,
-  title: role.title,
-  inherits: [...role.inherits],
-  permissions: role.permissions.map((permission) => ({
-    id: permission.id,
-    resourceType: permission.resource_type,
-    actions: [...permission.actions],
-    effect: effectCodes[permission.effect],
-    bounds: permission.bounds.map(({ kind, codes }) => ({ kind, codes: [...codes] })),
-    purposes: [...permission.purposes],
-  })),
-})
-
 const putRole: AdministrativeMethod<typeof PutRoleRequestSchema> = {
   schema: PutRoleRequestSchema,
   operation: 'put_role',
@@ -83,7 +46,7 @@ const putRole: AdministrativeMethod<typeof PutRoleRequestSchema> = {
       fields.fault('role', 'is required')
       return aboutNobody({ kind: 'retire_role', role: '' }, '')
     }
-    return aboutNobody({ kind: 'put_role', role: draftOf(role) }, reason)
+    return aboutNobody({ kind: 'put_role', role: roleDraftOf(role) }, reason)
   },
 }
 
@@ -97,19 +60,28 @@ const retireRole: AdministrativeMethod<typeof RetireRoleRequestSchema> = {
   },
 }
 
-/** Handlers of chartwarden.access.v1.PolicyService. */
-export const policyServiceHandlers = ({ administration, writers, randomness, now }: PolicyDoorOptions) => ({
-  putRole: async (request: PutRoleRequest, context: CallContext): Promise<MessageInitShape<typeof PutRoleResponseSchema>> => {
-    const { entry, replayed } = await administrativeCall(administration, randomness, putRole, request, context)
-    return { entry: entryRefOf(entry), replayed }
+const putSettings: AdministrativeMethod<typeof PutSettingsRequestSchema> = {
+  schema: PutSettingsRequestSchema,
+  operation: 'put_settings',
+  scope: 'policy.write',
+  read: (request, fields) => {
+    const reason = fields.reason('reason', request.reason)
+    const { settings } = request
+    if (settings === undefined) {
+      fields.fault('settings', 'is required')
+      return aboutNobody({ kind: 'retire_role', role: '' }, '')
+    }
+    return aboutNobody({ kind: 'put_settings', settings: settingsDraftOf(settings) }, reason)
   },
-  retireRole: async (request: RetireRoleRequest, context: CallContext): Promise<MessageInitShape<typeof RetireRoleResponseSchema>> => {
-    const { entry, replayed } = await administrativeCall(administration, randomness, retireRole, request, context)
-    return { entry: entryRefOf(entry), replayed }
-  },
+}
 
-  /** Roles hold no identifier of anybody, so reading them needs the scope alone, and makes no entry. */
-  listRoles: async (request: ListRolesRequest, context: CallContext): Promise<MessageInitShape<typeof ListRolesResponseSchema>> => {
+/** Handlers of chartwarden.access.v1.PolicyService. */
+export const policyServiceHandlers = ({ administration, writers, randomness, now }: PolicyDoorOptions) => {
+  /** Policy holds no identifier of anybody, so reading it needs the scope alone, and makes no entry. */
+  const currentState = async (
+    request: Pick<ListRolesRequest | GetSettingsRequest, 'clinic' | 'onBehalfOf'>,
+    context: CallContext,
+  ): Promise<ClinicState> => {
     const fields = createFields(randomness)
     const clinic = fields.clinic('clinic', request.clinic)
     requirePerson(context.caller, fields.person('on_behalf_of', request.onBehalfOf), now())
@@ -117,7 +89,30 @@ export const policyServiceHandlers = ({ administration, writers, randomness, now
     const writer = await writers.open(clinic)
     await writer.refresh()
     if (writer.state.clinic === undefined) throw new ChartwardenError('CLINIC_NOT_ALLOWED')
-    const roles = [...writer.state.roles.definitions.values()].toSorted((left, right) => (left.role < right.role ? -1 : 1))
-    return { roles: roles.map(roleMessage), completeToRevision: writer.state.revision }
-  },
-})
+    return writer.state
+  }
+
+  return {
+    putRole: async (request: PutRoleRequest, context: CallContext): Promise<MessageInitShape<typeof PutRoleResponseSchema>> => {
+      const { entry, replayed } = await administrativeCall(administration, randomness, putRole, request, context)
+      return { entry: entryRefOf(entry), replayed }
+    },
+    retireRole: async (request: RetireRoleRequest, context: CallContext): Promise<MessageInitShape<typeof RetireRoleResponseSchema>> => {
+      const { entry, replayed } = await administrativeCall(administration, randomness, retireRole, request, context)
+      return { entry: entryRefOf(entry), replayed }
+    },
+    listRoles: async (request: ListRolesRequest, context: CallContext): Promise<MessageInitShape<typeof ListRolesResponseSchema>> => {
+      const { roles, revision } = await currentState(request, context)
+      const sorted = [...roles.definitions.values()].toSorted((left, right) => (left.role < right.role ? -1 : 1))
+      return { roles: sorted.map(roleMessage), completeToRevision: revision }
+    },
+    putSettings: async (request: PutSettingsRequest, context: CallContext): Promise<MessageInitShape<typeof PutSettingsResponseSchema>> => {
+      const { entry, replayed } = await administrativeCall(administration, randomness, putSettings, request, context)
+      return { entry: entryRefOf(entry), replayed }
+    },
+    getSettings: async (request: GetSettingsRequest, context: CallContext): Promise<MessageInitShape<typeof GetSettingsResponseSchema>> => {
+      const { settings, revision } = await currentState(request, context)
+      return { settings: settingsMessage(settings), completeToRevision: revision }
+    },
+  }
+}

@@ -13,6 +13,8 @@ export const administratorDefinition: RoleDefinition = {
     ['clinic_settings', 'update'],
     ['care_team', 'update'],
     ['audit_log', 'read'],
+    ['emergency_access', 'review'],
+    ['directory', 'update'],
   ].map(([type, action]) => ({
     id: `${type}.${action}`,
     resource_type: type as string,

@@ -63,6 +63,12 @@ type Sensitivity = keyof typeof parents
 /** Patients whose records colleagues and the curious look for: satisfied by a clearance or by a place on the care team. */
 export const protectedPersons: ReadonlySet<string> = new Set(['EMP', 'VIP', 'CEL'])
 
+/** Sensitivities of one record. */
+export const maxLabels = 32
+
+/** Whether a text can be a sensitivity at all, known or not. */
+export const isLabelCode = (text: string): boolean => /^[A-Za-z0-9][A-Za-z0-9_.:/-]{0,63}$/.test(text)
+
 /** Whether policy may name it. */
 export const isSensitivity = (code: string): code is Sensitivity => Object.hasOwn(parents, code)
 

@@ -16,3 +16,12 @@ export const isAction = (text: string): boolean => resourceOrAction.test(text)
 export const isPermissionId = (text: string): boolean => permissionId.test(text)
 
 export const isBoundKind = (text: string): boolean => boundKind.test(text)
+
+/** Controls, line and paragraph separators, and characters that change the reading order: what stands there is not what is read. */
+const unseen = /[\p{Cc}\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]/u
+
+/** Text of one line that people read and tables carry: well formed, no blanks at its ends, nothing that cannot be seen. */
+export const isPlainText = (text: string): boolean => text.isWellFormed() && text.trim() === text && !unseen.test(text)
+
+/** The same for an expression, which may have several lines. */
+export const isPlainSource = (text: string): boolean => text.isWellFormed() && !unseen.test(text.replace(/[\t\n\r]/g, ' '))

@@ -1,4 +1,4 @@
-import type { Bound, Effect, Permission } from '../events.ts'
+import type { Bound, Clearance, Confidentiality, Effect, Permission } from '../events.ts'
 import { isPermissionId } from './names.ts'
 import type { RoleDefinition } from './roles.ts'
 
@@ -12,8 +12,15 @@ export interface PermissionDraft {
   readonly effect?: Effect
   readonly bounds: readonly Bound[]
   readonly purposes: readonly string[]
-  /** Not offered yet; anything but empty is refused. */
+  /** CEL; empty or absent: none. */
   readonly condition?: string
+}
+
+/** A clearance as someone proposes it. */
+export interface ClearanceDraft {
+  /** Empty: N. */
+  readonly confidentiality: string
+  readonly sensitivities: readonly string[]
 }
 
 /** A role as someone proposes it. */
@@ -22,6 +29,16 @@ export interface RoleDraft {
   readonly title: string
   readonly inherits: readonly string[]
   readonly permissions: readonly PermissionDraft[]
+  /** Absent: normal records without sensitivities. */
+  readonly clearance?: ClearanceDraft
+}
+
+/** Absent where it says no more than its absence does, so that equal roles have equal definitions. */
+const clearanceOf = (draft: ClearanceDraft | undefined): { readonly clearance?: Clearance } => {
+  if (draft === undefined) return {}
+  const confidentiality = (draft.confidentiality === '' ? 'N' : draft.confidentiality) as Confidentiality
+  if (confidentiality === 'N' && draft.sensitivities.length === 0) return {}
+  return { clearance: { confidentiality, sensitivities: [...draft.sensitivities] } }
 }
 
 /**
@@ -50,7 +67,8 @@ export const definitionOf = (draft: RoleDraft): RoleDefinition => {
       effect: permission.effect ?? 'forbid',
       bounds: permission.bounds.map(({ kind, codes }) => ({ kind, codes: [...codes] })),
       purposes: [...permission.purposes],
+      ...(permission.condition === undefined || permission.condition === '' ? {} : { condition: permission.condition }),
     }
   })
-  return { role: draft.role, title: draft.title, inherits: [...draft.inherits], permissions }
+  return { role: draft.role, title: draft.title, inherits: [...draft.inherits], permissions, ...clearanceOf(draft.clearance) }
 }

@@ -49,8 +49,20 @@ export interface EffectivePermission {
 
 type ByAction = Map<string, EffectivePermission[]>
 
-interface EffectiveRole {
-  readonly byType: ReadonlyMap<string, ByAction>
+/** What a role says of one resource type, what it says of every type and of every action included. */
+interface OfType {
+  readonly named: ReadonlyMap<string, readonly EffectivePermission[]>
+  /** Of actions that are not named. */
+  readonly others: readonly EffectivePermission[]
+}
+
+export interface EffectiveRole {
+  /** The role's name alone, for everybody who has no other role. */
+  readonly alone: readonly [string]
+  /** As the roles name types and actions, `*` among them. */
+  readonly stated: ReadonlyMap<string, ByAction>
+  /** The same, ready to be asked; each type is made on first use. */
+  readonly ofType: Map<string, OfType>
   /** Of the role and of those it inherits. */
   readonly clearances: readonly Clearance[]
 }
@@ -59,6 +71,8 @@ interface EffectiveRole {
 export interface Roles {
   readonly definitions: Map<string, RoleDefinition>
   readonly own: Map<string, readonly EffectivePermission[]>
+  /** Purposes that permissions hold for; equal ones are one set, so that it stays in the processor's cache. */
+  readonly coverage: Map<string, ReadonlySet<string>>
   /** Derived on first use; emptied by every change. */
   readonly effective: Map<string, EffectiveRole>
   /** Names that any role mentions; derived on first use, undefined after every change. */
@@ -70,6 +84,7 @@ export interface Roles {
 export const noRoles = (): Roles => ({
   definitions: new Map(),
   own: new Map(),
+  coverage: new Map(),
   effective: new Map(),
   vocabulary: undefined,
   attributes: undefined,
@@ -94,14 +109,25 @@ const conditionOf = ({ condition: source }: Permission): Condition | undefined =
   return { source, attributes: [], usesTime: false, evaluate: () => ({ error: compiled.message }) }
 }
 
-const prepare = (role: string, permission: Permission): EffectivePermission => ({
+const coverageOf = (coverage: Roles['coverage'], { purposes: named, effect }: Permission): ReadonlySet<string> => {
+  if (named.length === 0) return everyPurpose
+  const breakTheGlass = effect === 'forbid'
+  const key = `${breakTheGlass} ${named.join(' ')}`
+  let covered = coverage.get(key)
+  if (covered === undefined) {
+    covered = coveredBy(named, { breakTheGlass })
+    coverage.set(key, covered)
+  }
+  return covered
+}
+
+const prepare = (coverage: Roles['coverage'], role: string, permission: Permission): EffectivePermission => ({
   role,
   id: permission.id,
   rule: `${permission.effect === 'forbid' ? 'forbid' : 'role'}/${role}#${permission.id}`,
   effect: permission.effect,
   anyPurpose: permission.purposes.length === 0,
-  purposes:
-    permission.purposes.length === 0 ? everyPurpose : coveredBy(permission.purposes, { breakTheGlass: permission.effect === 'forbid' }),
+  purposes: coverageOf(coverage, permission),
   ownPatients: permission.bounds.some(({ kind }) => kind === 'own_patients'),
   shared: permission.bounds.some(({ kind }) => kind === 'shared'),
   obligations: obligationsOf(role, permission),
@@ -119,7 +145,7 @@ export const defineRole = (roles: Roles, definition: RoleDefinition): void => {
   roles.definitions.set(definition.role, definition)
   roles.own.set(
     definition.role,
-    definition.permissions.map((permission) => prepare(definition.role, permission)),
+    definition.permissions.map((permission) => prepare(roles.coverage, definition.role, permission)),
   )
   forgetDerived(roles)
 }
@@ -144,17 +170,17 @@ export const closureOf = (definitions: ReadonlyMap<string, RoleDefinition>, role
 
 /** Retired and unknown roles have no permissions, so inheriting one gives nothing. */
 const combine = (roles: Roles, role: string): EffectiveRole => {
-  const byType = new Map<string, ByAction>()
+  const stated = new Map<string, ByAction>()
   const clearances: Clearance[] = []
   for (const name of closureOf(roles.definitions, role)) {
     const clearance = roles.definitions.get(name)?.clearance
     if (clearance !== undefined) clearances.push(clearance)
     const prepared = roles.own.get(name) ?? []
     roles.definitions.get(name)?.permissions.forEach((permission, index) => {
-      let byAction = byType.get(permission.resource_type)
+      let byAction = stated.get(permission.resource_type)
       if (byAction === undefined) {
         byAction = new Map()
-        byType.set(permission.resource_type, byAction)
+        stated.set(permission.resource_type, byAction)
       }
       for (const action of new Set(permission.actions)) {
         const same = byAction.get(action)
@@ -163,10 +189,11 @@ const combine = (roles: Roles, role: string): EffectiveRole => {
       }
     })
   }
-  return { byType, clearances }
+  return { alone: [role], stated, ofType: new Map(), clearances }
 }
 
-const effectiveRole = (roles: Roles, role: string): EffectiveRole | undefined => {
+/** A role with what it inherits; undefined when it is not in force. */
+export const effectiveRole = (roles: Roles, role: string): EffectiveRole | undefined => {
   const known = roles.effective.get(role)
   if (known !== undefined || !roles.definitions.has(role)) return known
   const effective = combine(roles, role)
@@ -174,8 +201,34 @@ const effectiveRole = (roles: Roles, role: string): EffectiveRole | undefined =>
   return effective
 }
 
-/** Clearances of a role and of those it inherits; none for an unknown role. */
-export const clearancesOf = (roles: Roles, role: string): readonly Clearance[] => effectiveRole(roles, role)?.clearances ?? []
+const none: readonly EffectivePermission[] = []
+
+const joinType = ({ stated }: EffectiveRole, resourceType: string): OfType => {
+  const ofType = stated.get(resourceType)
+  const ofEvery = resourceType === wildcard ? undefined : stated.get(wildcard)
+  const others = [...(ofType?.get(wildcard) ?? none), ...(ofEvery?.get(wildcard) ?? none)]
+  const named = new Map<string, readonly EffectivePermission[]>()
+  for (const action of [...(ofType?.keys() ?? []), ...(ofEvery?.keys() ?? [])]) {
+    if (action === wildcard || named.has(action)) continue
+    named.set(action, [...(ofType?.get(action) ?? none), ...(ofEvery?.get(action) ?? none), ...others])
+  }
+  return { named, others }
+}
+
+/** Permissions of a role, inherited ones included, that speak of this type and action, in no particular order. */
+export const permissionsFor = (effective: EffectiveRole, resourceType: string, action: string): readonly EffectivePermission[] => {
+  let ofType = effective.ofType.get(resourceType)
+  if (ofType === undefined) {
+    // Types that the role does not name are one, so that misspellings of requests are not collected here.
+    const type = effective.stated.has(resourceType) ? resourceType : wildcard
+    ofType = effective.ofType.get(type)
+    if (ofType === undefined) {
+      ofType = joinType(effective, type)
+      effective.ofType.set(type, ofType)
+    }
+  }
+  return ofType.named.get(action) ?? ofType.others
+}
 
 /** Calls back for each permission of a role, inherited ones included, that speaks of this type and action. Nothing for an unknown role. */
 export const eachPermission = (
@@ -186,13 +239,7 @@ export const eachPermission = (
   visit: (permission: EffectivePermission) => void,
 ): void => {
   const effective = effectiveRole(roles, role)
-  if (effective === undefined) return
-  for (const type of resourceType === wildcard ? [wildcard] : [resourceType, wildcard]) {
-    const byAction = effective.byType.get(type)
-    if (byAction === undefined) continue
-    byAction.get(action)?.forEach(visit)
-    if (action !== wildcard) byAction.get(wildcard)?.forEach(visit)
-  }
+  if (effective !== undefined) permissionsFor(effective, resourceType, action).forEach(visit)
 }
 
 /** Attributes that conditions of roles in force name: those of them that a request has are kept with its decision. */

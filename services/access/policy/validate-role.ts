@@ -1,9 +1,11 @@
 /** What makes a proposed role refused. Every finding names its field as the contract does, so that a person can mend it. */
 import { canonicalJson, type JsonValue } from '../../kernel/canonical-json.ts'
 import type { FieldViolation } from '../../kernel/errors.ts'
-import { isAction, isBoundKind, isPermissionId, isResourceType, isRoleName } from './names.ts'
+import { compileCondition } from './conditions/compile.ts'
+import { isConfidentiality, isSensitivity } from './labels.ts'
+import { isAction, isBoundKind, isPermissionId, isPlainSource, isPlainText, isResourceType, isRoleName } from './names.ts'
 import { isPurpose } from './purposes.ts'
-import { definitionOf, type PermissionDraft, type RoleDraft } from './role-draft.ts'
+import { type ClearanceDraft, definitionOf, type PermissionDraft, type RoleDraft } from './role-draft.ts'
 import { closureOf, isCheckedBound, type RoleDefinition, type Roles, wildcard } from './roles.ts'
 
 /** Limits of one role; all of it must fit one entry. */
@@ -15,6 +17,7 @@ const roleLimits = {
   bounds: 16,
   codes: 64,
   codeCharacters: 128,
+  conditionCharacters: 4_000,
   /** Of the canonical JSON; an entry holds 65,535 bytes with everything around the role. */
   bytes: 60_000,
 } as const
@@ -40,14 +43,39 @@ const checkBounds = (report: Report, field: string, { bounds, effect }: Permissi
     if (!isBoundKind(kind)) report(`${at}.kind`, 'must be a letter and up to 63 letters, digits and underscores')
     if (isCheckedBound(kind) && codes.length > 0) report(`${at}.codes`, `"${kind}" takes no codes`)
     checkList(report, `${at}.codes`, codes, roleLimits.codes)
-    if (codes.some((code) => code === '' || [...code].length > roleLimits.codeCharacters || !code.isWellFormed())) {
-      report(`${at}.codes`, `each has 1 to ${roleLimits.codeCharacters} characters`)
+    if (codes.some((code) => code === '' || [...code].length > roleLimits.codeCharacters || !isPlainText(code))) {
+      report(`${at}.codes`, `each has 1 to ${roleLimits.codeCharacters} characters, no blanks at its ends and none that cannot be seen`)
     }
   })
 }
 
+const checkCondition = (report: Report, field: string, { condition = '' }: PermissionDraft): void => {
+  if (condition === '') return
+  const at = `${field}.condition`
+  if (condition.length > roleLimits.conditionCharacters) {
+    report(at, `has more than ${roleLimits.conditionCharacters} characters`)
+  } else if (!isPlainSource(condition)) {
+    report(at, 'holds a character that cannot be seen; write it as an escape')
+  } else {
+    const compiled = compileCondition(condition)
+    if (compiled.kind === 'invalid') report(at, `line ${compiled.line}, column ${compiled.column}: ${compiled.message}`)
+  }
+}
+
+const checkClearance = (report: Report, { confidentiality, sensitivities }: ClearanceDraft): void => {
+  if (confidentiality !== '' && !isConfidentiality(confidentiality)) {
+    report('role.clearance.confidentiality', `${JSON.stringify(confidentiality)} is not U, L, M, N, R or V`)
+  }
+  const field = 'role.clearance.sensitivities'
+  if (sensitivities.includes(wildcard) && sensitivities.length > 1) report(field, '"*" stands alone')
+  for (const code of sensitivities.filter((candidate) => candidate !== wildcard && !isSensitivity(candidate))) {
+    report(field, `${JSON.stringify(code)} is no sensitivity that policy knows`)
+  }
+  checkList(report, field, sensitivities, roleLimits.codes)
+}
+
 const checkPermission = (report: Report, field: string, permission: PermissionDraft): void => {
-  const { id, resource_type: type, actions, effect, purposes, condition } = permission
+  const { id, resource_type: type, actions, effect, purposes } = permission
   if (id !== undefined && id !== '' && !isPermissionId(id)) report(`${field}.id`, 'must be 1 to 128 letters, digits and _ . : / * + ~ -')
   if (type !== wildcard && !isResourceType(type)) report(`${field}.resource_type`, 'must be "*" or 1 to 64 letters, digits and _ . : / -')
   if (actions.length === 0) report(`${field}.actions`, 'names at least one action, or "*"')
@@ -61,7 +89,7 @@ const checkPermission = (report: Report, field: string, permission: PermissionDr
   for (const code of purposes.filter((purpose) => !isPurpose(purpose)))
     report(`${field}.purposes`, `${JSON.stringify(code)} is no PurposeOfUse code`)
   checkList(report, `${field}.purposes`, purposes, roleLimits.codes)
-  if (condition !== undefined && condition !== '') report(`${field}.condition`, 'conditions are not offered yet; leave it empty')
+  checkCondition(report, field, permission)
 }
 
 const bytesOf = (draft: RoleDraft): number => {
@@ -77,11 +105,12 @@ export const validateRole = (draft: RoleDraft): readonly FieldViolation[] => {
   const violations: FieldViolation[] = []
   const report: Report = (field, description) => violations.push({ field, description })
   if (!isRoleName(draft.role)) report('role.role', 'must be 1 to 64 lower-case letters, digits and underscores')
-  if (draft.title === '' || [...draft.title].length > roleLimits.titleCharacters || !draft.title.isWellFormed()) {
-    report('role.title', `must have 1 to ${roleLimits.titleCharacters} characters`)
+  if (draft.title === '' || [...draft.title].length > roleLimits.titleCharacters || !isPlainText(draft.title)) {
+    report('role.title', `must have 1 to ${roleLimits.titleCharacters} characters, no blanks at its ends and none that cannot be seen`)
   }
   if (draft.inherits.some((name) => !isRoleName(name))) report('role.inherits', 'each must be the name of a role')
   checkList(report, 'role.inherits', draft.inherits, roleLimits.inherits)
+  if (draft.clearance !== undefined) checkClearance(report, draft.clearance)
   if (draft.permissions.length > roleLimits.permissions) {
     report('role.permissions', `holds more than ${roleLimits.permissions}`)
     return violations

@@ -34,6 +34,23 @@ t.test('an id does not depend on what stands before it', async (t) => {
   t.same(idsOf(draft('a', ['read']), draft('b', ['read'])).at(-1), idsOf(draft('b', ['read'])).at(-1))
 })
 
+t.test('what says nothing is absent, so that equal roles have equal definitions', async (t) => {
+  const role = (clearance?: { confidentiality: string; sensitivities: string[] }, condition?: string) =>
+    definitionOf({
+      role: 'r',
+      title: 'R',
+      inherits: [],
+      permissions: [{ ...draft('imaging', ['read']), ...(condition === undefined ? {} : { condition }) }],
+      ...(clearance === undefined ? {} : { clearance }),
+    })
+  t.strictSame(role({ confidentiality: '', sensitivities: [] }, ''), role())
+  t.strictSame(role({ confidentiality: 'N', sensitivities: [] }), role())
+  t.notOk('clearance' in role() || 'condition' in (role().permissions[0] ?? {}))
+  t.strictSame(role({ confidentiality: '', sensitivities: ['HIV'] }).clearance, { confidentiality: 'N', sensitivities: ['HIV'] })
+  t.strictSame(role({ confidentiality: 'L', sensitivities: [] }).clearance, { confidentiality: 'L', sensitivities: [] })
+  t.equal(role(undefined, 'true').permissions[0]?.condition, 'true')
+})
+
 t.test('many actions still give an id of permitted length', async (t) => {
   const actions = Array.from({ length: 64 }, (_, index) => `action_number_${index}`)
   const ids = idsOf(draft('x'.repeat(64), actions), draft('x'.repeat(64), actions))

@@ -79,9 +79,39 @@ t.test('purposes are known codes', async (t) => {
   t.same(fields(withPermission({ purposes: ['TREAT', 'TREAT'] })), ['role.permissions[0].purposes'])
 })
 
-t.test('a condition is refused, never ignored', async (t) => {
-  const [violation] = withPermission({ condition: 'subject.id == resource.owner' })
-  t.match(violation, { field: 'role.permissions[0].condition', description: /not offered yet/ })
+t.test('a condition is checked when the role is put, and refused with the place of the fault', async (t) => {
+  const at = 'role.permissions[0].condition'
+  t.same(withPermission({ condition: 'resource.properties.status == "final"' }), [])
+  t.same(withPermission({ condition: 'true &&\n\tsubject.type == "staff"\r\n' }), [], 'on several lines')
+  t.match(withPermission({ condition: 'true &&\n  (1 ==' }), [{ field: at, description: /^line 2, column \d+: ./ }])
+  t.match(withPermission({ condition: 'resource.secrets == 1' }), [{ field: at, description: /^line 1, column \d+: ./ }])
+  t.same(fields(withPermission({ condition: 'subject.id == "d-17"' })), [at], 'identifiers are not to be seen')
+  t.same(fields(withPermission({ condition: 'true || "\u202e" == ""' })), [at], 'what stands there is not what is read')
+  t.same(fields(withPermission({ condition: '"\ud800" == ""' })), [at])
+  t.match(withPermission({ condition: `"${'x'.repeat(4_000)}" == ""` }), [{ field: at, description: /more than/ }])
+  const third = validateRole(draft(good, limited, { ...good, effect: 'forbid', condition: '1 + ' }))
+  t.same(fields(third), ['role.permissions[2].condition'])
+})
+
+t.test('a clearance names known codes, once each, or all sensitivities alone', async (t) => {
+  const cleared = (confidentiality: string, ...sensitivities: string[]) =>
+    fields(validateRole({ ...draft(), clearance: { confidentiality, sensitivities } }))
+  for (const level of ['', 'U', 'L', 'M', 'N', 'R', 'V']) t.same(cleared(level), [], level)
+  t.same(cleared('R', '*'), [])
+  t.same(cleared('', 'EMP', 'VIP', 'HIV', 'PSY'), [])
+  for (const level of ['r', 'ETH', 'X', 'constructor']) t.same(cleared(level), ['role.clearance.confidentiality'], level)
+  const codes = 'role.clearance.sensitivities'
+  for (const code of ['', 'hiv', 'NONSENSE', '__proto__']) t.same(cleared('N', code), [codes], code)
+  t.same(cleared('N', 'HIV', 'HIV'), [codes])
+  t.same(cleared('N', '*', 'HIV'), [codes])
+})
+
+t.test('texts that people read hold nothing that cannot be seen', async (t) => {
+  for (const title of [' Dentist', 'Dentist ', 'Den\ntist', 'Den\u202etist', '\ufeffDentist', '\u0000']) {
+    t.same(fields(validateRole({ ...draft(), title })), ['role.title'], JSON.stringify(title))
+    const bounds = [{ kind: 'fields', codes: [title] }]
+    t.same(fields(withPermission({ bounds }, limited)), ['role.permissions[0].bounds[0].codes'], JSON.stringify(title))
+  }
 })
 
 t.test('permission ids are unique', async (t) => {

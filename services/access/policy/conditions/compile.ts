@@ -1,8 +1,109 @@
-import type { Compiled } from '../condition.ts'
+import { type Environment, ParseError } from '@marcbachmann/cel-js'
+import type { Compiled, Condition, ConditionFacts } from '../condition.ts'
+import { createEnvironment, type FixedVariable } from './environment.ts'
+import { explain } from './explain.ts'
+import { loopsOf } from './loop-memory.ts'
+import { conditionLimits } from './limits.ts'
+import { type Fault, placeOf } from './place.ts'
+import { type Translation, translate } from './translate.ts'
+import { attributePath, attributeValue, fixedValues, isPresent } from './values.ts'
 
-export const compileCondition = (source: string): Compiled => ({
-  kind: 'invalid',
-  message: `not read: ${source.length}`,
-  line: 1,
-  column: 1,
-})
+const environment: Environment = createEnvironment()
+
+const faultOf = (error: unknown, origin: (offset: number) => number): Fault => {
+  if (!(error instanceof Error) || !('summary' in error)) return { message: 'it cannot be read', at: 0 }
+  const { summary, range } = error as ParseError
+  const message = summary
+    .replaceAll('google.protobuf.Timestamp', 'timestamp')
+    .replaceAll('google.protobuf.Duration', 'duration')
+    .replaceAll(/\b(?:to_(int|double|timestamp)|day_of_year)\b/g, (_, conversion?: string) => conversion ?? 'getDayOfYear')
+    .replaceAll(/\s+/g, ' ')
+  return { message, at: origin(range?.start ?? 0) }
+}
+
+/** How one variable is read from the facts. */
+interface Reader {
+  readonly name: string
+  readonly read: (facts: ConditionFacts) => unknown
+}
+
+const readersOf = ({ fixed, attributes, present, constants }: Translation): readonly Reader[] => [
+  ...[...fixed].map((name: FixedVariable): Reader => ({ name, read: fixedValues[name] })),
+  ...[...attributes].map(([name, attribute]): Reader => ({ name, read: (facts) => attributeValue(facts, attribute) })),
+  ...[...present].map(([name, attribute]): Reader => ({ name, read: (facts) => isPresent(facts, attribute) })),
+  ...[...constants].map(([name, value]): Reader => ({ name, read: () => value })),
+]
+
+/** The library throws where an attribute is missing, which is nothing unusual, and a stack trace costs four times all the rest. */
+const withoutStacks = (run: () => unknown): unknown => {
+  const { stackTraceLimit } = Error
+  Error.stackTraceLimit = 0
+  try {
+    return run()
+  } finally {
+    Error.stackTraceLimit = stackTraceLimit
+  }
+}
+
+const conditionOf = (source: string, translation: Translation): Condition | Fault => {
+  const run = environment.parse(translation.text)
+  const { type, error } = run.check()
+  if (error !== undefined) return faultOf(error, translation.origin)
+  if (type !== 'bool' && type !== 'dyn') return { message: `it gives a value of type ${type}, not true or false`, at: 0 }
+  const readers = readersOf(translation)
+  const memory = loopsOf(run.ast)
+  const attributes = [...translation.attributes.values(), ...translation.present.values()].map(attributePath)
+  return {
+    source,
+    attributes: [...new Set(attributes)].sort(),
+    usesTime: translation.fixed.has('context_time'),
+    evaluate: (facts) => {
+      const variables: Record<string, unknown> = {}
+      try {
+        let complete = true
+        for (const { name, read } of readers) {
+          const value = read(facts)
+          if (value === undefined) complete = false
+          variables[name] = value
+        }
+        const answer: unknown = complete ? run(variables) : withoutStacks(() => run(variables))
+        return typeof answer === 'boolean' ? answer : { error: 'it gives neither true nor false' }
+      } catch (failure) {
+        return explain(failure, facts, source, translation)
+      } finally {
+        memory.forget()
+      }
+    },
+  }
+}
+
+const check = (source: string): Condition | Fault => {
+  if (source.length > conditionLimits.sourceCharacters) {
+    return { message: `a condition has at most ${conditionLimits.sourceCharacters} characters`, at: conditionLimits.sourceCharacters }
+  }
+  if (!source.isWellFormed()) return { message: 'it holds half a character (a lone surrogate)', at: 0 }
+  const translated = translate(environment.parse(source).ast)
+  if (translated.kind === 'fault') return translated.fault
+  const { translation } = translated
+  if (translation.cost > conditionLimits.cost) {
+    const estimate = Math.ceil(translation.cost).toLocaleString('en-US')
+    return { message: `it may cost ${estimate} units, more than ${conditionLimits.cost.toLocaleString('en-US')}; use fewer loops`, at: 0 }
+  }
+  return conditionOf(source, translation)
+}
+
+/**
+ * Parses, checks and compiles a condition. Never throws. What it refuses it says in one line, with the place; the same source always gives
+ * the same answer. Source: the CEL language definition; what of it is offered is in docs/reference/conditions.md.
+ */
+export const compileCondition = (source: string): Compiled => {
+  let result: Condition | Fault
+  try {
+    result = check(source)
+  } catch (error) {
+    result = faultOf(error, (offset) => offset)
+  }
+  return 'evaluate' in result
+    ? { kind: 'condition', condition: result }
+    : { kind: 'invalid', message: result.message, ...placeOf(source, result.at) }
+}

@@ -1,17 +1,24 @@
 import { canonicalJson, type JsonValue } from '../../../kernel/canonical-json.ts'
-import type { RoleDefinition } from '../roles.ts'
+import { closureOf, type RoleDefinition, wildcard } from '../roles.ts'
 import { openEmrAdministration, openEmrAdministrators } from './openemr-table.ts'
 
 /** Something a person should look at; it does not keep the table from being imported. */
 export interface ImportFinding {
-  readonly kind: 'equal_roles' | 'administration_outside_administrators' | 'any_purpose' | 'limited_left_out'
+  readonly kind:
+    | 'equal_roles'
+    | 'administration_outside_administrators'
+    | 'standing_emergency'
+    | 'emergency_self_review'
+    | 'any_purpose'
+    | 'limited_left_out'
   readonly roles: readonly string[]
   readonly message: string
 }
 
-const contentOf = ({ inherits, permissions }: RoleDefinition): string =>
+const contentOf = ({ inherits, clearance, permissions }: RoleDefinition): string =>
   canonicalJson([
     inherits.toSorted(),
+    clearance === undefined ? null : { ...clearance, sensitivities: clearance.sensitivities.toSorted() },
     permissions.map((permission) => canonicalJson(permission as unknown as JsonValue)).sort(),
   ] as unknown as JsonValue)
 
@@ -29,16 +36,53 @@ export const equalRoles = (roles: readonly RoleDefinition[]): readonly ImportFin
     })
 }
 
-/** OpenEMR's rights to administer everything, held by a role that is not the administrators'. */
+/** Rights to administer everything, OpenEMR's or by wildcards, held by a role that is not the administrators'. */
 export const strayAdministration = (roles: readonly RoleDefinition[]): readonly ImportFinding[] =>
   roles
     .filter(({ role }) => role !== openEmrAdministrators)
     .flatMap(({ role, permissions }) => {
-      const held = permissions.map(({ resource_type: type }) => type).filter((type) => openEmrAdministration.includes(type))
+      const held = permissions
+        .filter(({ effect, resource_type: type, actions }) => {
+          if (effect === 'forbid') return false
+          return openEmrAdministration.includes(type) || (type === wildcard && actions.includes(wildcard))
+        })
+        .map(({ resource_type: type }) => (type === wildcard ? 'every action on every resource type' : type))
       if (held.length === 0) return []
-      const message = `role "${role}" holds ${held.join(' and ')}, which can give every other right`
+      const message = `role "${role}" holds ${[...new Set(held)].join(' and ')}, which can give every other right`
       return [{ kind: 'administration_outside_administrators' as const, roles: [role], message }]
     })
+
+const emergencyType = 'emergency_access'
+const emergencyName = /break[\s_-]*(?:the[\s_-]*)?glass|emergency|\bbtg\b/i
+
+/** Roles that by their name are for emergencies and give rights all the time, without reason, patient, end or review. */
+export const standingEmergency = (roles: readonly RoleDefinition[]): readonly ImportFinding[] =>
+  roles
+    .filter(({ role, title }) => emergencyName.test(role.replaceAll('_', ' ')) || emergencyName.test(role) || emergencyName.test(title))
+    .filter(({ permissions }) => permissions.some(({ effect, resource_type: type }) => effect !== 'forbid' && type !== emergencyType))
+    .map(({ role }) => ({
+      kind: 'standing_emergency',
+      roles: [role],
+      message: `role "${role}" is named for emergencies but gives its rights all the time; emergency access has a reason, one patient, an end and a review`,
+    }))
+
+/** Roles whose holders could both open an emergency access and review one, directly or by inheritance among these roles. */
+export const emergencySelfReview = (roles: readonly RoleDefinition[]): readonly ImportFinding[] => {
+  const definitions = new Map(roles.map((role) => [role.role, role]))
+  const gives = (name: string, action: string): boolean =>
+    [...closureOf(definitions, name)].some((reached) =>
+      definitions
+        .get(reached)
+        ?.permissions.some(
+          ({ effect, resource_type: type, actions }) =>
+            effect !== 'forbid' && [emergencyType, wildcard].includes(type) && (actions.includes(action) || actions.includes(wildcard)),
+        ),
+    )
+  const names = roles.map(({ role }) => role).filter((name) => gives(name, 'open') && gives(name, 'review'))
+  if (names.length === 0) return []
+  const message = `these roles can both open emergency access and review it, so that two holders could review each other: ${names.join(', ')}`
+  return [{ kind: 'emergency_self_review', roles: names, message }]
+}
 
 /** A role that holds for any purpose of use. */
 export const anyPurpose = (roles: readonly RoleDefinition[]): readonly ImportFinding[] => {

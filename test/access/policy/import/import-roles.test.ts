@@ -101,6 +101,7 @@ t.test("OpenEMR's dangers are reported, and import all the same", async (t) => {
   t.match(findings, [
     { kind: 'equal_roles', roles: ['admin', 'breakglass'] },
     { kind: 'administration_outside_administrators', roles: ['breakglass'], message: /admin\/super and admin\/acl/ },
+    { kind: 'standing_emergency', roles: ['breakglass'] },
     { kind: 'any_purpose', roles: { length: 6 } },
   ])
   const stray = imported({ roles: 'role,section,object,level\nadmin,admin,acl,write\nfront,admin,acl,view\n' }).findings

@@ -1,0 +1,72 @@
+/**
+ * What has ended by itself and is to be said so. Decisions compare `until` with the clock and need none of this: an expiry entry changes no
+ * answer, it only lets reports and streams see the end, and lets the state forget.
+ */
+import type { PlannedEvent } from '../administer/commands.ts'
+import { timeText } from '../administer/times.ts'
+import type { ClinicState } from '../state.ts'
+
+/** Something whose end lies behind, and the event that says so. */
+export interface Ended {
+  /** What ended; with the operation `expire` it makes the entry's id, so that replicas write one entry. */
+  readonly key: string
+  readonly event: PlannedEvent
+}
+
+interface Ending {
+  readonly until: number
+  ended(): Ended
+}
+
+/** Everything that no entry has ended and that ends by itself, in the order of the fold. */
+function* endings(state: ClinicState): Generator<Ending> {
+  for (const { id, subject, role, until } of state.grants.byId.values()) {
+    if (until === undefined) continue
+    const data = () => ({ subject, role, grant_id: id, until: timeText(until) })
+    yield { until, ended: () => ({ key: id, event: { type: 'chartwarden.role.expired.v1', data: data() } }) }
+  }
+  for (const ofSubject of state.careTeams.values()) {
+    for (const { patient, subject, until } of ofSubject.values()) {
+      if (until === undefined) continue
+      const ended = (): Ended => {
+        const reference = state.subjects.get(subject)?.reference ?? { type: '', pseudonym: subject }
+        const data = { patient, subject: reference, until: timeText(until) }
+        // A place has no id of its own; somebody has one place on one team, and it ends at one moment.
+        return { key: `careteam/${subject}/${patient}/${data.until}`, event: { type: 'chartwarden.careteam.expired.v1', data } }
+      }
+      yield { until, ended }
+    }
+  }
+  for (const { id, recipient, patient, until } of state.shares.byId.values()) {
+    const data = () => ({ share_id: id, recipient, patient, until: timeText(until) })
+    yield { until, ended: () => ({ key: id, event: { type: 'chartwarden.share.expired.v1', data: data() } }) }
+  }
+  for (const { id, patient, until } of state.consents.byId.values()) {
+    if (until === undefined) continue
+    const data = () => ({ consent_id: id, patient, until: timeText(until) })
+    yield { until, ended: () => ({ key: id, event: { type: 'chartwarden.consent.expired.v1', data: data() } }) }
+  }
+  for (const ofSubject of state.emergencies.openBySubject.values()) {
+    for (const { id, subject, patient, until } of ofSubject) {
+      const data = { actor: { rule: 'expiry' }, emergency_id: id, subject, patient, cause: 'expired' } as const
+      yield { until, ended: () => ({ key: id, event: { type: 'chartwarden.emergency.closed.v1', data } }) }
+    }
+  }
+}
+
+/** When the next thing ends by itself, milliseconds since the epoch; Infinity when nothing does. Looks at everything once. */
+export const nextEnd = (state: ClinicState): number => {
+  let next = Number.POSITIVE_INFINITY
+  for (const { until } of endings(state)) if (until < next) next = until
+  return next
+}
+
+/** At most `limit` things that had ended by a moment. */
+export const endedBy = (state: ClinicState, moment: number, limit: number): readonly Ended[] => {
+  const found: Ended[] = []
+  for (const { until, ended } of endings(state)) {
+    if (found.length === limit) break
+    if (until <= moment) found.push(ended())
+  }
+  return found
+}

@@ -1,0 +1,48 @@
+/** Why a check would be answered as it would be; that somebody asked is recorded before. */
+import type { StoredEntry } from '../audit/ledger.ts'
+import type { CallContext } from '../kernel/caller.ts'
+import { accessRequestOf, type Question } from './check.ts'
+import { type Explanation, explain } from './explain/explanation.ts'
+import { checkSignIn } from './person.ts'
+import type { AuthoriseReading, ReadingRequest } from './reading.ts'
+
+export interface ExplainQuestion extends Pick<ReadingRequest, 'clinic' | 'onBehalfOf' | 'filter'> {
+  readonly question: Omit<Question, 'requestId' | 'clinic' | 'reason' | 'intent'>
+}
+
+export interface Explained extends Explanation {
+  readonly entry: StoredEntry
+  /** State revision that it was explained on. */
+  readonly revision: bigint
+}
+
+export interface ExplainOptions {
+  readonly authorise: AuthoriseReading
+  /** Ledger time, milliseconds since the epoch. */
+  readonly now: () => number
+}
+
+/** Explains one question, with the sign-in given or none. */
+export type Explain = (context: CallContext, question: ExplainQuestion) => Promise<Explained>
+
+export const createExplain = ({ authorise, now }: ExplainOptions): Explain => {
+  return async (context, { clinic, onBehalfOf, filter, question }) => {
+    checkSignIn('check.session', question.session, now())
+    const { subject, resource } = question
+    const { writer, entry } = await authorise(context, {
+      clinic,
+      ...(onBehalfOf === undefined ? {} : { onBehalfOf }),
+      query: 'explain',
+      scope: 'policy.explain',
+      needs: { resourceType: 'audit_log', action: 'read' },
+      record: 'viewing',
+      streamed: false,
+      subject: { type: subject.type, id: subject.id },
+      ...(resource.patientId === '' ? {} : { patientId: resource.patientId }),
+      filter,
+    })
+    const { caller } = context
+    const request = accessRequestOf(writer.vault, question, { caller: caller.id, override: caller.scopes.has('directory.override') })
+    return { ...explain(writer.state, request, now()), entry: entry as StoredEntry, revision: writer.state.revision }
+  }
+}

@@ -1,0 +1,153 @@
+/**
+ * What would turn a deny into a permit. Every way is tried: the decision is made with it, and only what permits is said. The fewest steps
+ * are looked for first; with one step nothing longer is.
+ */
+
+import { directiveFor } from '../decide/consent.ts'
+import { type AccessRequest, decide } from '../decide.ts'
+import { emergencyPurposes, purposes } from '../policy/purposes.ts'
+import type { ConsentState } from '../state/consents.ts'
+import type { ClinicState } from '../state.ts'
+import { type Step, type Supposed, suppose } from './steps.ts'
+
+/** Steps that together turn the deny into a permit. Steps of kind `purpose` are alternatives to one another. */
+export type Way = readonly Step[]
+
+/** Decisions made at most for one explanation: some ten milliseconds. */
+const maxTrials = 4_000
+const maxSteps = 3
+/** Ways said at most where several steps are needed. */
+const maxLongWays = 20
+
+const permits = ({ state, request }: Supposed, now: number): boolean => decide(state, request, now).decision === 'permit'
+
+/** What must come first, whatever else is missing; undefined when nothing helps. */
+const standingSteps = (state: ClinicState, request: AccessRequest, now: number): readonly Step[] | undefined => {
+  const subject = state.subjects.get(request.subject.pseudonym)
+  const { reasonCode } = decide(state, request, now)
+  const signIn = { kind: 'sign_in', issuedAt: Math.max(now, (subject?.cutOff ?? 0) + 1) } as const
+  switch (reasonCode) {
+    case 'unknown_subject':
+      return [{ kind: 'enrol' }]
+    case 'offboarded':
+      return [{ kind: 'reinstate' }, signIn]
+    case 'session_required':
+    case 'session_cut_off':
+      return [signIn]
+    case 'suspended':
+      return undefined
+    default:
+      return []
+  }
+}
+
+/** Every directive that refuses, as one withdrawn after the other shows. */
+const refusingConsents = ({ state, request }: Supposed, now: number): readonly string[] => {
+  const { patient, subject, resourceType, purpose } = request
+  if (patient === undefined) return []
+  const memberOf = state.subjects.get(subject.pseudonym)?.memberOf ?? []
+  const disclosure = { patient, recipient: subject.pseudonym, memberOf, resourceType, purpose }
+  const ids: string[] = []
+  let directives: readonly ConsentState[] = state.consents.byPatient.get(patient) ?? []
+  for (;;) {
+    const byPatient = new Map([[patient, directives]])
+    const { consent } = directiveFor({ ...state, consents: { ...state.consents, byPatient } }, disclosure, now)
+    if (consent?.decision !== 'deny') return ids
+    ids.push(consent.id)
+    directives = directives.filter(({ id }) => id !== consent.id)
+  }
+}
+
+const mayOpenEmergency = ({ state, request }: Supposed, now: number): boolean => {
+  const { subject, session } = request
+  const opening = {
+    subject,
+    action: 'open',
+    resourceType: 'emergency_access',
+    purpose: undefined,
+    supportedObligations: new Set<string>(),
+    ...(session === undefined ? {} : { session }),
+  }
+  return !state.settings.emergency.disabled && decide(state, opening, now).decision === 'permit'
+}
+
+/** Duties that stand in the way: those of the permission that would permit if the caller carried out any. */
+const missingDuties = ({ state, request }: Supposed, now: number): readonly Step[] => {
+  const { supportedObligations } = request
+  if (supportedObligations === 'any') return []
+  const { decision, obligations } = decide(state, { ...request, supportedObligations: 'any' }, now)
+  const types = [...new Set(obligations.map(({ type }) => type))].filter((type) => !supportedObligations.has(type)).sort()
+  return decision === 'deny' || types.length === 0 ? [] : [{ kind: 'obligations', types }]
+}
+
+/** Steps by kind, in the order in which they are worth doing. Those of one kind are alternatives. */
+const stepsFor = (supposed: Supposed, now: number): readonly (readonly Step[])[] => {
+  const { state, request } = supposed
+  const held = new Set((state.grants.bySubject.get(request.subject.pseudonym) ?? []).map(({ role }) => role))
+  const roles = [...state.roles.definitions.keys()].sort()
+  const withdrawn = refusingConsents(supposed, now)
+  const emergency = emergencyPurposes.has(request.purpose ?? '') ? request.purpose : 'BTG'
+  const ofPatient: readonly (readonly Step[])[] = [
+    [{ kind: 'care_team' }],
+    [{ kind: 'share' }],
+    [{ kind: 'consent' }],
+    withdrawn.length === 0 ? [] : [{ kind: 'withdraw_consents', ids: withdrawn }],
+    mayOpenEmergency(supposed, now) ? [{ kind: 'emergency', purpose: emergency as 'BTG' | 'ETREAT' | 'ERTREAT' }] : [],
+  ]
+  return [
+    ...(request.patient === undefined ? [] : ofPatient),
+    roles.map((role) => ({ kind: 'grant_role', role }) as const),
+    [...held].sort().map((role) => ({ kind: 'revoke_role', role }) as const),
+    purposes.filter((purpose) => purpose !== request.purpose).map((purpose) => ({ kind: 'purpose', purpose }) as const),
+  ]
+}
+
+/** `size` kinds out of all, in order. */
+const chosen = <Item>(items: readonly Item[], size: number, from = 0): readonly (readonly Item[])[] => {
+  if (size === 0) return [[]]
+  return items.slice(from).flatMap((item, index) => chosen(items, size - 1, from + index + 1).map((rest) => [item, ...rest]))
+}
+
+/** What the person could do or be given so that this request is permitted; empty when nothing would, or it is permitted already. */
+export const waysTo = (state: ClinicState, request: AccessRequest, now: number): readonly Way[] => {
+  if (permits({ state, request }, now)) return []
+  const first = standingSteps(state, request, now)
+  if (first === undefined) return []
+  const base = first.reduce<Supposed>((supposed, step) => suppose(supposed, step, now), { state, request })
+  if (permits(base, now)) return [first]
+  const kinds = stepsFor(base, now)
+  let trials = 0
+  const found: Way[] = []
+
+  /** Tries a way, also with the duties it would come with. */
+  const attempt = (supposed: Supposed, steps: readonly Step[]): void => {
+    trials += 1
+    if (permits(supposed, now)) {
+      found.push([...first, ...steps])
+      return
+    }
+    if (steps.length >= maxSteps) return
+    for (const duties of missingDuties(supposed, now)) {
+      if (permits(suppose(supposed, duties, now), now)) withDuties.push([...first, ...steps, duties])
+    }
+  }
+  const tryAll = (supposed: Supposed, steps: readonly Step[], rest: readonly (readonly Step[])[]): void => {
+    const [next, ...others] = rest
+    if (next === undefined) return attempt(supposed, steps)
+    for (const step of next) {
+      if (trials >= maxTrials) return
+      tryAll(suppose(supposed, step, now), [...steps, step], others)
+    }
+  }
+
+  let withDuties: Way[] = []
+  for (let size = 0; size <= maxSteps; size += 1) {
+    // Found with one step fewer, but a duty besides: as long as the ways of this size.
+    found.push(...withDuties)
+    withDuties = []
+    for (const together of chosen(kinds, size)) tryAll(base, [], together)
+    if (found.length > 0) return size + first.length <= 1 ? found : found.slice(0, maxLongWays)
+    if (trials >= maxTrials) return withDuties.slice(0, maxLongWays)
+  }
+  return withDuties.slice(0, maxLongWays)
+}

@@ -1,0 +1,89 @@
+/** Pages of one recorded reading: the first makes the entry, later ones belong to it and rest on the same state and moment. */
+import { createHash } from 'node:crypto'
+import type { Ledger, StoredEntry } from '../../audit/ledger.ts'
+import type { CallContext } from '../../kernel/caller.ts'
+import { canonicalJson, type JsonValue } from '../../kernel/canonical-json.ts'
+import { ChartwardenError } from '../../kernel/errors.ts'
+import type { PageTokens } from '../../kernel/page-tokens.ts'
+import type { ClinicWriter } from '../clinic-writer.ts'
+import type { Pin, PinnedReading, Steps } from '../pinned-reading.ts'
+import type { AuthoriseReading, ReadingRequest } from '../reading.ts'
+import type { Page, PageWishes } from './page.ts'
+
+/** What a list needs besides what it lists. */
+export interface ListRequest extends Omit<ReadingRequest, 'record' | 'streamed' | 'scope' | 'needs'> {
+  readonly pageSize: number
+  /** From the previous answer; empty: the first page. */
+  readonly pageToken: string
+}
+
+export interface ListedPage<Found> extends Page<Found> {
+  readonly writer: ClinicWriter
+  /** Of the first page. */
+  readonly entry: StoredEntry
+  readonly revision: bigint
+  /** Empty at the end. */
+  readonly nextPageToken: string
+}
+
+export interface PagesOptions {
+  readonly ledger: Pick<Ledger, 'find'>
+  readonly authorise: AuthoriseReading
+  readonly tokens: PageTokens
+  readonly pinned: PinnedReading
+}
+
+/** Authorises, records and reads one page. Throws PAGE_TOKEN_INVALID and PAGE_OUTDATED besides what the reading throws. */
+export type ReadPage = <Found>(
+  context: CallContext,
+  request: ListRequest,
+  page: (writer: ClinicWriter, wishes: PageWishes) => Steps<Page<Found>>,
+) => Promise<ListedPage<Found>>
+
+interface Cursor extends Pin {
+  readonly after: string
+  readonly entryId: string
+}
+
+const cursorOf = (cursor: JsonValue): Cursor => {
+  const { revision, time, after, entry } = cursor as { revision: string; time: number; after: string; entry: string }
+  return { revision: BigInt(revision), time, after, entryId: entry }
+}
+
+export const createReadPage = ({ ledger, authorise, tokens, pinned }: PagesOptions): ReadPage => {
+  /** Everything that makes the query what it is. The filter may be longer than a token is. */
+  const boundTo = ({ caller }: CallContext, { query, clinic, onBehalfOf, filter }: ListRequest): JsonValue => ({
+    query,
+    clinic,
+    caller: caller.id,
+    issuer: caller.issuer,
+    // What a caller may override counts in the answer.
+    override: caller.scopes.has('directory.override'),
+    person: onBehalfOf === undefined ? null : { type: onBehalfOf.type, id: onBehalfOf.id },
+    filter: createHash('sha256').update(canonicalJson(filter)).digest('base64url'),
+  })
+
+  return async (context, request, page) => {
+    const { pageSize: size, pageToken, ...reading } = request
+    const bound = boundTo(context, request)
+    const cursor = pageToken === '' ? undefined : cursorOf(tokens.read(bound, pageToken))
+    const { writer, entry: made } = await authorise(context, {
+      ...reading,
+      scope: 'policy.explain',
+      needs: { resourceType: 'audit_log', action: 'read' },
+      record: cursor === undefined ? 'viewing' : 'none',
+      streamed: false,
+    })
+    const entry = made ?? (cursor === undefined ? undefined : (await ledger.find(request.clinic, [cursor.entryId])).get(cursor.entryId))
+    if (entry === undefined) throw new ChartwardenError('PAGE_TOKEN_INVALID')
+    const { result, revision, time } = await pinned(context, writer, cursor, page(writer, { after: cursor?.after, size }))
+    const next = result.next
+    return {
+      ...result,
+      writer,
+      entry,
+      revision,
+      nextPageToken: next === undefined ? '' : tokens.issue(bound, { revision: String(revision), time, after: next, entry: entry.id }),
+    }
+  }
+}

@@ -1,0 +1,78 @@
+/** All of access over gRPC with a ledger in memory, under a clock that the test moves. */
+import type { Test } from 'tap'
+import { createAccess } from '../../services/access/index.ts'
+import { createBatcher } from '../../services/audit/batcher.ts'
+import { createMemoryEngine } from '../../services/audit/engines/memory.ts'
+import { createLedgerClock } from '../../services/audit/ledger-clock.ts'
+import { createVault } from '../../services/audit/vault/create-vault.ts'
+import { createMasterKey } from '../../services/audit/vault/master-key.ts'
+import { createMemoryKeyStore } from '../../services/audit/vault/memory-key-store.ts'
+import { createGrpcClient } from '../../services/kernel/grpc/client.ts'
+import { createGrpcServer } from '../../services/kernel/grpc/server.ts'
+import { systemRandomness } from '../../services/kernel/ids.ts'
+import { methodRules, type Scope } from '../../services/kernel/scopes.ts'
+import { clientsOf } from './clinic.ts'
+import { doorKeys, doorParts } from './door-parts.ts'
+import { ownScopes } from './service.ts'
+import { signJwt } from './signing-key.ts'
+import { claimsAt } from './token-cases.ts'
+
+export const accessOverGrpc = async (t: Test) => {
+  const { clock, timers, log, verifier } = await doorParts()
+  const engine = createMemoryEngine({ clock })
+  const keyStore = createMemoryKeyStore()
+  const vault = createVault({ masterKey: createMasterKey(systemRandomness.bytes(32), systemRandomness), keyStore, randomness: systemRandomness, clock })
+  const ledgerClock = createLedgerClock({ clock })
+  const ledger = createBatcher({ engine, clock, ledgerClock })
+  await ledger.time()
+  const access = createAccess({
+    ledger,
+    entries: ledger,
+    ledgerClock,
+    vault,
+    clock,
+    randomness: systemRandomness,
+    maxBatchItems: 512,
+    defaultDeadlineMs: 10_000,
+    pageTokenKey: systemRandomness.bytes(32),
+    onFault: (error) => t.error(error),
+    onExpiryFault: (error) => t.error(error),
+  })
+  const server = createGrpcServer({
+    address: { host: '127.0.0.1', port: 0 },
+    tls: undefined,
+    verifier,
+    services: access.services,
+    methodRules,
+    onRefusal: () => {},
+    logger: log.logger,
+    clock,
+    timers,
+    randomness: systemRandomness,
+    maxMessageBytes: 1_048_576,
+    defaultDeadlineMs: 10_000,
+    reflection: false,
+  })
+  const address = `127.0.0.1:${await server.start()}`
+  t.teardown(async () => {
+    server.close()
+    verifier.close()
+    await ledger.drain()
+    await engine.close()
+  })
+  /** Clients of one caller; the token holds for ten minutes of the test's clock. */
+  const clients = (clinic: string, scopes: readonly Scope[] = ownScopes) => {
+    const token = signJwt(doorKeys.ed, { ...claimsAt(clock.wall()), clinic, scope: scopes.join(' ') })
+    return clientsOf(
+      {
+        client: (definition, given) => {
+          const client = createGrpcClient(definition, { address, token: given })
+          t.teardown(() => client.close())
+          return client
+        },
+      },
+      token,
+    )
+  }
+  return { clock, engine, vault, keyStore, clients }
+}
