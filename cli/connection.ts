@@ -1,5 +1,8 @@
 import { AccessService } from '../proto/gen/chartwarden/access/v1/access_service_pb.js'
 import { ClinicService, PolicyService, RelationshipService, StaffService } from '../proto/gen/chartwarden/access/v1/administration_pb.js'
+import { ConsentService } from '../proto/gen/chartwarden/access/v1/consent_pb.js'
+import { DirectoryService } from '../proto/gen/chartwarden/access/v1/directory_pb.js'
+import { EmergencyService } from '../proto/gen/chartwarden/access/v1/emergency_pb.js'
 import { AuditService } from '../proto/gen/chartwarden/audit/v1/audit_service_pb.js'
 import { ReportService } from '../proto/gen/chartwarden/report/v1/report_service_pb.js'
 import { createGrpcClient } from '../services/kernel/grpc/client.ts'
@@ -24,6 +27,9 @@ export const createConnection = ({ address, token, tls, timeoutMs }: ConnectionO
     staff: createGrpcClient(StaffService, options),
     policy: createGrpcClient(PolicyService, options),
     relationships: createGrpcClient(RelationshipService, options),
+    directory: createGrpcClient(DirectoryService, options),
+    consents: createGrpcClient(ConsentService, options),
+    emergencies: createGrpcClient(EmergencyService, options),
     audit: createGrpcClient(AuditService, options),
     reports: createGrpcClient(ReportService, options),
   }
@@ -33,7 +39,7 @@ export const createConnection = ({ address, token, tls, timeoutMs }: ConnectionO
     stream: <Message>(start: (signal: AbortSignal) => AsyncIterable<Message>): AsyncIterable<Message> =>
       patientStream({ start, silenceMs: timeoutMs }),
     close: (): void => {
-      for (const client of Object.values(clients)) client.close()
+      for (const client of Object.values(clients)) client.disconnect()
     },
   }
 }

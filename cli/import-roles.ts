@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto'
+import { roleMessage } from '../services/access/policy/role-message.ts'
 import type { RoleDefinition } from '../services/access/policy/roles.ts'
 import { canonicalJson, type JsonValue } from '../services/kernel/canonical-json.ts'
 import { ChartwardenError } from '../services/kernel/errors.ts'
 import { uuidV5 } from '../services/kernel/ids.ts'
 import type { Connection } from './connection.ts'
 import { subjectRef, type TypedId } from './input/parsers.ts'
-import { roleMessage } from '../services/access/policy/role-message.ts'
 
 /** UUIDv5(URL namespace, "https://chartwarden.example/import"). Never changes. */
 const importNamespace = 'e1732146-f4f1-59aa-92df-941dbdd04754'

@@ -2,7 +2,10 @@ import { Command, CommanderError, Help, type HelpConfiguration, Option } from 'c
 import packageJson from '../package.json' with { type: 'json' }
 import { checkCommand } from './commands/check.ts'
 import { clinicCommand } from './commands/clinic.ts'
+import { consentCommand } from './commands/consent.ts'
 import { demoCommand } from './commands/demo.ts'
+import { directoryCommand } from './commands/directory.ts'
+import { emergencyCommand } from './commands/emergency.ts'
 import { importCommand } from './commands/import.ts'
 import { ledgerCommand } from './commands/ledger.ts'
 import { offboardCommand } from './commands/offboard.ts'
@@ -60,6 +63,9 @@ export const createProgram = (act: Act): Command => {
     roleCommand,
     settingsCommand,
     offboardCommand,
+    directoryCommand,
+    consentCommand,
+    emergencyCommand,
     reportCommand,
     ledgerCommand,
   ]) {

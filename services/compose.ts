@@ -96,7 +96,15 @@ const reachDatabases = async ({ migrate, writer, feed, query }: Databases): Prom
 }
 
 const start = async (options: ServiceOptions, teardown: Teardown): Promise<Service> => {
-  const { config, logger, clock, randomness, decorateLedger = (ledger) => ledger, decorateVault = (vault) => vault, snapshotEvery } = options
+  const {
+    config,
+    logger,
+    clock,
+    randomness,
+    decorateLedger = (ledger) => ledger,
+    decorateVault = (vault) => vault,
+    snapshotEvery,
+  } = options
   const tls = config.tls === undefined ? undefined : await readTls(config.tls, clock)
   // What can be seen to be wrong without a database is said before one is started.
   if (config.masterKeyFile !== undefined) await readMasterKeyFile(config.masterKeyFile)
@@ -172,7 +180,10 @@ const start = async (options: ServiceOptions, teardown: Teardown): Promise<Servi
     onFault: (error, { correlationId }) =>
       logger.error({ event: 'item.failed', correlationId, err: error }, 'an item of a batch or stream failed'),
     onExpiryFault: (error, clinic) =>
-      logger.error({ event: 'expiry.failed', clinic, err: error }, 'what ended by itself could not be recorded yet; decisions do not depend on it'),
+      logger.error(
+        { event: 'expiry.failed', clinic, err: error },
+        'what ended by itself could not be recorded yet; decisions do not depend on it',
+      ),
   })
   access.expiry.start()
   teardown.add(() => access.expiry.stop())

@@ -4,6 +4,7 @@ import { type CheckResponse, CheckResponseSchema, Intent } from '../../proto/gen
 import { Decision } from '../../proto/gen/chartwarden/types/v1/types_pb.js'
 import { clinicOption } from '../input/common-options.ts'
 import { parseList, parseTime, parseTypedId, parseUuid, type TypedId } from '../input/parsers.ts'
+import { type PropertyValues, parseProperty } from '../input/properties.ts'
 import { entryText, obligationText } from '../output/describe.ts'
 import { messageJson } from '../output/message-json.ts'
 import { printable } from '../output/printable.ts'
@@ -19,6 +20,8 @@ interface CheckOptions {
   readonly purpose: string
   readonly reason?: string
   readonly supports?: readonly string[]
+  readonly property?: PropertyValues
+  readonly context?: PropertyValues
   readonly probe?: true
   readonly signedIn?: Timestamp
   readonly requestId?: string
@@ -42,6 +45,8 @@ export const checkCommand = (act: Act): Command =>
     .requiredOption('--purpose <code>', 'why, as an HL7 v3 PurposeOfUse code: TREAT, PATADMIN, HPAYMT, …')
     .option('--reason <text>', 'why, in words; kept sealed')
     .option('--supports <types>', 'obligations that are enforced, separated by commas', parseList)
+    .option('--property <name=value>', 'what is known of the record, for conditions and labels; repeat it for more', parseProperty)
+    .option('--context <name=value>', 'what is known of the situation, for conditions; repeat it for more', parseProperty)
     .option('--probe', 'only ask: recorded as a probe, opens nothing')
     .option('--signed-in <time>', 'when the person signed in; needed for a person with a cut-off', parseTime)
     .option('--request-id <uuid>', 'repeats an earlier question (default: a new one)', parseUuid)
@@ -55,12 +60,13 @@ export const checkCommand = (act: Act): Command =>
             clinic: options.clinic,
             subject: options.subject,
             action: { name: options.action },
-            resource: { ...options.resource, patientId: options.patient ?? '' },
+            resource: { ...options.resource, patientId: options.patient ?? '', ...optional('properties', options.property) },
             purpose: options.purpose,
             reason: options.reason ?? '',
             supportedObligations: [...(options.supports ?? [])],
             intent: options.probe ? Intent.PROBE : Intent.ACCESS,
             ...optional('session', options.signedIn && { issuedAt: options.signedIn }),
+            ...optional('context', options.context),
           }),
         )
         await session.print(session.json ? `${JSON.stringify(messageJson(CheckResponseSchema, answer))}\n` : answerText(answer))

@@ -1,4 +1,5 @@
 import { Command } from 'commander'
+import { emergencySelfReview } from '../../services/access/policy/import/findings.ts'
 import { type ImportPlan, type PlannedRole, planImport } from '../../services/access/policy/import/plan-import.ts'
 import { ChartwardenError } from '../../services/kernel/errors.ts'
 import { type ImportedRole, putImportedRoles } from '../import-roles.ts'
@@ -69,10 +70,12 @@ const rolesCommand = (act: Act): Command =>
       act(async (session, command) => {
         const options = command.opts<ImportOptions>()
         const { bounds, purposes, dryRun = false } = options
-        const { format, roles, findings } = await readRoleFiles({ roles: command.processedArgs[0] as string, bounds, purposes })
+        const { format, roles, findings: ofFile } = await readRoleFiles({ roles: command.processedArgs[0] as string, bounds, purposes })
         const { policy } = await session.connect(needsOf(options, 'policy.read', ...(dryRun ? [] : ['policy.write' as const])))
-        const plan = planImport(roles, (await rolesInForce(policy, options)).roles)
+        const { roles: inForce } = await rolesInForce(policy, options)
+        const plan = planImport(roles, inForce)
         if (plan.kind === 'problems') throw refusedPlan(plan)
+        const findings = [...ofFile.filter(({ kind }) => kind !== 'emergency_self_review'), ...emergencySelfReview(roles, inForce)]
         const due = plan.roles.filter(({ change }) => change !== 'unchanged').map(({ role }) => role)
         const progress = createProgress({ io: session.io, title: 'Roles', total: due.length })
         const put = new Map<string, ImportedRole>()

@@ -175,7 +175,7 @@ const refusals: Scene = {
     asks(secondReceptionist, 'read', 'treatment_record:tr-1012', 'TREAT', {
       patientId: 'p-1012',
       reason: 'My own chart',
-      expect: 'purpose_not_allowed',
+      expect: 'own_record',
     }),
     asks(stranger, 'read', 'treatment_record:tr-1001', 'TREAT', { patientId: 'p-1001', expect: 'unknown_subject' }),
     asks(owner, 'read', 'payroll:november', 'HOPERAT', { expect: 'unknown_resource_type' }),

@@ -27,21 +27,28 @@ const nothing: KeptAttributes = {}
 
 /** Facts that no request can set; the entry says them already. */
 const unkept: ReadonlySet<string> = new Set(['context.time', 'context.caller', 'context.purpose'])
-const keptRoots = ['subject.properties.', 'resource.properties.', 'action.properties.', 'context.']
+/** Where attributes stand; what follows is the key as it is, dots included. */
+const places: readonly { readonly prefix: string; readonly values: (facts: ConditionFacts) => object }[] = [
+  { prefix: 'subject.properties.', values: ({ subject }) => subject.properties },
+  { prefix: 'resource.properties.', values: ({ resource }) => resource.properties },
+  { prefix: 'action.properties.', values: ({ action }) => action.properties },
+  { prefix: 'context.', values: ({ context }) => context },
+]
+
+const placeOf = (path: string) => places.find(({ prefix }) => path.startsWith(prefix))
 
 /** Whether a path is one of properties or context: those that a request or a directory sets. */
-export const isKept = (path: string): boolean => !unkept.has(path) && keptRoots.some((root) => path.startsWith(root))
+export const isKept = (path: string): boolean => !unkept.has(path) && placeOf(path) !== undefined
 
 const labelPaths = ['confidentiality', 'sensitivities'] as const
 
 /** Own members only: a path is text that somebody wrote into a role. */
 const valueAt = (facts: ConditionFacts, path: string): JsonValue | undefined => {
-  let value: unknown = facts
-  for (const name of path.split('.')) {
-    if (typeof value !== 'object' || value === null || !Object.hasOwn(value, name)) return undefined
-    value = (value as Readonly<Record<string, unknown>>)[name]
-  }
-  return value as JsonValue | undefined
+  const place = placeOf(path)
+  if (place === undefined) return undefined
+  const values = place.values(facts) as { readonly [name: string]: JsonValue | undefined }
+  const key = path.slice(place.prefix.length)
+  return Object.hasOwn(values, key) ? values[key] : undefined
 }
 
 /** Somebody nobody knows has no more than the directory and the request say. */
@@ -55,25 +62,31 @@ const stranger = (request: AccessRequest): SubjectState => ({
   offboarding: undefined,
 })
 
-/** Collects within the bounds; what does not fit is named, and that not everything could be named is said. */
-const collect = (found: readonly { readonly path: string; readonly value: JsonValue | undefined }[]): KeptAttributes => {
+interface Found {
+  readonly path: string
+  readonly value: JsonValue | undefined
+}
+
+const bytesOf = (value: JsonValue): number => Buffer.byteLength(canonicalJson(value), 'utf8')
+
+/** Collects within the bounds: names first, then the values there is room for. What does not fit is said. */
+const collect = (found: readonly Found[]): KeptAttributes => {
   const attributes: Record<string, JsonValue> = {}
   const absent: string[] = []
   const tooLong: string[] = []
-  let incomplete = false
   let bytes = 0
-  for (const { path, value } of found) {
-    const nameBytes = Buffer.byteLength(JSON.stringify(path), 'utf8') + 2
-    if (bytes + nameBytes > maxBytes) {
-      incomplete = true
-      continue
-    }
+  const nameable = found.filter(({ path }) => {
+    const nameBytes = bytesOf(path) + 2
+    if (bytes + nameBytes > maxBytes) return false
     bytes += nameBytes
+    return true
+  })
+  for (const { path, value } of nameable) {
     if (value === undefined) {
       absent.push(path)
       continue
     }
-    const valueBytes = Buffer.byteLength(canonicalJson(value), 'utf8')
+    const valueBytes = bytesOf(value)
     if (valueBytes > maxValueBytes || bytes + valueBytes > maxBytes) {
       tooLong.push(path)
       continue
@@ -85,7 +98,7 @@ const collect = (found: readonly { readonly path: string; readonly value: JsonVa
     ...(Object.keys(attributes).length === 0 ? {} : { attributes }),
     ...(absent.length === 0 ? {} : { absent }),
     ...(tooLong.length === 0 ? {} : { too_long: tooLong }),
-    ...(incomplete ? { incomplete } : {}),
+    ...(nameable.length < found.length ? { incomplete: true } : {}),
   }
 }
 

@@ -21,7 +21,7 @@ export interface SnapshotsOptions {
   readonly ledger: Pick<Ledger, 'read'>
   readonly clock: Clock
   readonly logger: Logger
-  /** State-changing entries folded since the stored snapshot after which a new one is written. Defaults to 1,000. */
+  /** More state-changing entries than these folded since the stored snapshot, and a new one is written. Defaults to 1,000. */
   readonly every?: number
 }
 
@@ -60,6 +60,15 @@ const refusals: Readonly<Record<Refusal, { readonly level: 'info' | 'error'; rea
 
 /** Names the entry that a snapshot ends with; its salt makes it one of a kind. */
 const anchorOf = (entry: StoredEntry): string => hash('sha256', entry.bytes, 'base64url')
+
+function* bytesOf(lines: Iterable<string>): Generator<undefined, Buffer> {
+  const pieces: Buffer[] = []
+  for (const text of lines) {
+    pieces.push(Buffer.from(text, 'utf8'))
+    yield
+  }
+  return Buffer.concat(pieces)
+}
 
 const utf8 = new TextDecoder('utf-8', { fatal: true })
 
@@ -102,19 +111,14 @@ export const createSnapshots = ({ store, ledger, clock, logger, every = 1_000 }:
 
     const write = async (state: ClinicState): Promise<void> => {
       // Capturing is one synchronous step, so the snapshot is of one revision although the state goes on changing.
-      const [captured, entry, count] = [captureState(state), last, foldedSince]
+      const [captured, entry, count, instead] = [captureState(state), last, foldedSince, refused]
       foldedSince = 0
-      if (entry?.revision !== captured.revision) return
-      const pieces: Buffer[] = []
-      const lines = serialiseState(captured, anchorOf(entry))
-      await inSlices(
-        lines.map((text) => void pieces.push(Buffer.from(text, 'utf8'))),
-        clock,
-      )
-      const context = { clinic, format: snapshotFormat, stateRevision: captured.revision }
-      const sealed = vault.sealState(context, Buffer.concat(pieces))
-      const kept = await store.write(clinic, { ...context, sealed }, refused)
       refused = undefined
+      if (entry?.revision !== captured.revision) return
+      const bytes = await inSlices(bytesOf(serialiseState(captured, anchorOf(entry))), clock)
+      const context = { clinic, format: snapshotFormat, stateRevision: captured.revision }
+      const sealed = vault.sealState(context, bytes)
+      const kept = await store.write(clinic, { ...context, sealed }, instead)
       const fields = { clinic, stateRevision: `${captured.revision}`, entries: count, bytes: sealed.length, kept }
       logger.debug({ event: 'snapshot.written', ...fields }, kept ? 'a snapshot was written' : 'a newer snapshot was there')
     }
@@ -139,7 +143,8 @@ export const createSnapshots = ({ store, ledger, clock, logger, every = 1_000 }:
         foldedSince += 1
       },
       offer: (state) => {
-        if (closed || waiting || foldedSince <= every) return
+        const due = foldedSince > every || (refused !== undefined && foldedSince > 0)
+        if (closed || waiting || !due) return
         waiting = true
         writing = writing.then(async () => {
           try {

@@ -135,7 +135,9 @@ t.test('what is about no record is added to the table', async (t) => {
   for (const cell of added) {
     const label = `${cell.role}: ${cell.type} ${cell.action}`
     t.match(ask(cell), { decision: 'permit', rule: `role/${cell.role}#${cell.type}.${cell.action}`, obligations: [] }, label)
-    for (const role of roles.filter((name) => !added.some((other) => other.role === name && other.type === cell.type && other.action === cell.action))) {
+    for (const role of roles.filter(
+      (name) => !added.some((other) => other.role === name && other.type === cell.type && other.action === cell.action),
+    )) {
       t.equal(ask({ ...cell, role }).reasonCode, 'no_grant', `${label}, but not ${role}`)
     }
   }

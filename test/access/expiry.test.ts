@@ -28,13 +28,15 @@ const startExpiry = (t: Test, house: EndingHouse, replica: ReturnType<EndingHous
 }
 
 /** Reads that the worker asked for, by clinic. */
-const countingFolds = (counts: Map<string, number>) => (ledger: Ledger): Ledger => ({
-  ...ledger,
-  readState: (clinic, from) => {
-    counts.set(clinic, (counts.get(clinic) ?? 0) + 1)
-    return ledger.readState(clinic, from)
-  },
-})
+const countingFolds =
+  (counts: Map<string, number>) =>
+  (ledger: Ledger): Ledger => ({
+    ...ledger,
+    readState: (clinic, from) => {
+      counts.set(clinic, (counts.get(clinic) ?? 0) + 1)
+      return ledger.readState(clinic, from)
+    },
+  })
 
 t.test('a clinic that is served is swept once something has ended', async (t) => {
   const house = createEndingHouse()

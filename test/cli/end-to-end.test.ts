@@ -204,7 +204,7 @@ t.test('both role tables are imported by their headers, and a repeat changes not
 
   const { code, out } = await chartwarden('import', 'roles', openEmr, '--clinic', 'north')
   t.equal(code, 0)
-  t.match(out, /^admin\s+65\s+defined/m)
+  t.match(out, /^admin\s+65\s+new\s+defined/m)
   t.match(out, /look at this: .*admin.*breakglass/)
   t.strictSame(await outcomes(['import', 'roles', openEmr, '--clinic', 'north']), Array(6).fill('unchanged'))
 })

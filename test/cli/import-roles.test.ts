@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import t from 'tap'
-import { importRequestId, putImportedRole } from '../../cli/import-roles.ts'
+import { importRequestId, putImportedRole, putImportedRoles } from '../../cli/import-roles.ts'
 import type { RoleDefinition } from '../../services/access/policy/roles.ts'
 import { ChartwardenError, type ErrorReason } from '../../services/kernel/errors.ts'
 import { isUuid } from '../../services/kernel/ids.ts'
@@ -52,4 +52,18 @@ t.test('any other refusal names the role and is not tried again', async (t) => {
   const { policy, ids } = policyThat(() => 'ROLE_RESERVED')
   await t.rejects(putImportedRole({ policy, clinic: 'c', role: role('x') }), { reason: 'ROLE_RESERVED', message: /"front"/ })
   t.equal(ids.length, 1)
+})
+
+t.test('a refusal in the middle names what is in force by then, and nothing after it is put', async (t) => {
+  const { policy, ids } = policyThat((call) => (call < 3 ? 'stored' : 'NOT_PERMITTED'))
+  const roles = ['a', 'b', 'c', 'd'].map((name) => ({ ...role(name), role: name }))
+  const put: string[] = []
+  const all = async () => {
+    for await (const one of putImportedRoles({ policy, clinic: 'c', roles })) put.push(one.role.role)
+  }
+  await t.rejects(all(), { reason: 'NOT_PERMITTED', message: /"c".*In force already: a, b;/ })
+  t.strictSame(put, ['a', 'b'])
+  t.equal(ids.length, 3)
+  const first = policyThat(() => 'NOT_PERMITTED')
+  await t.rejects(putImportedRoles({ policy: first.policy, clinic: 'c', roles }).next(), { message: /^(?!.*In force)/ })
 })

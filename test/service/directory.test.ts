@@ -130,6 +130,7 @@ t.test('what is not well formed is refused by field and changes nothing', async 
     ['', { 'with space': 1 }],
     ['', { '9lives': 1 }],
     ['', { constructor: 1 }],
+    ['', JSON.parse('{"__proto__":"x"}') as JsonObject],
     ['', { ['x'.repeat(65)]: 1 }],
     ['.note', { note: null }],
     ['.note', { note: { nested: true } }],
@@ -149,6 +150,10 @@ t.test('what is not well formed is refused by field and changes nothing', async 
   for (const label of ['confidentiality', 'sensitivities']) {
     const refused = await caught(own.directory.putResource({ ...common(), description: { resource: { type: 'imaging', id: 'x', properties: { [label]: 'V' } } } }))
     t.match(refused, { reason: 'INVALID_ARGUMENT', fields: [{ field: `description.resource.properties.${label}` }] })
+  }
+  for (const value of [Number.NaN, Number.POSITIVE_INFINITY]) {
+    const refused = await caught(own.directory.putSubject({ ...common(), subject: { ...staff('anna'), properties: { value } } }))
+    t.equal(refused.reason, 'INVALID_ARGUMENT', String(value))
   }
   const described = (description: object) => own.directory.putResource({ ...common(), description })
   const resource = { type: 'imaging', id: 'x' }

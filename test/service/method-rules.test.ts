@@ -5,6 +5,8 @@
 import { randomUUID } from 'node:crypto'
 import t from 'tap'
 import { Effect } from '../../proto/gen/chartwarden/access/v1/administration_pb.js'
+import { ConsentDecision } from '../../proto/gen/chartwarden/access/v1/consent_pb.js'
+import { ReviewOutcome } from '../../proto/gen/chartwarden/access/v1/emergency_pb.js'
 import type { ChartwardenError } from '../../services/kernel/errors.ts'
 import { type MethodName, type MethodRule, methodRules, type Scope, scopes } from '../../services/kernel/scopes.ts'
 import { type Clients, clientsOf, hire, readRecord, registerTestClinic, staff } from '../support/clinic.ts'
@@ -22,8 +24,17 @@ const once = async function* <Message>(message: Message) {
   yield message
 }
 
+/** What some of the calls end. */
+interface Standing {
+  readonly shareId: string
+  readonly consentId: string
+  readonly openEmergency: string
+  readonly endedEmergency: string
+}
+
 /** One well-formed call of each method, for a person where the method can name one. */
-const calls = (clients: Clients, person: Person, shareId: string): Readonly<Record<MethodName, () => Promise<unknown>>> => {
+const calls = (clients: Clients, person: Person, standing: Standing): Readonly<Record<MethodName, () => Promise<unknown>>> => {
+  const { shareId, consentId, openEmergency, endedEmergency } = standing
   const named = () => (person === undefined ? {} : { onBehalfOf: person })
   const common = () => ({ requestId: randomUUID(), clinic, ...named() })
   const newcomer = () => staff(`newcomer-${randomUUID()}`)
@@ -38,8 +49,7 @@ const calls = (clients: Clients, person: Person, shareId: string): Readonly<Reco
     'chartwarden.access.v1.AccessService/CheckBatch': () => clients.access.checkBatch({ clinic, checks: [readRecord(clinic, 'anna')] }),
     'chartwarden.access.v1.AccessService/CheckStream': () =>
       drain(clients.access.checkStream(once({ seq: 1n, check: readRecord(clinic, 'anna') }))),
-    'chartwarden.access.v1.AccessService/Explain': () =>
-      clients.access.explain({ clinic, ...named(), check: readRecord(clinic, 'anna') }),
+    'chartwarden.access.v1.AccessService/Explain': () => clients.access.explain({ clinic, ...named(), check: readRecord(clinic, 'anna') }),
     'chartwarden.access.v1.AccessService/WhoCan': () =>
       clients.access.whoCan({ clinic, ...named(), action: access.action, resource: access.resource, purpose: 'TREAT' }),
     'chartwarden.access.v1.AccessService/WhatCan': () =>
@@ -68,6 +78,8 @@ const calls = (clients: Clients, person: Person, shareId: string): Readonly<Reco
       }),
     'chartwarden.access.v1.PolicyService/RetireRole': () => clients.policy.retireRole({ ...common(), role: 'spare' }),
     'chartwarden.access.v1.PolicyService/ListRoles': () => clients.policy.listRoles(common()),
+    'chartwarden.access.v1.PolicyService/PutSettings': () => clients.policy.putSettings({ ...common(), settings: {} }),
+    'chartwarden.access.v1.PolicyService/GetSettings': () => clients.policy.getSettings(common()),
     'chartwarden.access.v1.PolicyService/Simulate': () =>
       clients.policy.simulate({
         clinic,
@@ -90,6 +102,25 @@ const calls = (clients: Clients, person: Person, shareId: string): Readonly<Reco
         until: soon,
       }),
     'chartwarden.access.v1.RelationshipService/EndShare': () => clients.relationships.endShare({ ...common(), shareId }),
+    'chartwarden.access.v1.DirectoryService/PutSubject': () => clients.directory.putSubject({ ...common(), subject: staff('ben') }),
+    'chartwarden.access.v1.DirectoryService/RemoveSubject': () => clients.directory.removeSubject({ ...common(), subject: staff('ben') }),
+    'chartwarden.access.v1.DirectoryService/GetSubject': () => clients.directory.getSubject({ ...common(), subject: staff('ben') }),
+    'chartwarden.access.v1.DirectoryService/PutResource': () =>
+      clients.directory.putResource({ ...common(), description: { resource: { type: 'imaging', id: 'i' } } }),
+    'chartwarden.access.v1.DirectoryService/RemoveResource': () =>
+      clients.directory.removeResource({ ...common(), resourceType: 'imaging', resourceId: 'i' }),
+    'chartwarden.access.v1.DirectoryService/GetResource': () =>
+      clients.directory.getResource({ ...common(), resourceType: 'imaging', resourceId: 'i' }),
+    'chartwarden.access.v1.ConsentService/RecordConsent': () =>
+      clients.consents.recordConsent({ ...common(), consent: { patientId: 'q', decision: ConsentDecision.DENY } }),
+    'chartwarden.access.v1.ConsentService/WithdrawConsent': () => clients.consents.withdrawConsent({ ...common(), consentId }),
+    'chartwarden.access.v1.ConsentService/ListConsents': () => clients.consents.listConsents({ ...common(), patientId: 'q' }),
+    'chartwarden.access.v1.EmergencyService/Open': () =>
+      clients.emergencies.open({ ...common(), subject: person ?? staff('ben'), patientId: 'p', reason: 'bleeding heavily' }),
+    'chartwarden.access.v1.EmergencyService/Close': () => clients.emergencies.close({ ...common(), emergencyId: openEmergency }),
+    'chartwarden.access.v1.EmergencyService/Review': () =>
+      clients.emergencies.review({ ...common(), emergencyId: endedEmergency, outcome: ReviewOutcome.JUSTIFIED }),
+    'chartwarden.access.v1.EmergencyService/ListUnreviewed': () => clients.emergencies.listUnreviewed(common()),
     'chartwarden.audit.v1.AuditService/RecordAccess': () => clients.audit.recordAccess({ requestId: randomUUID(), clinic, ...access }),
     'chartwarden.audit.v1.AuditService/RecordAccessBatch': () => clients.audit.recordAccessBatch({ clinic, accesses: [access] }),
     'chartwarden.audit.v1.AuditService/GetEntry': () => clients.audit.getEntry({ ...common(), key: { case: 'revision', value: 0n } }),
@@ -99,6 +130,13 @@ const calls = (clients: Clients, person: Person, shareId: string): Readonly<Reco
     'chartwarden.report.v1.ReportService/RoleGrants': () => clients.reports.roleGrants(common()),
     'chartwarden.report.v1.ReportService/Offboardings': () => clients.reports.offboardings(common()),
   }
+}
+
+const nothingStanding: Standing = {
+  shareId: randomUUID(),
+  consentId: randomUUID(),
+  openEmergency: randomUUID(),
+  endedEmergency: randomUUID(),
 }
 
 /** The reason of the refusal, or "done". */
@@ -123,7 +161,7 @@ t.test('the table of methods is what the service does', async (t) => {
       role: { role, title: role, permissions: [{ resourceType, actions: [action], effect: Effect.PERMIT }] },
     })
   /** What the calls of the table change or end, put back. */
-  const restore = async (): Promise<string> => {
+  const restore = async (): Promise<Standing> => {
     await own.people.grantRole({ requestId: randomUUID(), clinic, subject: staff('ben'), role: 'dentist' })
     await own.people.offboard({ requestId: randomUUID(), clinic, subject: staff('carl') })
     await put('spare', 'x', 'read')
@@ -138,27 +176,53 @@ t.test('the table of methods is what the service does', async (t) => {
       purpose: 'TREAT',
       until: soon,
     })
-    return shareId
+    await own.directory.putSubject({ requestId: randomUUID(), clinic, subject: staff('ben') })
+    await own.directory.putResource({ requestId: randomUUID(), clinic, description: { resource: { type: 'imaging', id: 'i' } } })
+    const { consentId } = await own.consents.recordConsent({
+      requestId: randomUUID(),
+      clinic,
+      consent: { patientId: 'q', decision: ConsentDecision.PERMIT },
+    })
+    const open = async (): Promise<string> =>
+      (
+        await own.emergencies.open({
+          requestId: randomUUID(),
+          clinic,
+          subject: staff('opener'),
+          patientId: 'p',
+          reason: 'bleeding heavily',
+        })
+      ).emergencyId
+    const [openEmergency, endedEmergency] = [await open(), await open()]
+    await own.emergencies.close({ requestId: randomUUID(), clinic, emergencyId: endedEmergency })
+    return { shareId, consentId, openEmergency, endedEmergency }
   }
 
+  await put('opener', 'emergency_access', 'open')
+  await hire(own, clinic, 'opener', 'opener')
   const acting = await with_(Object.keys(scopes) as Scope[])
   for (const [method, rule] of Object.entries(methodRules) as [MethodName, MethodRule][]) {
     const name = method.split('/')[1] as string
     await t.test(`${name} needs scope ${rule.scope}`, async (t) => {
       const lacking = await with_(ownScopes.filter((scope) => scope !== rule.scope))
-      t.equal(await outcome(calls(lacking, undefined, randomUUID())[method]), 'SCOPE_MISSING')
+      t.equal(await outcome(calls(lacking, undefined, nothingStanding)[method]), 'SCOPE_MISSING')
       const only = await with_([rule.scope])
-      t.not(await outcome(calls(only, undefined, randomUUID())[method]), 'SCOPE_MISSING')
+      t.not(await outcome(calls(only, undefined, nothingStanding)[method]), 'SCOPE_MISSING')
     })
     if (rule.person === 'nothing') continue
-    const [resourceType, action] = typeof rule.person === 'string' ? ['imaging', 'share'] : [rule.person.resourceType, rule.person.action]
+    const { resourceType, action } =
+      typeof rule.person !== 'string'
+        ? rule.person
+        : rule.person === 'own_or_review'
+          ? { resourceType: 'emergency_access', action: 'review' }
+          : { resourceType: 'imaging', action: 'share' }
     await t.test(`${name} needs a person who may ${action} ${resourceType}`, async (t) => {
-      const shareId = await restore()
-      t.equal(await outcome(calls(acting, undefined, shareId)[method]), 'PERSON_REQUIRED')
-      t.equal(await outcome(calls(acting, staff('nobody-much'), shareId)[method]), 'NOT_PERMITTED')
+      const standing = await restore()
+      t.equal(await outcome(calls(acting, undefined, standing)[method]), 'PERSON_REQUIRED')
+      t.equal(await outcome(calls(acting, staff('nobody-much'), standing)[method]), 'NOT_PERMITTED')
       await put('tailored', resourceType, action)
       const granted = await own.people.grantRole({ requestId: randomUUID(), clinic, subject: staff('manager'), role: 'tailored' })
-      t.equal(await outcome(calls(acting, staff('manager'), shareId)[method]), 'done')
+      t.equal(await outcome(calls(acting, staff('manager'), standing)[method]), 'done')
       await own.people.revokeRole({ requestId: randomUUID(), clinic, subject: staff('manager'), grantId: granted.grantId })
     })
   }

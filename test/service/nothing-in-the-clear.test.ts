@@ -5,6 +5,8 @@
 import { randomUUID } from 'node:crypto'
 import pg from 'pg'
 import t from 'tap'
+import { Effect } from '../../proto/gen/chartwarden/access/v1/administration_pb.js'
+import { ConsentDecision } from '../../proto/gen/chartwarden/access/v1/consent_pb.js'
 import { clientsOf, hire, registerTestClinic, staff } from '../support/clinic.ts'
 import { createTestDatabase } from '../support/postgres.ts'
 import { scratchDirectory, testCallers, testEnvironment } from '../support/service.ts'
@@ -19,6 +21,7 @@ const names = {
   session: 'session-kaleidoscope',
   context: 'context-marmalade',
   lab: 'laboratory-nightingale',
+  attribute: 'attribute-quicksilver',
 } as const
 
 t.test('identifiers and reasons stand nowhere in the clear', async (t) => {
@@ -31,6 +34,39 @@ t.test('identifiers and reasons stand nowhere in the clear', async (t) => {
   const clients = clientsOf({ client: (definition, given) => callers.client(definition, given, service.address) }, token)
   await registerTestClinic(clients, 'north')
   await hire(clients, 'north', names.person)
+  await clients.policy.putRole({
+    requestId: randomUUID(),
+    clinic: 'north',
+    role: {
+      role: 'viewer',
+      title: 'Viewer',
+      permissions: [
+        { resourceType: 'imaging', actions: ['read'], effect: Effect.PERMIT, condition: 'resource.properties.status == "released"' },
+      ],
+    },
+  })
+  await clients.directory.putSubject({ requestId: randomUUID(), clinic: 'north', subject: staff(names.person) })
+  for (const resource of [
+    { type: 'treatment_record', id: names.record, patientId: names.patient },
+    { type: 'patient', id: names.patient },
+  ]) {
+    await clients.directory.putResource({ requestId: randomUUID(), clinic: 'north', description: { resource, confidentiality: 'L' } })
+  }
+  const { consentId } = await clients.consents.recordConsent({
+    requestId: randomUUID(),
+    clinic: 'north',
+    consent: { patientId: names.patient, recipient: { type: 'lab', id: names.lab }, decision: ConsentDecision.PERMIT },
+    reason: names.reason,
+  })
+  await clients.consents.listConsents({ clinic: 'north', patientId: names.patient })
+  await clients.consents.withdrawConsent({ requestId: randomUUID(), clinic: 'north', consentId, reason: names.reason })
+  await clients.directory.removeResource({
+    requestId: randomUUID(),
+    clinic: 'north',
+    resourceType: 'treatment_record',
+    resourceId: names.record,
+    reason: names.reason,
+  })
   await clients.people.enrolStaff({
     requestId: randomUUID(),
     clinic: 'north',
@@ -53,7 +89,12 @@ t.test('identifiers and reasons stand nowhere in the clear', async (t) => {
     clinic: 'north',
     subject: staff(names.person),
     action: { name: 'read' },
-    resource: { type: 'treatment_record', id: names.record, patientId: names.patient },
+    resource: {
+      type: 'treatment_record',
+      id: names.record,
+      patientId: names.patient,
+      properties: { status: names.attribute, note: names.context },
+    },
     purpose: 'TREAT',
     reason: names.reason,
     context: { note: names.context },

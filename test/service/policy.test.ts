@@ -60,7 +60,10 @@ t.test('a role with a condition and a clearance is listed as it was put, and dec
   const { own, put, ledgers } = await aClinic(t)
   const requestId = randomUUID()
   const first = await put(reader, requestId)
-  t.match((await own.policy.listRoles({ clinic })).roles.find(({ role }) => role === 'reader'), reader)
+  t.match(
+    (await own.policy.listRoles({ clinic })).roles.find(({ role }) => role === 'reader'),
+    reader,
+  )
   t.equal((await put(reader, requestId)).replayed, true)
   t.equal((await ledgers.entries(clinic)).at(-1)?.revision, first.entry?.revision, 'a repeat is no entry')
   await hire(own, clinic, 'rita', 'reader')
@@ -144,7 +147,10 @@ t.test('settings are the defaults until they are put, and then what was put with
     type: 'chartwarden.settings.changed.v1',
     data: { own_record: 'read', emergency: { max_minutes: 120 }, actor: { rule: 'scope/policy.write' } },
   })
-  t.equal((await put({ ownRecord: 'read', emergency: { maxMinutes: 120, overrides: ['permissions', 'consent'] } }, requestId)).replayed, true)
+  t.equal(
+    (await put({ ownRecord: 'read', emergency: { maxMinutes: 120, overrides: ['permissions', 'consent'] } }, requestId)).replayed,
+    true,
+  )
   await put({ protectEveryType: true, consentToShare: ['*'] })
   t.match((await own.policy.getSettings({ clinic })).settings, {
     ownRecord: 'deny',

@@ -3,6 +3,8 @@ import type { Test } from 'tap'
 import { createAccess } from '../../services/access/index.ts'
 import { createBatcher } from '../../services/audit/batcher.ts'
 import { createMemoryEngine } from '../../services/audit/engines/memory.ts'
+import { openEnvelope } from '../../services/audit/entry.ts'
+import type { Ledger } from '../../services/audit/ledger.ts'
 import { createLedgerClock } from '../../services/audit/ledger-clock.ts'
 import { createVault } from '../../services/audit/vault/create-vault.ts'
 import { createMasterKey } from '../../services/audit/vault/master-key.ts'
@@ -13,21 +15,38 @@ import { systemRandomness } from '../../services/kernel/ids.ts'
 import { methodRules, type Scope } from '../../services/kernel/scopes.ts'
 import { clientsOf } from './clinic.ts'
 import { doorKeys, doorParts } from './door-parts.ts'
+import type { ReadEntry } from './ledger-reader.ts'
+import type { ManualClock } from './manual-clock.ts'
 import { ownScopes } from './service.ts'
 import { signJwt } from './signing-key.ts'
 import { claimsAt } from './token-cases.ts'
 
-export const accessOverGrpc = async (t: Test) => {
+export interface AccessOverGrpcOptions {
+  /** Stands between the service and its ledger. */
+  readonly decorateLedger?: (ledger: Ledger) => Ledger
+  /** The ledger's own clock, by that of the service. Defaults to the same. */
+  readonly ledgerClock?: (clock: ManualClock) => ManualClock
+}
+
+export const accessOverGrpc = async (
+  t: Test,
+  { decorateLedger = (ledger) => ledger, ledgerClock: clockOf = (clock) => clock }: AccessOverGrpcOptions = {},
+) => {
   const { clock, timers, log, verifier } = await doorParts()
-  const engine = createMemoryEngine({ clock })
+  const engine = createMemoryEngine({ clock: clockOf(clock) })
   const keyStore = createMemoryKeyStore()
-  const vault = createVault({ masterKey: createMasterKey(systemRandomness.bytes(32), systemRandomness), keyStore, randomness: systemRandomness, clock })
+  const vault = createVault({
+    masterKey: createMasterKey(systemRandomness.bytes(32), systemRandomness),
+    keyStore,
+    randomness: systemRandomness,
+    clock,
+  })
   const ledgerClock = createLedgerClock({ clock })
-  const ledger = createBatcher({ engine, clock, ledgerClock })
-  await ledger.time()
+  const batcher = createBatcher({ engine, clock, ledgerClock })
+  await batcher.time()
   const access = createAccess({
-    ledger,
-    entries: ledger,
+    ledger: decorateLedger(batcher),
+    entries: batcher,
     ledgerClock,
     vault,
     clock,
@@ -57,22 +76,30 @@ export const accessOverGrpc = async (t: Test) => {
   t.teardown(async () => {
     server.close()
     verifier.close()
-    await ledger.drain()
+    await batcher.drain()
     await engine.close()
   })
-  /** Clients of one caller; the token holds for ten minutes of the test's clock. */
+  /** Clients of one caller; the token holds for a week of the test's clock. */
   const clients = (clinic: string, scopes: readonly Scope[] = ownScopes) => {
-    const token = signJwt(doorKeys.ed, { ...claimsAt(clock.wall()), clinic, scope: scopes.join(' ') })
+    const exp = Math.floor(clock.wall() / 1_000) + 7 * 86_400
+    const token = signJwt(doorKeys.ed, { ...claimsAt(clock.wall()), clinic, scope: scopes.join(' '), exp })
     return clientsOf(
       {
         client: (definition, given) => {
           const client = createGrpcClient(definition, { address, token: given })
-          t.teardown(() => client.close())
+          t.teardown(() => client.disconnect())
           return client
         },
       },
       token,
     )
   }
-  return { clock, engine, vault, keyStore, clients }
+  const entries = async (clinic: string): Promise<readonly ReadEntry[]> => {
+    const found: ReadEntry[] = []
+    for await (const { revision, type, bytes } of engine.read(clinic, 0n, 1_000_000n)) {
+      found.push({ revision, type, data: openEnvelope(bytes).data })
+    }
+    return found
+  }
+  return { clock, engine, vault, keyStore, access, clients, entries }
 }

@@ -5,18 +5,52 @@ import { isPlainText } from '../../services/access/policy/names.ts'
 import type { RoleDefinition } from '../../services/access/policy/roles.ts'
 
 /** What is special to CSV, YAML or a spreadsheet, among ordinary text. */
-const special = fc.constantFrom(...`=+-@＝'",;|:#&*!?%{}[]()<>\\~\``, ' ', 'no', 'null', '1e3', '007', '- ', ': ', ' #', '\\n', 'ä', '牙', '🦷')
+const special = fc.constantFrom(
+  ...`=+-@＝'",;|:#&*!?%{}[]()<>\\~\``,
+  ' ',
+  'no',
+  'null',
+  '1e3',
+  '007',
+  '- ',
+  ': ',
+  ' #',
+  '\\n',
+  'ä',
+  '牙',
+  '🦷',
+)
 const text = (maxLength: number) =>
   fc
     .oneof(
       fc.array(special, { minLength: 1, maxLength: 8 }).map((parts) => parts.join('')),
       fc.string({ unit: 'grapheme', minLength: 1, maxLength: 12 }),
-      fc.constantFrom('no', 'yes', 'null', '~', 'true', '1', '0x1f', '1_000', '12:30:45', '2026-11-22', '<<', '=1+1', "'=1", "''=1", '|', '>'),
+      fc.constantFrom(
+        'no',
+        'yes',
+        'null',
+        '~',
+        'true',
+        '1',
+        '0x1f',
+        '1_000',
+        '12:30:45',
+        '2026-11-22',
+        '<<',
+        '=1+1',
+        "'=1",
+        "''=1",
+        '|',
+        '>',
+      ),
     )
     .filter((candidate) => isPlainText(candidate) && [...candidate].length <= maxLength)
 
 const roleName = fc.oneof(fc.constantFrom('no', 'null', 'true', 'on', '1', 'dentist', 'reader'), fc.stringMatching(/^[a-z0-9_]{1,10}$/))
-const name = fc.oneof(fc.constantFrom('imaging', 'no', '1', 'patients/appt', 'a:b', 'can_read_todos'), fc.stringMatching(/^[A-Za-z0-9][A-Za-z0-9_.:/-]{0,10}$/))
+const name = fc.oneof(
+  fc.constantFrom('imaging', 'no', '1', 'patients/appt', 'a:b', 'can_read_todos'),
+  fc.stringMatching(/^[A-Za-z0-9][A-Za-z0-9_.:/-]{0,10}$/),
+)
 const orAll = (names: fc.Arbitrary<string[]>) => fc.oneof({ weight: 4, arbitrary: names }, fc.constant(['*']))
 
 const bound: fc.Arbitrary<Bound> = fc.oneof(
@@ -52,12 +86,14 @@ const permission: fc.Arbitrary<Permission> = fc
     purposes: fc.uniqueArray(fc.constantFrom('TREAT', 'BTG', 'HPAYMT', 'COC'), { maxLength: 3 }),
     condition: fc.option(condition, { nil: undefined }),
   })
-  .map(({ condition: source, ...rest }): Permission => ({
-    ...rest,
-    effect: rest.effect as Permission['effect'],
-    bounds: rest.effect === 'limited' ? rest.bounds : [],
-    ...(source === undefined ? {} : { condition: source }),
-  }))
+  .map(
+    ({ condition: source, ...rest }): Permission => ({
+      ...rest,
+      effect: rest.effect as Permission['effect'],
+      bounds: rest.effect === 'limited' ? rest.bounds : [],
+      ...(source === undefined ? {} : { condition: source }),
+    }),
+  )
 
 const clearance = fc
   .record({

@@ -17,8 +17,9 @@ import type { IdentityKind, Pseudonym } from '../../services/audit/vault.ts'
 const pseudonym = (kind: IdentityKind, type: string, id: string): Pseudonym =>
   createHash('sha256').update(`${kind}\n${type}\n${id}`).digest('base64url') as Pseudonym
 
-export const staff = (id: string): SubjectReference => ({ type: 'staff', pseudonym: pseudonym('subject', 'staff', id) })
-export const lab = (id: string): SubjectReference => ({ type: 'lab', pseudonym: pseudonym('subject', 'lab', id) })
+export const subject = (type: string, id: string): SubjectReference => ({ type, pseudonym: pseudonym('subject', type, id) })
+export const staff = (id: string): SubjectReference => subject('staff', id)
+export const lab = (id: string): SubjectReference => subject('lab', id)
 export const patient = (id: string): Pseudonym => pseudonym('patient', '', id)
 export const record = (type: string, id: string): Pseudonym => pseudonym('record', type, id)
 

@@ -32,7 +32,9 @@ export const createEndingHouse = () => {
     return found
   }
   /** A process of its own over the same ledger; its clock may be another and its ledger decorated. */
-  const replica = (over: { readonly clock?: ManualClock; readonly ledger?: (ledger: Ledger) => Ledger; readonly maxClinics?: number } = {}) => {
+  const replica = (
+    over: { readonly clock?: ManualClock; readonly ledger?: (ledger: Ledger) => Ledger; readonly maxClinics?: number } = {},
+  ) => {
     const own = over.clock ?? clock
     const ledgerClock = createLedgerClock({ clock: own })
     const batcher = createBatcher({ engine, clock: own, ledgerClock })

@@ -7,7 +7,6 @@ import { createGrpcServer, type GrpcServerOptions } from '../../services/kernel/
 import { systemRandomness } from '../../services/kernel/ids.ts'
 import { methodRules } from '../../services/kernel/scopes.ts'
 import { doorParts, doorKeys as keys } from './door-parts.ts'
-import type { ManualClock } from './manual-clock.ts'
 import { signJwt } from './signing-key.ts'
 import { claimsAt } from './token-cases.ts'
 
@@ -25,18 +24,17 @@ export const echo: AccessHandlers = {
   whatCan: async ({ pageToken }) => ({ nextPageToken: pageToken }),
 }
 
-export interface GrpcDoorOptions extends Partial<Pick<GrpcServerOptions, 'tls' | 'reflection' | 'maxMessageBytes' | 'defaultDeadlineMs'>> {
-  /** Made for the clock of the door. Defaults to the handlers. */
-  readonly services?: GrpcServerOptions['services'] | ((clock: ManualClock) => GrpcServerOptions['services'])
+export interface GrpcDoorOptions
+  extends Partial<Pick<GrpcServerOptions, 'services' | 'tls' | 'reflection' | 'maxMessageBytes' | 'defaultDeadlineMs'>> {
   readonly handlers?: Partial<AccessHandlers>
 }
 
-export const grpcDoor = async (t: Test, { handlers = {}, services, ...options }: GrpcDoorOptions = {}) => {
+export const grpcDoor = async (t: Test, { handlers = {}, ...options }: GrpcDoorOptions = {}) => {
   const { clock, timers, log, refusals, verifier } = await doorParts()
   const server = createGrpcServer({
     address: { host: '127.0.0.1', port: 0 },
     verifier,
-    services: typeof services === 'function' ? services(clock) : (services ?? [implement(AccessService, { ...echo, ...handlers })]),
+    services: [implement(AccessService, { ...echo, ...handlers })],
     methodRules,
     onRefusal: (refusal) => refusals.push(refusal),
     logger: log.logger,
@@ -54,7 +52,7 @@ export const grpcDoor = async (t: Test, { handlers = {}, services, ...options }:
   const tls = options.tls === undefined ? {} : { tls: { ca: options.tls.cert } }
   const connect = (bearer: string | undefined = token()) => {
     const client = createGrpcClient(AccessService, { address, ...(bearer === '' ? {} : { token: bearer }), ...tls })
-    t.teardown(() => client.close())
+    t.teardown(() => client.disconnect())
     return client
   }
   t.teardown(() => {

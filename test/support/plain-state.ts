@@ -1,7 +1,7 @@
 import type { ClinicState } from '../../services/access/state.ts'
 
-/** What is worked out on first use and forgotten again. */
-const derived = new Set(['effective', 'vocabulary', 'attributes'])
+/** What is worked out from the rest, and what is kept to spare working it out. */
+const derived = new Set(['coverage', 'effective', 'vocabulary', 'attributes'])
 
 const plain = (value: unknown): unknown => {
   if (value instanceof Map) return [...value].map(plain)

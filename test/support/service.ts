@@ -5,12 +5,13 @@ import path from 'node:path'
 import type { GenService, GenServiceMethods } from '@bufbuild/protobuf/codegenv2'
 import type { Test } from 'tap'
 import type { Ledger } from '../../services/audit/ledger.ts'
+import type { Vault } from '../../services/audit/vault.ts'
 import { type Service, startService } from '../../services/compose.ts'
 import { systemClock } from '../../services/kernel/clock.ts'
 import { type Environment, readConfig } from '../../services/kernel/config.ts'
 import { createGrpcClient, type GrpcClient } from '../../services/kernel/grpc/client.ts'
 import { systemRandomness } from '../../services/kernel/ids.ts'
-import { createLogger } from '../../services/kernel/logging.ts'
+import { createLogger, type Logger } from '../../services/kernel/logging.ts'
 import { type Scope, scopes } from '../../services/kernel/scopes.ts'
 import { developmentKeyFile, readDevelopmentKey, signDevelopmentToken } from '../../services/kernel/tokens/development-key.ts'
 import type { TestDatabase } from './postgres-server.ts'
@@ -69,7 +70,7 @@ export const testCallers = (test: Test, stateDir: string, environment: Environme
       }),
     client: (service, token, address) => {
       const client = createGrpcClient(service, { address, token })
-      test.teardown(() => client.close())
+      test.teardown(() => client.disconnect())
       return client
     },
   }
@@ -87,6 +88,10 @@ export interface TestServiceOptions {
   /** Share one between replicas. */
   readonly stateDir?: string
   readonly decorateLedger?: (ledger: Ledger) => Ledger
+  readonly decorateVault?: (vault: Vault) => Vault
+  readonly snapshotEvery?: number
+  /** Defaults to one that says nothing. */
+  readonly logger?: Logger
 }
 
 /** Starts the service in this process; it stops when the test ends. */
@@ -95,10 +100,12 @@ export const startTestService = async (test: Test, options: TestServiceOptions):
   const environment = testEnvironment(options.database, stateDir)
   const service = await startService({
     config: readConfig(environment),
-    logger: createLogger({ level: process.env.TEST_LOG_LEVEL === 'info' ? 'info' : 'fatal' }),
+    logger: options.logger ?? createLogger({ level: process.env.TEST_LOG_LEVEL === 'info' ? 'info' : 'fatal' }),
     clock: systemClock,
     randomness: systemRandomness,
     ...(options.decorateLedger === undefined ? {} : { decorateLedger: options.decorateLedger }),
+    ...(options.decorateVault === undefined ? {} : { decorateVault: options.decorateVault }),
+    ...(options.snapshotEvery === undefined ? {} : { snapshotEvery: options.snapshotEvery }),
   })
   const callers = testCallers(test, stateDir, environment)
   const address = `127.0.0.1:${service.grpcPort}`

@@ -1,6 +1,10 @@
 import type { MessageInitShape } from '@bufbuild/protobuf'
 import { Command, Option } from 'commander'
-import { type ClinicSettings, type ClinicSettingsSchema, PutSettingsResponseSchema } from '../../../proto/gen/chartwarden/access/v1/administration_pb.js'
+import {
+  type ClinicSettings,
+  type ClinicSettingsSchema,
+  PutSettingsResponseSchema,
+} from '../../../proto/gen/chartwarden/access/v1/administration_pb.js'
 import { type ChangeOptions, withChange } from '../../input/common-options.ts'
 import { parseCount, parseList } from '../../input/parsers.ts'
 import { entryText } from '../../output/describe.ts'
@@ -29,7 +33,7 @@ const openTypes = (now: ClinicSettings, { openTypes: given, protectEveryType }: 
 }
 
 /** The settings in force with what was asked for in their place. */
-export const changedSettings = (now: ClinicSettings, options: SetOptions): MessageInitShape<typeof ClinicSettingsSchema> => ({
+const changedSettings = (now: ClinicSettings, options: SetOptions): MessageInitShape<typeof ClinicSettingsSchema> => ({
   ownRecord: options.ownRecord ?? now.ownRecord,
   ...openTypes(now, options),
   consentToShare: options.consentToShare === false ? [] : [...(options.consentToShare ?? now.consentToShare)],

@@ -18,7 +18,7 @@ const columns: readonly Column<Setting>[] = [
 ]
 
 /** Settings with every default filled in, as the service gives them. */
-export const settingsText = ({ ownRecord, openResourceTypes, consentToShare, emergency }: ClinicSettings): string =>
+const settingsText = ({ ownRecord, openResourceTypes, consentToShare, emergency }: ClinicSettings): string =>
   table(columns, [
     { setting: 'own_record', value: ownRecord },
     { setting: 'open_resource_types', value: openResourceTypes.join(', ') || 'none, every type is protected' },

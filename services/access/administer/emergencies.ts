@@ -27,7 +27,12 @@ export const openViolations = (state: ClinicState, { minutes }: OpenEmergency): 
 }
 
 /** Another one for the same patient may be open already: somebody in need is not held up, and each is reviewed. */
-export const openEmergency = (state: ClinicState, command: OpenEmergency, actor: RecordedActor, now: number): PlannedEvent | CommandError => {
+export const openEmergency = (
+  state: ClinicState,
+  command: OpenEmergency,
+  actor: RecordedActor,
+  now: number,
+): PlannedEvent | CommandError => {
   const { disabled, default_minutes: usual, max_minutes: most, review_hours: hours } = state.settings.emergency
   if (disabled) return commandError('EMERGENCY_DISABLED')
   const until = now + Math.min(command.minutes === 0 ? usual : command.minutes, most) * minuteMs
@@ -45,7 +50,12 @@ export const openEmergency = (state: ClinicState, command: OpenEmergency, actor:
   }
 }
 
-export const closeEmergency = (state: ClinicState, command: CloseEmergency, actor: RecordedActor, now: number): PlannedEvent | CommandError => {
+export const closeEmergency = (
+  state: ClinicState,
+  command: CloseEmergency,
+  actor: RecordedActor,
+  now: number,
+): PlannedEvent | CommandError => {
   const emergency = state.emergencies.byId.get(command.emergencyId)
   if (emergency === undefined) return commandError('EMERGENCY_UNKNOWN')
   if (!isOpen(emergency, now)) return commandError('EMERGENCY_OVER')

@@ -15,7 +15,7 @@ export interface ConditionFacts {
     readonly properties: Properties
   }
   readonly action: { readonly name: string; readonly properties: Properties }
-  /** Of the request, and `time`, `caller`, `purpose` and `intent`, which no request can set. */
+  /** Of the request, and `time`, `caller` and `purpose`, which no request can set; `intent` is reserved and cannot be read. */
   readonly context: Properties & { readonly time: Date; readonly caller: string; readonly purpose: string }
 }
 

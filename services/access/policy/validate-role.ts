@@ -115,6 +115,11 @@ export const validateRole = (draft: RoleDraft): readonly FieldViolation[] => {
     report('role.permissions', `holds more than ${roleLimits.permissions}`)
     return violations
   }
+  // Before they are compiled: what could not be stored is not worth the work.
+  if (draft.permissions.reduce((sum, { condition = '' }) => sum + condition.length, 0) > roleLimits.bytes) {
+    report('role', `is larger than ${roleLimits.bytes} bytes; split it`)
+    return violations
+  }
   for (const [index, permission] of draft.permissions.entries()) checkPermission(report, `role.permissions[${index}]`, permission)
   const ids = draft.permissions.flatMap(({ id }) => (id === undefined || id === '' ? [] : [id]))
   if (new Set(ids).size !== ids.length) report('role.permissions', 'two permissions have the same id')

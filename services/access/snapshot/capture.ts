@@ -1,6 +1,5 @@
 import type { Properties } from '../events.ts'
 import type { RoleDefinition } from '../policy/roles.ts'
-import type { ClinicState } from '../state.ts'
 import type { MembershipState } from '../state/care-teams.ts'
 import type { ConsentState } from '../state/consents.ts'
 import type { ResourceState } from '../state/directory.ts'
@@ -8,6 +7,7 @@ import type { EmergencyState } from '../state/emergencies.ts'
 import type { GrantState } from '../state/grants.ts'
 import type { ShareState } from '../state/shares.ts'
 import type { SubjectState } from '../state/subjects.ts'
+import type { ClinicState } from '../state.ts'
 
 /** Rows in the order of their first index, and again in the order of the second. */
 export interface Indexed<Row> {

@@ -7,11 +7,11 @@
 import type { Pseudonym } from '../../audit/vault.ts'
 import type { Properties } from '../events.ts'
 import type { RoleDefinition } from '../policy/roles.ts'
-import type { ClinicState } from '../state.ts'
 import type { ConsentState } from '../state/consents.ts'
 import type { EmergencyState } from '../state/emergencies.ts'
 import type { Settings } from '../state/settings.ts'
 import type { SubjectStatus } from '../state/subjects.ts'
+import type { ClinicState } from '../state.ts'
 
 /**
  * Raised whenever the shape below, or what the fold makes of an entry, changes. A snapshot of another format is not opened, and the state is

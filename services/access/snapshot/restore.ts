@@ -1,12 +1,12 @@
 import type { Pseudonym } from '../../audit/vault.ts'
 import type { Confidentiality, SubjectReference } from '../events.ts'
 import { defineRole } from '../policy/roles.ts'
-import { type ClinicState, emptyState } from '../state.ts'
 import { join } from '../state/care-teams.ts'
 import { addConsent, type ConsentState, consentPurposes } from '../state/consents.ts'
 import { type EmergencyState, openEmergency } from '../state/emergencies.ts'
 import { addGrant, type GrantState } from '../state/grants.ts'
 import { addShare, type ShareState } from '../state/shares.ts'
+import { type ClinicState, emptyState } from '../state.ts'
 import { type Parts, type Place, snapshotFormat, type TimeCell } from './format.ts'
 
 export interface RestoredState {

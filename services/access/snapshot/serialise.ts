@@ -1,6 +1,15 @@
 import type { SubjectReference } from '../events.ts'
 import type { CapturedState, Indexed } from './capture.ts'
-import { type Columns, type Part, type Parts, type Place, type ReferenceRow, type RowParts, snapshotFormat, type TimeCell } from './format.ts'
+import {
+  type Columns,
+  type Part,
+  type Parts,
+  type Place,
+  type ReferenceRow,
+  type RowParts,
+  snapshotFormat,
+  type TimeCell,
+} from './format.ts'
 
 /** Rows of one line: so few that writing or reading it takes no noticeable time. */
 const rowsPerLine = 500
@@ -31,7 +40,9 @@ const createTable = <Value>(keyOf: (value: Value) => string) => {
 type Cells<Held, Row> = { readonly [Column in keyof Row]: (held: Held) => Row[Column] }
 
 const columnsOf = <Held, Row>(held: readonly Held[], cells: Cells<Held, Row>): Columns<Row> =>
-  Object.fromEntries(Object.entries(cells).map(([column, cell]) => [column, held.map(cell as (one: Held) => unknown)])) as unknown as Columns<Row>
+  Object.fromEntries(
+    Object.entries(cells).map(([column, cell]) => [column, held.map(cell as (one: Held) => unknown)]),
+  ) as unknown as Columns<Row>
 
 const referenceCells: Cells<SubjectReference, ReferenceRow> = { type: ({ type }) => type, pseudonym: ({ pseudonym }) => pseudonym }
 

@@ -7,9 +7,9 @@ import { createExpiringCache } from '../../kernel/expiring-cache.ts'
 import type { Randomness } from '../../kernel/ids.ts'
 import type { ClinicVault, Identity, KnownIdentity, Pseudonym, SealContext, Vault } from '../vault.ts'
 import { coalesce } from './coalesce.ts'
-import { createStateSeal } from './state-seal.ts'
 import type { KeyStore, StoredIdentityKey } from './key-store.ts'
 import type { MasterKey } from './master-key.ts'
+import { createStateSeal } from './state-seal.ts'
 
 export interface VaultOptions {
   readonly masterKey: MasterKey

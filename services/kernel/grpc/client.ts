@@ -53,8 +53,8 @@ type Call<Method extends MethodShape> = Method['methodKind'] extends 'unary'
       : never
 
 export type GrpcClient<Methods extends GenServiceMethods> = { readonly [Name in keyof Methods]: Call<Methods[Name]> } & {
-  /** Closes the connection; calls under way fail. */
-  readonly close: () => void
+  /** Closes the connection; calls under way fail. No method of the contract may be called so. */
+  readonly disconnect: () => void
 }
 
 /** Shared by all methods of one client. */
@@ -225,5 +225,5 @@ export const createGrpcClient = <Methods extends GenServiceMethods>(
         : [[method.localName, kinds[method.methodKind](channel, method, methodDefinition(method))]],
     ),
   )
-  return { ...calls, close: () => client.close() } as unknown as GrpcClient<Methods>
+  return { ...calls, disconnect: () => client.close() } as unknown as GrpcClient<Methods>
 }

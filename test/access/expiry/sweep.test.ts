@@ -53,7 +53,10 @@ t.test('two replicas write one entry, whatever each has seen', async (t) => {
   t.equal(written[0] + written[1], 6)
   const ended = endingsOf(await house.events('north'))
   t.equal(ended.length, 6)
-  t.ok((await house.events('north')).some(({ id }) => id === entryId('north', 'expire', grant.id, 0)), 'the id says what ended')
+  t.ok(
+    (await house.events('north')).some(({ id }) => id === entryId('north', 'expire', grant.id, 0)),
+    'the id says what ended',
+  )
 })
 
 t.test('a replica that wrote some of them is no obstacle to the rest', async (t) => {
@@ -90,7 +93,10 @@ t.test('many ends are cut into appends', async (t) => {
 t.test('an id that stands for something else is a fault and no endless loop', async (t) => {
   const house = createEndingHouse()
   await house.clinicEndingAt('north', house.clock.wall() + minute)
-  const mismatching = (ledger: Ledger): Ledger => ({ ...ledger, append: async () => ({ kind: 'mismatch', ledgerTime: house.clock.wall() }) })
+  const mismatching = (ledger: Ledger): Ledger => ({
+    ...ledger,
+    append: async () => ({ kind: 'mismatch', ledgerTime: house.clock.wall() }),
+  })
   const writer = await house.replica({ ledger: mismatching }).writers.open('north')
   house.clock.advance(2 * minute)
   await t.rejects(sweepOf(house)(writer, never), fault('INTERNAL'))

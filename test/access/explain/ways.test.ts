@@ -90,3 +90,96 @@ t.test('every way that is said to be needed leads to a permit, whatever happened
   )
   t.ok(ways > 200, `${ways} ways`)
 })
+
+const anna = staff('anna')
+const imaging = (rest: Partial<AccessRequest> = {}) => question(anna, 'imaging', 'read', { patient: patient('p'), ...rest })
+
+/** Everything that is said to be needed, for a clinic of one person. */
+const needed = (happen: (clinic: ClinicFold) => void, request: AccessRequest = imaging()): readonly string[] => {
+  const clinic = createClinicFold()
+  clinic.define(role('viewer', [permission('imaging', 'read', { purposes: ['TREAT'] })]))
+  clinic.define(role('own', [permission('imaging', 'read', { id: 'own', bounds: [{ kind: 'own_patients', codes: [] }] })]))
+  clinic.define(role('lab', [permission('imaging', 'read', { id: 'lab', bounds: [{ kind: 'shared', codes: [] }] })]))
+  clinic.define(role('night', [permission('imaging', 'read', { id: 'no', effect: 'forbid' })]))
+  clinic.define(role('masked', [permission('imaging', 'read', { id: 'm', bounds: [{ kind: 'mask', codes: [] }], purposes: ['HPAYMT'] })]))
+  clinic.define(role('carer', [permission('emergency_access', 'open')]))
+  clinic.enrol(anna)
+  happen(clinic)
+  return wayTexts(waysTo(clinic.state, request, noon))
+}
+
+t.test('what is missing is said in words, one way each', async (t) => {
+  t.same(
+    needed(() => undefined),
+    ['Grant the role viewer.'],
+  )
+  t.same(
+    needed((clinic) => clinic.grant(anna, 'own')),
+    ['Put this subject on the care team of the patient.', 'Grant the role viewer.'],
+  )
+  t.same(
+    needed((clinic) => clinic.grant(anna, 'lab')),
+    ['Share records of this type of the patient with this subject, for this action and purpose.', 'Grant the role viewer.'],
+  )
+  t.same(
+    needed((clinic) => clinic.grant(anna, 'viewer'), imaging({ purpose: 'HPAYMT' })),
+    ['Ask with another purpose, where it is the true one: TREAT, CLINTRL, COC, ETREAT, ERTREAT or POPHLTH.'],
+  )
+  t.same(
+    needed((clinic) => {
+      clinic.grant(anna, 'viewer')
+      clinic.grant(anna, 'night')
+    }),
+    ['Revoke the role night, which forbids it.'],
+  )
+  t.same(needed((clinic) => clinic.grant(anna, 'masked'), imaging({ purpose: 'HPAYMT' })).slice(0, 1), [
+    'Let the calling software carry out, and say so: mask (supported_obligations).',
+  ])
+  t.same(
+    needed((clinic) => clinic.grant(anna, 'carer')),
+    [
+      'Open emergency access for this patient, which this subject may, and ask with the purpose BTG; a review is owed then.',
+      'Grant the role viewer.',
+    ],
+  )
+})
+
+t.test('what the patient decided is named, with what would override it', async (t) => {
+  const refuse = (clinic: ClinicFold) => {
+    clinic.grant(anna, 'viewer')
+    clinic.apply('chartwarden.consent.recorded.v1', { patient: patient('p'), resource_types: [], purposes: [], decision: 'deny' })
+  }
+  t.same(needed(refuse), [
+    'Record a consent of the patient that permits this subject, for this type and purpose.',
+    'Withdraw the consent directive that refuses it.',
+  ])
+})
+
+t.test('somebody who left, or is not known, comes back with nothing: several steps are one way', async (t) => {
+  t.same(
+    needed(() => undefined, question(staff('stranger'), 'imaging', 'read')),
+    ['Enrol this subject; and grant the role viewer.'],
+  )
+  t.same(
+    needed((clinic) => {
+      clinic.apply('chartwarden.staff.offboarded.v1', {
+        subject: anna,
+        effective: at(noon),
+        unknown_subject: false,
+        ended: { grants: 0, shares: 0, relationships: 0, digest: '' },
+      })
+    }),
+    ['Reinstate this subject; and state a sign-in from after the cut-off (session.issued_at); and grant the role viewer.'],
+  )
+})
+
+t.test('where nothing would help nothing is said, and of a permit neither', async (t) => {
+  t.same(
+    needed(() => undefined, question(anna, 'no_such_type', 'read')),
+    [],
+  )
+  t.same(
+    needed((clinic) => clinic.grant(anna, 'viewer')),
+    [],
+  )
+})

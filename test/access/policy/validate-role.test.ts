@@ -124,6 +124,8 @@ t.test('a role has a size', async (t) => {
   const wordy = { ...limited, bounds: [{ kind: 'fields', codes: many(64).map((code) => code.padEnd(128, 'x')) }] }
   t.same(validateRole(draft(wordy)), [])
   t.same(fields(validateRole(draft(...Array.from({ length: 8 }, () => wordy)))), ['role'])
+  const faulty = { ...good, condition: '('.repeat(3_999) }
+  t.same(fields(validateRole(draft(...Array.from({ length: 16 }, () => faulty)))), ['role'], 'and its conditions are not even read then')
   t.same(fields(validateRole({ ...draft(), inherits: many(33) })), ['role.inherits'])
   t.same(fields(validateRole({ ...draft(), inherits: ['a', 'a'] })), ['role.inherits'])
   t.same(fields(validateRole({ ...draft(), inherits: ['A'] })), ['role.inherits'])

@@ -3,30 +3,56 @@ import { isDeepStrictEqual } from 'node:util'
 import fc from 'fast-check'
 import t from 'tap'
 import { decide } from '../../../services/access/decide.ts'
-import { type AccessEvent, stateChanging } from '../../../services/access/events.ts'
+import type { AccessEvent, EventType } from '../../../services/access/events.ts'
 import { captureState } from '../../../services/access/snapshot/capture.ts'
 import { serialiseState } from '../../../services/access/snapshot/serialise.ts'
 import { type ClinicState, emptyState, evolve } from '../../../services/access/state.ts'
 import type { Pseudonym } from '../../../services/audit/vault.ts'
-import { clinicOf, happenings, moments, requests } from '../../support/arbitrary-clinic.ts'
+import { clinicOf, type Happening, happenings, moments, requests } from '../../support/arbitrary-clinic.ts'
 import { createClinicFold, noon, patient, permission, role, staff } from '../../support/clinic-fold.ts'
 import { plainState } from '../../support/plain-state.ts'
 import { restoreAll, snapshotText } from '../../support/snapshot-text.ts'
+
+const people = [staff('p1'), staff('p2')]
 
 const folded = (events: readonly AccessEvent[], state = emptyState()): ClinicState => {
   for (const event of events) evolve(state, event)
   return state
 }
 
+/** What the common stories leave out: expiry and review, of whatever entry there is. */
+const endings = fc.array(
+  fc.record({
+    at: fc.nat(40),
+    entry: fc.nat(40).map((index) => `entry-${index}`),
+    type: fc.constantFrom(
+      'chartwarden.role.expired.v1',
+      'chartwarden.share.expired.v1',
+      'chartwarden.consent.expired.v1',
+      'chartwarden.emergency.reviewed.v1',
+    ),
+  }),
+  { maxLength: 12, size: 'max' },
+)
+
+const withEndings = (story: readonly Happening[], more: readonly { at: number; entry: string; type: EventType }[]): readonly Happening[] =>
+  more.reduce<readonly Happening[]>((events, { at: place, entry, type }) => {
+    const ids = { grant_id: entry, share_id: entry, consent_id: entry, emergency_id: entry }
+    const happen: Happening['happen'] = (clinic) =>
+      void clinic.applyAll(
+        people.map((subject) => ({ type, data: { ...ids, subject, patient: patient('a'), until: '', actor: { rule: '' } } })),
+      )
+    return events.toSpliced(place, 0, { name: `${type} ${entry}`, happen })
+  }, story)
+
 const equal = (left: ClinicState, right: ClinicState): boolean => isDeepStrictEqual(plainState(left), plainState(right))
 
 t.test('a snapshot and the rest of the story equal the whole story, in state and in every answer', async (t) => {
-  const met = new Set<string>()
   let changed = 0
+  const questions = fc.array(requests, { minLength: 4, maxLength: 4 })
   fc.assert(
-    fc.property(happenings(), fc.nat(60), fc.array(requests, { minLength: 4, maxLength: 4 }), moments, (story, cut, asked, now) => {
-      const { events } = clinicOf(story)
-      for (const { type } of events) met.add(type)
+    fc.property(happenings(), endings, fc.nat(60), questions, moments, (story, more, cut, asked, now) => {
+      const { events } = clinicOf(withEndings(story, more))
       const before = folded(events.slice(0, cut))
       const { state } = restoreAll(snapshotText(before))
       if (!equal(state, before)) return false
@@ -39,7 +65,6 @@ t.test('a snapshot and the rest of the story equal the whole story, in state and
     { numRuns: 1_000 },
   )
   t.ok(changed > 200, `${changed} stories went on after their snapshot`)
-  t.comment(`state-changing types not met: ${Object.keys(stateChanging).filter((type) => !met.has(type))}`)
 })
 
 t.test('folding the same story twice gives the same state and the same text', async () => {
@@ -77,12 +102,16 @@ t.test('a time that does not parse is restored as one: it must not become an ope
     decision: 'permit',
     until: 'some day',
   })
-  clinic.apply('chartwarden.staff.offboarded.v1', {
-    subject: staff('ben'),
-    effective: '',
-    unknown_subject: true,
-    ended: { grants: 0, shares: 0, relationships: 0, digest: '' },
-  }, Number.NaN)
+  clinic.apply(
+    'chartwarden.staff.offboarded.v1',
+    {
+      subject: staff('ben'),
+      effective: '',
+      unknown_subject: true,
+      ended: { grants: 0, shares: 0, relationships: 0, digest: '' },
+    },
+    Number.NaN,
+  )
   const { state } = restoreAll(snapshotText(clinic.state))
   t.ok(equal(state, clinic.state))
   t.ok(Number.isNaN([...state.grants.byId.values()][0]?.until))
@@ -131,7 +160,13 @@ t.test('a snapshot is of the moment it was captured at, however the state goes o
   }
   t.ok(index > 5, 'it was written in pieces')
   t.ok(written.join('') === expected)
-  t.ok(decide(clinic.state, { subject: people[0] as (typeof people)[number], resourceType: 'x', action: 'y', purpose: undefined, supportedObligations: 'any' }, noon).decision === 'deny')
+  t.ok(
+    decide(
+      clinic.state,
+      { subject: people[0] as (typeof people)[number], resourceType: 'x', action: 'y', purpose: undefined, supportedObligations: 'any' },
+      noon,
+    ).decision === 'deny',
+  )
 })
 
 t.test('what was not made by this version is refused', async (t) => {
@@ -146,7 +181,10 @@ t.test('what was not made by this version is refused', async (t) => {
     text.replace('["subjects"', '["people"'),
     text.replace('["subjects"', '["__proto__"'),
     text.split('\n').slice(1).join('\n'),
-    text.split('\n').filter((one) => !one.startsWith('["references"')).join('\n'),
+    text
+      .split('\n')
+      .filter((one) => !one.startsWith('["references"'))
+      .join('\n'),
     `${text}{`,
     `${text}{\n`,
   ]

@@ -89,7 +89,7 @@ t.test('a stream that follows is told, and can end well by itself', async (t) =>
     ],
   })
   const client = createGrpcClient(AuditService, { address: door.address, token: door.token({ scope: 'audit.read' }) })
-  t.teardown(() => client.close())
+  t.teardown(() => client.disconnect())
   const rows = client.readEntries({ clinic: 'north' })[Symbol.asyncIterator]()
   await rows.next()
   const draining = door.server.drain(10_000)

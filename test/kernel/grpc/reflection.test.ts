@@ -43,7 +43,7 @@ const collect = async <Item>(items: AsyncIterable<Item>): Promise<Item[]> => {
 /** Asks the questions on one call, as a generic client does. */
 const ask = async (t: Test, address: string, ...questions: readonly (Question | undefined)[]): Promise<ServerReflectionResponse[]> => {
   const client = createGrpcClient(ServerReflection, { address })
-  t.teardown(() => client.close())
+  t.teardown(() => client.disconnect())
   const requests = async function* () {
     for (const messageRequest of questions) yield { host: 'example', ...(messageRequest === undefined ? {} : { messageRequest }) }
   }
@@ -145,7 +145,7 @@ t.test('bytes that are no question end the call as an invalid argument', async (
 t.test('a client that still has its call open does not hold up a server that stops', async (t) => {
   const door = await grpcDoor(t, { services, reflection: true })
   const client = createGrpcClient(ServerReflection, { address: door.address })
-  t.teardown(() => client.close())
+  t.teardown(() => client.disconnect())
   const silence = Promise.withResolvers<never>()
   const requests = async function* () {
     yield { messageRequest: { case: 'listServices', value: '' } } as const

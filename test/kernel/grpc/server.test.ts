@@ -151,7 +151,7 @@ t.test('whoever registers a clinic need not name it in the token', async (t) => 
     address: door.address,
     token: door.token({ scope: 'clinic.register', clinic: undefined }),
   })
-  t.teardown(() => client.close())
+  t.teardown(() => client.disconnect())
   t.equal((await client.registerClinic({ clinic: 'new' })).replayed, true)
   t.equal((await caught(client.listClinics({}))).reason, 'SCOPE_MISSING')
 })
@@ -372,8 +372,8 @@ t.test('over TLS only a client that trusts the certificate is served', async (t)
   const stranger = createGrpcClient(AccessService, { address: door.address, token: door.token(), tls: { ca: selfSigned().cert } })
   const plain = createGrpcClient(AccessService, { address: door.address, token: door.token() })
   t.teardown(() => {
-    stranger.close()
-    plain.close()
+    stranger.disconnect()
+    plain.disconnect()
   })
   t.equal((await caught(stranger.check(question))).reason, 'SERVICE_UNREACHABLE')
   t.equal((await caught(plain.check(question))).reason, 'SERVICE_UNREACHABLE')

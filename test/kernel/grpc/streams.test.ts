@@ -15,7 +15,7 @@ import { waitFor } from '../../support/wait-for.ts'
 const streamDoor = async (t: Test, service: ServiceImplementation, options: GrpcDoorOptions = {}) => {
   const door = await grpcDoor(t, { ...options, services: [service] })
   const client = createGrpcClient(AuditService, { address: door.address, token: door.token({ scope: 'audit.read' }) })
-  t.teardown(() => client.close())
+  t.teardown(() => client.disconnect())
   return { ...door, client }
 }
 

@@ -83,3 +83,20 @@ t.test('retiring a role ends its grants, and defining it anew does not bring the
   const ended = new Map((await house.rows('role_grants')).map((row) => [row.grant_id, row.ended_entry_id]))
   t.same([ended.get(old.id), ended.get(kept.id), ended.get(fresh.id)], [retired.id, null, null])
 })
+
+t.test('an entry that says that a grant has ended changes nothing: it ended when it ended', async (t) => {
+  const house = await createProjectionHouse(t)
+  const script = await house.script('north')
+  const anna = await script.staff('anna')
+  const until = script.nextTime() + minute
+  const grant = await script.granted(anna, 'dentist', { until })
+  await house.catchUp()
+  const before = await house.rows('role_grants')
+  const expired = { subject: anna, role: 'dentist', grant_id: grant.id, until: new Date(until).toISOString() }
+  await script.write('chartwarden.role.expired.v1', expired, { time: until + 5 * minute })
+  await script.offboarded(anna)
+  await house.catchUp()
+  t.same(await house.rows('role_grants'), before)
+  t.same(await house.rows('parked_entries'), [], 'and every kind of end can be read')
+  t.equal(before[0]?.in_force_until, spelled(until))
+})

@@ -1,24 +1,28 @@
-import { type Environment, ParseError } from '@marcbachmann/cel-js'
+import type { Environment, ParseError } from '@marcbachmann/cel-js'
 import type { Compiled, Condition, ConditionFacts } from '../condition.ts'
 import { createEnvironment, type FixedVariable } from './environment.ts'
 import { explain } from './explain.ts'
-import { loopsOf } from './loop-memory.ts'
 import { conditionLimits } from './limits.ts'
+import { loopsOf } from './loop-memory.ts'
 import { type Fault, placeOf } from './place.ts'
 import { type Translation, translate } from './translate.ts'
 import { attributePath, attributeValue, fixedValues, isPresent } from './values.ts'
 
 const environment: Environment = createEnvironment()
 
+/** Types and functions as a condition calls them. */
+const inPlainWords = (text: string): string =>
+  text
+    .replaceAll('google.protobuf.Timestamp', 'timestamp')
+    .replaceAll('google.protobuf.Duration', 'duration')
+    .replaceAll('in_zone(Zone)', 'get…(string)')
+    .replaceAll(/\b(?:to_(int|double|timestamp)|day_of_year)\b/g, (_, conversion?: string) => conversion ?? 'getDayOfYear')
+    .replaceAll(/\s+/g, ' ')
+
 const faultOf = (error: unknown, origin: (offset: number) => number): Fault => {
   if (!(error instanceof Error) || !('summary' in error)) return { message: 'it cannot be read', at: 0 }
   const { summary, range } = error as ParseError
-  const message = summary
-    .replaceAll('google.protobuf.Timestamp', 'timestamp')
-    .replaceAll('google.protobuf.Duration', 'duration')
-    .replaceAll(/\b(?:to_(int|double|timestamp)|day_of_year)\b/g, (_, conversion?: string) => conversion ?? 'getDayOfYear')
-    .replaceAll(/\s+/g, ' ')
-  return { message, at: origin(range?.start ?? 0) }
+  return { message: inPlainWords(summary), at: origin(range?.start ?? 0) }
 }
 
 /** How one variable is read from the facts. */
@@ -49,7 +53,7 @@ const conditionOf = (source: string, translation: Translation): Condition | Faul
   const run = environment.parse(translation.text)
   const { type, error } = run.check()
   if (error !== undefined) return faultOf(error, translation.origin)
-  if (type !== 'bool' && type !== 'dyn') return { message: `it gives a value of type ${type}, not true or false`, at: 0 }
+  if (type !== 'bool' && type !== 'dyn') return { message: inPlainWords(`it gives a value of type ${type}, not true or false`), at: 0 }
   const readers = readersOf(translation)
   const memory = loopsOf(run.ast)
   const attributes = [...translation.attributes.values(), ...translation.present.values()].map(attributePath)

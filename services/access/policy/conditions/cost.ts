@@ -50,7 +50,7 @@ export const attributeCost = Math.ceil(conditionLimits.attributeWeight / 4)
 
 const operation = 10
 
-/** Reading characters one by one, and comparing them as blocks. */
+/** Copying and searching. */
 const perCharacter = (weight: number): number => Math.ceil(weight / 8)
 
 /** Whichever of two values is there. */
@@ -72,15 +72,16 @@ const together = (left: Size, right: Size): Size => ({
 
 export const leaf = (size: Size): Estimate => ({ cost: 2, size })
 
-export const selection = (base: Estimate): Estimate => ({ cost: base.cost + operation, size: base.size.elements > 0 ? base.size : (base.size.item ?? scalar) })
+export const selection = (base: Estimate): Estimate => ({
+  cost: base.cost + 5,
+  size: base.size.elements > 0 ? base.size : (base.size.item ?? scalar),
+})
 
-const comparison = (left: Size, right: Size): number => {
-  const elements = Math.min(left.elements, right.elements)
-  return elements * operation + perCharacter(Math.min(left.weight, right.weight))
-}
+/** Until the first difference; elements are compared one by one, and texts much faster. */
+const comparison = (left: Size, right: Size): number => Math.ceil(Math.min(left.weight, right.weight) / 2)
 
 const membership = (value: Size, list: Size): number =>
-  list.elements * (value.elements > 0 ? operation : 1) + perCharacter(Math.min(list.weight, Math.max(1, list.elements) * value.weight))
+  list.elements * (value.elements > 0 ? operation : 1) + Math.ceil(Math.min(list.weight, Math.max(1, list.elements) * value.weight) / 2)
 
 export const binary = (operator: string, left: Estimate, right: Estimate): Estimate => {
   const cost = left.cost + right.cost + operation

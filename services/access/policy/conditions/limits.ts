@@ -18,12 +18,12 @@ export const conditionLimits = {
   /** Loops (`all`, `exists`, `exists_one`, `map`, `filter`) within one another. */
   nestedLoops: 3,
   /** Units of the estimate, about ten nanoseconds each. */
-  cost: 2_000_000,
+  cost: 5_000_000,
   /** Lists and objects within one another, of one attribute. Also keeps the kinds of value that the library remembers few. */
   attributeDepth: 4,
   /** Of each list and object of an attribute. */
   attributeElements: 256,
-  /** Characters and elements of one attribute together; properties have at most 8 KiB as JSON. */
+  /** Characters of one attribute, each value counting as two more; properties have at most 8 KiB as JSON. */
   attributeWeight: 8_192,
   /** Roles in force of one subject. */
   roles: 256,

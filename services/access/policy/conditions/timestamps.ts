@@ -10,7 +10,8 @@ export const parseTimestamp = (text: string): Date | undefined => {
   if (parts === null) return undefined
   const [year = 0, month = 0, day = 0, hour = 0] = parts.slice(1).map(Number)
   // A date that does not exist is mended to one that does, or not, depending on who parses it.
-  if (year === 0 || month === 0 || month > 12 || day === 0 || day > new Date(Date.UTC(2000 + (year % 400), month, 0)).getUTCDate()) return undefined
+  if (year === 0 || month === 0 || month > 12 || day === 0 || day > new Date(Date.UTC(2000 + (year % 400), month, 0)).getUTCDate())
+    return undefined
   const time = hour < 24 ? Date.parse(text.toUpperCase()) : Number.NaN
   return Number.isNaN(time) ? undefined : new Date(time)
 }
@@ -37,6 +38,9 @@ export const parseDuration = (text: string): Duration | undefined => {
 /** A time zone, ready to tell what its clocks show. */
 export class Zone {
   readonly #format: Intl.DateTimeFormat
+  /** The last answer, in whole seconds: a busy second asks the same again and again, and clocks change on whole seconds only. */
+  #second = Number.NaN
+  #difference = 0
 
   constructor(format: Intl.DateTimeFormat) {
     this.#format = format
@@ -44,12 +48,22 @@ export class Zone {
 
   /** A moment whose UTC fields are what the clocks of the zone show. */
   local(moment: Date): Date {
+    const second = Math.floor(moment.getTime() / 1_000)
+    if (second !== this.#second) {
+      this.#difference = this.#shown(moment) - second
+      this.#second = second
+    }
+    return new Date(moment.getTime() + this.#difference * 1_000)
+  }
+
+  /** What the clocks show, in seconds since 1970 as if they were those of UTC. */
+  #shown(moment: Date): number {
     const fields: Record<string, number> = {}
     for (const { type, value } of this.#format.formatToParts(moment)) fields[type] = Number(value)
     const { year = 0, month = 0, day = 0, hour = 0, minute = 0, second = 0 } = fields
-    const local = new Date(Date.UTC(2000, 0, 1, hour, minute, second, moment.getUTCMilliseconds()))
+    const local = new Date(Date.UTC(2000, 0, 1, hour, minute, second))
     local.setUTCFullYear(year, month - 1, day)
-    return local
+    return local.getTime() / 1_000
   }
 }
 

@@ -4,50 +4,14 @@
  * two sets of facts that agree on its attributes and on the fixed fields give it the same variables.
  */
 import type { ASTNode } from '@marcbachmann/cel-js'
-import {
-  attributeCost,
-  binary,
-  call,
-  choice,
-  type Estimate,
-  leaf,
-  listOf,
-  loop,
-  roles,
-  type Size,
-  scalar,
-  selection,
-  stated,
-} from './cost.ts'
-import type { FixedVariable, NumberedVariable } from './environment.ts'
+import { attributeCost, binary, call, choice, type Estimate, leaf, listOf, loop, roles, scalar, selection, stated } from './cost.ts'
 import { conditionLimits } from './limits.ts'
+import { createNames, type Place, type Scope, type Variables } from './names.ts'
 import type { Fault } from './place.ts'
+import { bindingStrength, decimal, isDivisor, isText, type NodeOf } from './syntax.ts'
 import { parseDuration, parseTimestamp, zoneNamed } from './timestamps.ts'
-import { type Attribute, type AttributeRoot, attributePath } from './values.ts'
-import {
-  globalFunctions,
-  isRoot,
-  loops,
-  methods,
-  postfixPrecedence,
-  precedence,
-  reservedContext,
-  structures,
-  unaryPrecedence,
-} from './vocabulary.ts'
-
-type Of<Operator extends ASTNode['op']> = Extract<ASTNode, { readonly op: Operator }>
-
-/** Variables of a translation by name. */
-export interface Variables {
-  readonly fixed: ReadonlySet<FixedVariable>
-  readonly attributes: ReadonlyMap<string, Attribute>
-  /** Whether an attribute is there. */
-  readonly present: ReadonlyMap<string, Attribute>
-  readonly constants: ReadonlyMap<string, unknown>
-  /** Variables of loops, and what they run over in words. */
-  readonly elements: ReadonlyMap<string, string>
-}
+import type { Attribute } from './values.ts'
+import { globalFunctions, loops, methods, postfixPrecedence, structures, unaryPrecedence } from './vocabulary.ts'
 
 export interface Translation extends Variables {
   readonly text: string
@@ -56,115 +20,29 @@ export interface Translation extends Variables {
   readonly cost: number
 }
 
-interface Bound {
-  readonly name: string
-  readonly size: Size
-}
-
-type Scope = ReadonlyMap<string, Bound>
-
-/** What a chain of selections from one of the structures leads to. */
-type Place =
-  | { readonly kind: 'structure'; readonly root: AttributeRoot }
-  | { readonly kind: 'properties'; readonly root: AttributeRoot }
-  | { readonly kind: 'field'; readonly variable: FixedVariable }
-  | { readonly kind: 'attribute'; readonly attribute: Attribute }
-  | { readonly kind: 'refused' }
+type Translated = { readonly kind: 'translation'; readonly translation: Translation } | { readonly kind: 'fault'; readonly fault: Fault }
 
 const maxInt = 2n ** 63n - 1n
 const nothing = leaf(scalar)
-
-const isText = (node: ASTNode | undefined): node is Of<'value'> & { readonly args: string } =>
-  node?.op === 'value' && typeof node.args === 'string'
-
-const bindingStrength = (node: ASTNode): number => {
-  if (node.op === '?:') return 0
-  if (node.op === '!_' || node.op === '-_') return unaryPrecedence
-  return precedence[node.op] ?? postfixPrecedence
-}
-
-const decimal = (value: number): string => {
-  const text = String(value)
-  return /^\d+$/.test(text) ? `${text}.0` : text
-}
+const codeText = leaf({ elements: 0, weight: 256 })
 
 /** Translates a syntax tree, or says what in it is not offered. */
-export const translate = (root: ASTNode): { readonly kind: 'translation'; readonly translation: Translation } | { readonly kind: 'fault'; readonly fault: Fault } => {
+export const translate = (root: ASTNode): Translated => {
   let text = ''
   let fault: Fault | undefined
   let additions = 0
   const origins: (readonly [offset: number, at: number])[] = []
-  const fixed = new Set<FixedVariable>()
-  const names = new Map<string, string>()
-  const attributes = new Map<string, Attribute>()
-  const present = new Map<string, Attribute>()
-  const constants = new Map<string, unknown>()
-  const counts = new Map<NumberedVariable, number>()
-  const elements = new Map<string, string>()
 
   const refuse = (node: ASTNode, message: string): Estimate => {
     fault ??= { message, at: node.pos }
     return nothing
   }
 
+  const names = createNames(refuse)
+
   const write = (node: ASTNode, written: string): void => {
     origins.push([text.length, node.pos])
     text += written
-  }
-
-  const numbered = (node: ASTNode, kind: NumberedVariable, limit: number, described: string): string => {
-    const index = counts.get(kind) ?? 0
-    if (index === limit) refuse(node, `it names more than ${limit} ${described}`)
-    counts.set(kind, index + 1)
-    return `${kind}_${Math.min(index, limit - 1)}`
-  }
-
-  const variableOf = (node: ASTNode, kind: 'attribute' | 'present', attribute: Attribute): string => {
-    const key = `${kind} ${attributePath(attribute)}`
-    const known = names.get(key)
-    if (known !== undefined) return known
-    const name = numbered(node, kind, conditionLimits.attributes, 'attributes')
-    names.set(key, name)
-    ;(kind === 'attribute' ? attributes : present).set(name, attribute)
-    return name
-  }
-
-  const constant = (node: ASTNode, kind: NumberedVariable, value: unknown): Estimate => {
-    const name = numbered(node, kind, conditionLimits.constants, `${kind}s`)
-    constants.set(name, value)
-    write(node, name)
-    return nothing
-  }
-
-  const fieldOf = (node: ASTNode, rootName: AttributeRoot, key: string): Place => {
-    const { fields, open, described } = structures[rootName]
-    const variable = Object.hasOwn(fields, key) ? fields[key] : undefined
-    if (variable !== undefined) return { kind: 'field', variable }
-    if (!open && key === 'properties') return { kind: 'properties', root: rootName }
-    if (open && !reservedContext.has(key)) return { kind: 'attribute', attribute: { root: rootName, key } }
-    refuse(node, `${rootName} has no field ${JSON.stringify(key)}; ${described}`)
-    return { kind: 'refused' }
-  }
-
-  /** Undefined: it does not start at one of the structures, or goes on beyond an attribute or field. */
-  const placeOf = (node: ASTNode, scope: Scope): Place | undefined => {
-    if (node.op === 'id') return isRoot(node.args) && !scope.has(node.args) ? { kind: 'structure', root: node.args } : undefined
-    if (node.op !== '.' && node.op !== '[]') return undefined
-    const base = placeOf(node.args[0], scope)
-    if (base === undefined || base.kind === 'field' || base.kind === 'attribute') return undefined
-    if (base.kind === 'refused') return base
-    const index = node.args[1]
-    const key = typeof index === 'string' ? index : isText(index) ? index.args : undefined
-    if (key === undefined) {
-      refuse(node, 'which attribute is named must be written out, as a literal text')
-      return { kind: 'refused' }
-    }
-    return base.kind === 'structure' ? fieldOf(node, base.root, key) : { kind: 'attribute', attribute: { root: base.root, key } }
-  }
-
-  const sizeOfField = (variable: FixedVariable): Size => {
-    if (variable === 'subject_roles') return roles
-    return { elements: 0, weight: 256 }
   }
 
   const writePlace = (node: ASTNode, place: Place): Estimate => {
@@ -176,11 +54,10 @@ export const translate = (root: ASTNode): { readonly kind: 'translation'; readon
       case 'properties':
         return refuse(node, `${place.root}.properties stands only with the name of a property behind it`)
       case 'field':
-        fixed.add(place.variable)
-        write(node, place.variable)
-        return leaf(sizeOfField(place.variable))
+        write(node, names.readField(place.variable))
+        return place.variable === 'subject_roles' ? leaf(roles) : codeText
       case 'attribute':
-        write(node, variableOf(node, 'attribute', place.attribute))
+        write(node, names.readAttribute(node, place.attribute))
         return leaf(stated)
       default:
         return place satisfies never
@@ -188,7 +65,7 @@ export const translate = (root: ASTNode): { readonly kind: 'translation'; readon
   }
 
   const writePresent = (node: ASTNode, attribute: Attribute): Estimate => {
-    write(node, variableOf(node, 'present', attribute))
+    write(node, names.readPresence(node, attribute))
     return nothing
   }
 
@@ -200,7 +77,7 @@ export const translate = (root: ASTNode): { readonly kind: 'translation'; readon
     return estimate
   }
 
-  const literal = (node: Of<'value'>): Estimate => {
+  const literal = (node: NodeOf<'value'>): Estimate => {
     const value: unknown = node.args
     if (typeof value === 'string') {
       write(node, JSON.stringify(value))
@@ -212,15 +89,15 @@ export const translate = (root: ASTNode): { readonly kind: 'translation'; readon
     return nothing
   }
 
-  const identifier = (node: Of<'id'>, scope: Scope): Estimate => {
+  const identifier = (node: NodeOf<'id'>, scope: Scope): Estimate => {
     const bound = scope.get(node.args)
     if (bound === undefined) return refuse(node, `there is no ${node.args}; a condition speaks of subject, resource, action and context`)
     write(node, bound.name)
     return leaf(bound.size)
   }
 
-  const access = (node: Of<'.'> | Of<'[]'>, scope: Scope, depth: number): Estimate => {
-    const place = placeOf(node, scope)
+  const access = (node: NodeOf<'.'> | NodeOf<'[]'>, scope: Scope, depth: number): Estimate => {
+    const place = names.placeOf(node, scope)
     if (place !== undefined) return writePlace(node, place)
     const base = writeGroup(node.args[0], scope, depth, postfixPrecedence)
     if (node.op === '.') {
@@ -235,25 +112,19 @@ export const translate = (root: ASTNode): { readonly kind: 'translation'; readon
     return { cost: cost + index.cost, size }
   }
 
-  /** A divisor is a number other than zero, or a whole one, by which the library does not divide if it is zero. */
-  const divides = (node: ASTNode): boolean =>
-    (node.op === 'value' && typeof node.args !== 'string' && Number(node.args) !== 0) ||
-    (node.op === '-_' && divides(node.args)) ||
-    (node.op === 'call' && (node.args[0] === 'int' || node.args[0] === 'size'))
-
   const operation = (node: ASTNode & { readonly args: readonly [ASTNode, ASTNode] }, scope: Scope, depth: number): Estimate => {
     const [left, right] = node.args
     if ((node.op === '+' || node.op === '-') && ++additions > conditionLimits.additions) {
       return refuse(node, `it adds and subtracts more than ${conditionLimits.additions} times`)
     }
-    if ((node.op === '/' || node.op === '%') && !divides(right)) {
+    if ((node.op === '/' || node.op === '%') && !isDivisor(right)) {
       return refuse(right, 'divide by a number other than zero that is written out, or by int(…)')
     }
     if (node.op === 'in' && isText(left)) {
-      const place = placeOf(right, scope)
+      const place = names.placeOf(right, scope)
       if (place?.kind === 'properties') return writePresent(node, { root: place.root, key: left.args })
       if (place?.kind === 'structure' && place.root === 'context') {
-        const field = fieldOf(left, place.root, left.args)
+        const field = names.fieldOf(left, place.root, left.args)
         return field.kind === 'attribute' ? writePresent(node, field.attribute) : refuse(right, 'that is always there')
       }
     }
@@ -267,7 +138,7 @@ export const translate = (root: ASTNode): { readonly kind: 'translation'; readon
 
   const has = (node: ASTNode, field: ASTNode | undefined, scope: Scope, depth: number): Estimate => {
     if (field?.op !== '.' && field?.op !== '[]') return refuse(node, 'has() takes a field, as in has(resource.properties.status)')
-    const place = placeOf(field, scope)
+    const place = names.placeOf(field, scope)
     if (place?.kind === 'attribute') return writePresent(node, place.attribute)
     if (place !== undefined) return place.kind === 'field' ? refuse(field, 'that is always there') : writePlace(field, place)
     write(node, 'has(')
@@ -276,7 +147,7 @@ export const translate = (root: ASTNode): { readonly kind: 'translation'; readon
     return { cost: cost + 10, size: scalar }
   }
 
-  const globalCall = (node: Of<'call'>, scope: Scope, depth: number): Estimate => {
+  const globalCall = (node: NodeOf<'call'>, scope: Scope, depth: number): Estimate => {
     const [name, args] = node.args
     const [first] = args
     if (name === 'has' && args.length === 1) return has(node, first, scope, depth)
@@ -285,13 +156,15 @@ export const translate = (root: ASTNode): { readonly kind: 'translation'; readon
     if (first === undefined || args.length > offered.most) return refuse(node, `${name}() takes one value`)
     if (name === 'duration') {
       const duration = isText(first) ? parseDuration(first.args) : undefined
-      return duration === undefined ? refuse(first, 'a duration is written out, as in duration("24h30m")') : constant(node, 'duration', duration)
+      if (duration === undefined || !isText(first)) return refuse(first, 'a duration is written out, as in duration("24h30m")')
+      write(node, names.constant(node, 'duration', first.args, duration))
+      return nothing
     }
     if (name === 'timestamp' && isText(first)) {
       const moment = parseTimestamp(first.args)
-      return moment === undefined
-        ? refuse(first, 'a timestamp is written as in RFC 3339, "2026-11-22T08:00:00Z"')
-        : constant(node, 'moment', moment)
+      if (moment === undefined) return refuse(first, 'a timestamp is written as in RFC 3339, "2026-11-22T08:00:00Z"')
+      write(node, names.constant(node, 'moment', first.args, moment))
+      return nothing
     }
     write(node, `${offered.translated ?? name}(`)
     const operand = visit(first, scope, depth)
@@ -299,15 +172,14 @@ export const translate = (root: ASTNode): { readonly kind: 'translation'; readon
     return call(offered.kind, [operand])
   }
 
-  const iteration = (node: Of<'rcall'>, scope: Scope, depth: number): Estimate => {
+  const iteration = (node: NodeOf<'rcall'>, scope: Scope, depth: number): Estimate => {
     const [name, range, args] = node.args
     const [variable, ...steps] = args
     if (variable?.op !== 'id') return refuse(variable ?? node, `${name}() names its variable first, as in ${name}(item, …)`)
     if (depth === conditionLimits.nestedLoops) return refuse(node, `loops stand at most ${conditionLimits.nestedLoops} deep in one another`)
     const start = text.length
     const over = writeGroup(range, scope, depth, postfixPrecedence)
-    const bound: Bound = { name: `element_${elements.size}`, size: over.size.item ?? stated }
-    elements.set(bound.name, text.slice(start))
+    const bound = { name: names.element(text.slice(start)), size: over.size.item ?? stated }
     text += '.'
     write(node, `${name}(`)
     write(variable, bound.name)
@@ -321,22 +193,22 @@ export const translate = (root: ASTNode): { readonly kind: 'translation'; readon
     return loop(name, over, { cost, size: scalar }, estimates.at(-1)?.size ?? scalar)
   }
 
-  const method = (node: Of<'rcall'>, scope: Scope, depth: number): Estimate => {
+  const method = (node: NodeOf<'rcall'>, scope: Scope, depth: number): Estimate => {
     const [name, receiver, args] = node.args
     if (Object.hasOwn(loops, name) && loops[name]?.includes(args.length)) return iteration(node, scope, depth)
     if (name === 'matches') return refuse(node, 'patterns are not offered; use startsWith, endsWith, contains, == or in')
     const offered = Object.hasOwn(methods, name) ? methods[name] : undefined
     if (offered === undefined) return refuse(node, `there is no function .${name}()`)
-    if (args.length < offered.least || args.length > offered.most) return refuse(node, `.${name}() takes ${offered.most === 0 ? 'nothing' : 'one value'}`)
+    if (args.length < offered.least || args.length > offered.most)
+      return refuse(node, `.${name}() takes ${offered.most === 0 ? 'nothing' : 'one value'}`)
     const operands = [writeGroup(receiver, scope, depth, postfixPrecedence)]
     const [argument] = args
     if (offered.kind === 'clock' && argument !== undefined) {
       const zone = isText(argument) ? zoneNamed(argument.args) : undefined
-      if (zone === undefined) return refuse(argument, 'a time zone is written out by its name, as in "Europe/Berlin"')
+      if (zone === undefined || !isText(argument)) return refuse(argument, 'a time zone is written out by its name, as in "Europe/Berlin"')
       text += '.'
-      write(node, 'in_zone(')
-      operands.push(constant(argument, 'zone', zone))
-      text += ')'
+      write(node, `in_zone(${names.constant(argument, 'zone', argument.args, zone)})`)
+      operands.push(nothing)
     }
     text += '.'
     write(node, `${offered.translated ?? name}(`)
@@ -350,7 +222,7 @@ export const translate = (root: ASTNode): { readonly kind: 'translation'; readon
       case 'value':
         return literal(node)
       case 'id': {
-        const place = placeOf(node, scope)
+        const place = names.placeOf(node, scope)
         return place === undefined ? identifier(node, scope) : writePlace(node, place)
       }
       case '.':
@@ -398,12 +270,8 @@ export const translate = (root: ASTNode): { readonly kind: 'translation'; readon
     kind: 'translation',
     translation: {
       text,
-      cost: cost + attributes.size * attributeCost,
-      fixed,
-      attributes,
-      present,
-      constants,
-      elements,
+      ...names.variables,
+      cost: cost + names.variables.attributes.size * attributeCost,
       origin: (offset) => origins.findLast(([from]) => from <= offset)?.[1] ?? 0,
     },
   }

@@ -27,7 +27,7 @@ interface Budget {
 
 /** Objects become maps, so that no name of a member can reach a prototype. */
 const usable = (value: unknown, budget: Budget, depth: number): unknown => {
-  budget.weight -= 1
+  budget.weight -= 2
   if (value === null || typeof value === 'boolean') return value
   if (typeof value === 'number') return Number.isFinite(value) ? value : undefined
   if (typeof value === 'string') {
@@ -43,7 +43,7 @@ const usable = (value: unknown, budget: Budget, depth: number): unknown => {
       if (made === undefined) return undefined
       list.push(made)
     }
-    return list
+    return budget.weight < 0 ? undefined : list
   }
   const prototype = Object.getPrototypeOf(value)
   if (prototype !== Object.prototype && prototype !== null) return undefined
@@ -55,7 +55,7 @@ const usable = (value: unknown, budget: Budget, depth: number): unknown => {
     if (made === undefined || map.size === conditionLimits.attributeElements) return undefined
     map.set(name, made)
   }
-  return map
+  return budget.weight < 0 ? undefined : map
 }
 
 /** The value of an attribute; undefined if it is absent, or too large or too deep to be used. */

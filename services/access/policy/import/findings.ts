@@ -1,4 +1,5 @@
 import { canonicalJson, type JsonValue } from '../../../kernel/canonical-json.ts'
+import { administratorRole } from '../administrator.ts'
 import { closureOf, type RoleDefinition, wildcard } from '../roles.ts'
 import { openEmrAdministration, openEmrAdministrators } from './openemr-table.ts'
 
@@ -40,13 +41,15 @@ export const equalRoles = (roles: readonly RoleDefinition[]): readonly ImportFin
 export const strayAdministration = (roles: readonly RoleDefinition[]): readonly ImportFinding[] =>
   roles
     .filter(({ role }) => role !== openEmrAdministrators)
-    .flatMap(({ role, permissions }) => {
-      const held = permissions
+    .flatMap(({ role, inherits, permissions }) => {
+      const inherited = inherits.includes(administratorRole) ? [`the role "${administratorRole}"`] : []
+      const direct = permissions
         .filter(({ effect, resource_type: type, actions }) => {
           if (effect === 'forbid') return false
           return openEmrAdministration.includes(type) || (type === wildcard && actions.includes(wildcard))
         })
         .map(({ resource_type: type }) => (type === wildcard ? 'every action on every resource type' : type))
+      const held = [...inherited, ...direct]
       if (held.length === 0) return []
       const message = `role "${role}" holds ${[...new Set(held)].join(' and ')}, which can give every other right`
       return [{ kind: 'administration_outside_administrators' as const, roles: [role], message }]
@@ -66,9 +69,15 @@ export const standingEmergency = (roles: readonly RoleDefinition[]): readonly Im
       message: `role "${role}" is named for emergencies but gives its rights all the time; emergency access has a reason, one patient, an end and a review`,
     }))
 
-/** Roles whose holders could both open an emergency access and review one, directly or by inheritance among these roles. */
-export const emergencySelfReview = (roles: readonly RoleDefinition[]): readonly ImportFinding[] => {
-  const definitions = new Map(roles.map((role) => [role.role, role]))
+/**
+ * Roles whose holders could both open an emergency access and review one, directly or by what they inherit of these roles and of those in
+ * force.
+ */
+export const emergencySelfReview = (
+  roles: readonly RoleDefinition[],
+  inForce: readonly RoleDefinition[] = [],
+): readonly ImportFinding[] => {
+  const definitions = new Map([...inForce, ...roles].map((role) => [role.role, role]))
   const gives = (name: string, action: string): boolean =>
     [...closureOf(definitions, name)].some((reached) =>
       definitions

@@ -42,7 +42,8 @@ const problemsOf = (role: RoleDefinition, after: ReadonlyMap<string, RoleDefinit
   ]
 }
 
-const same = (left: unknown, right: unknown): boolean => canonicalJson((left ?? null) as JsonValue) === canonicalJson((right ?? null) as JsonValue)
+const same = (left: unknown, right: unknown): boolean =>
+  canonicalJson((left ?? null) as JsonValue) === canonicalJson((right ?? null) as JsonValue)
 
 const differencesOf = (before: RoleDefinition, after: RoleDefinition): readonly string[] => {
   const earlier = new Map(before.permissions.map((permission) => [permission.id, permission]))

@@ -1,0 +1,80 @@
+import { Command } from 'commander'
+import {
+  GetSubjectResponseSchema,
+  PutSubjectResponseSchema,
+  RemoveSubjectResponseSchema,
+} from '../../../proto/gen/chartwarden/access/v1/directory_pb.js'
+import { type ChangeOptions, type ClinicOptions, withChange, withClinic } from '../../input/common-options.ts'
+import { parseTypedId, type TypedId } from '../../input/parsers.ts'
+import { type PropertyValues, parseProperty } from '../../input/properties.ts'
+import { entryText, subjectText } from '../../output/describe.ts'
+import { messageJson } from '../../output/message-json.ts'
+import { printable } from '../../output/printable.ts'
+import { propertiesText } from '../../output/properties.ts'
+import type { Act } from '../../program.ts'
+import { change, clinicFields, needsOf } from '../../request.ts'
+
+interface PutOptions extends ChangeOptions {
+  readonly property?: PropertyValues
+}
+
+export const putSubjectCommand = (act: Act): Command =>
+  withChange(
+    new Command('put')
+      .description('Describe a subject; what was said before is replaced. It makes nobody known: that is "staff enrol".')
+      .argument('<subject>', 'who, as type:id', parseTypedId),
+  )
+    .option('--property <name=value>', 'one property; repeat it for more: shift=night, level=3, locum=true, wards=["a","b"]', parseProperty)
+    .action(
+      act(async (session, command) => {
+        const subject = command.processedArgs[0] as TypedId
+        const options = command.opts<PutOptions>()
+        const { directory } = await session.connect(needsOf(options, 'directory.write'))
+        const answer = await change(session, options, (requestId) =>
+          directory.putSubject({ ...clinicFields(options), requestId, subject: { ...subject, properties: { ...options.property } } }),
+        )
+        if (session.json) await session.print(`${JSON.stringify(messageJson(PutSubjectResponseSchema, answer))}\n`)
+        else {
+          const what = `${printable(subjectText(subject))} is described${answer.replayed ? ' (a repeat)' : ''}`
+          await session.print(`${what}.\n  ${entryText(answer.entry)}\n`)
+        }
+        return 'ok'
+      }),
+    )
+
+export const showSubjectCommand = (act: Act): Command =>
+  withClinic(new Command('show').description('What is said of a subject.').argument('<subject>', 'who, as type:id', parseTypedId)).action(
+    act(async (session, command) => {
+      const options = command.opts<ClinicOptions>()
+      const { directory } = await session.connect(needsOf(options, 'directory.read'))
+      const answer = await directory.getSubject({ ...clinicFields(options), subject: command.processedArgs[0] as TypedId })
+      if (session.json) await session.print(`${JSON.stringify(messageJson(GetSubjectResponseSchema, answer))}\n`)
+      else {
+        const { subject, completeToRevision } = answer
+        await session.print(
+          `${printable(subjectText(subject))}, as of revision ${completeToRevision}\n${propertiesText(subject?.properties)}`,
+        )
+      }
+      return 'ok'
+    }),
+  )
+
+export const removeSubjectCommand = (act: Act): Command =>
+  withChange(
+    new Command('remove').description('Remove the description of a subject.').argument('<subject>', 'who, as type:id', parseTypedId),
+  ).action(
+    act(async (session, command) => {
+      const subject = command.processedArgs[0] as TypedId
+      const options = command.opts<ChangeOptions>()
+      const { directory } = await session.connect(needsOf(options, 'directory.write'))
+      const answer = await change(session, options, (requestId) =>
+        directory.removeSubject({ ...clinicFields(options), requestId, subject }),
+      )
+      if (session.json) await session.print(`${JSON.stringify(messageJson(RemoveSubjectResponseSchema, answer))}\n`)
+      else {
+        const what = `${printable(subjectText(subject))} is described no longer${answer.replayed ? ' (a repeat)' : ''}`
+        await session.print(`${what}.\n  ${entryText(answer.entry)}\n`)
+      }
+      return 'ok'
+    }),
+  )

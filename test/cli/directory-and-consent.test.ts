@@ -1,0 +1,90 @@
+/** The commands about directory and consent: what is typed, what is printed, what it ends with. */
+import { randomUUID } from 'node:crypto'
+import t from 'tap'
+import { exitCodes } from '../../cli/exit-codes.ts'
+import { clientsOf, hire, registerTestClinic } from '../support/clinic.ts'
+import { commandLine } from '../support/command-line.ts'
+import { createTestDatabase } from '../support/postgres.ts'
+import { startTestService } from '../support/service.ts'
+
+const service = await startTestService(t, { database: await createTestDatabase(t) })
+const clients = clientsOf(service, await service.token({ clinics: ['north'] }))
+await registerTestClinic(clients, 'north')
+await hire(clients, 'north', 'anna')
+const chartwarden = commandLine({ CHARTWARDEN_STATE_DIR: service.stateDir, CHARTWARDEN_GRPC_ADDR: service.address })
+const json = (text: string): Record<string, unknown> => JSON.parse(text) as Record<string, unknown>
+
+t.test('a subject is described, shown and forgotten', async (t) => {
+  const put = ['directory', 'subject', 'put', 'staff:anna', '--clinic', 'north', '--request-id', randomUUID()]
+  const properties = ['--property', 'shift=night', '--property', 'level=3', '--property', 'locum=false', '--property', 'wards=["a","b"]']
+  const first = await chartwarden(...put, ...properties, '--property', 'room="12"')
+  t.equal(first.code, 0, first.err)
+  t.match(first.out, /^staff:anna is described\.\n {2}entry /)
+  t.match((await chartwarden(...put, ...properties, '--property', 'room="12"')).out, /\(a repeat\)/)
+  const shown = await chartwarden('directory', 'subject', 'show', 'staff:anna', '--clinic', 'north')
+  t.match(shown.out, /^staff:anna, as of revision \d+\n {2}level = 3\n {2}locum = false\n {2}room = 12\n {2}shift = night\n {2}wards = \["a","b"\]\n$/)
+  t.match(json((await chartwarden('--json', 'directory', 'subject', 'show', 'staff:anna', '--clinic', 'north')).out), {
+    subject: { type: 'staff', id: 'anna', properties: { room: '12', level: 3, wards: ['a', 'b'] } },
+  })
+  const refused = await chartwarden('directory', 'subject', 'show', 'staff:anna', '--clinic', 'north', '--on-behalf-of', 'staff:anna')
+  t.equal(refused.code, exitCodes.notAllowed.code, 'decided for the person named')
+  t.match((await chartwarden('directory', 'subject', 'remove', 'staff:anna', '--clinic', 'north')).out, /described no longer/)
+  const gone = await chartwarden('directory', 'subject', 'show', 'staff:anna', '--clinic', 'north')
+  t.match(gone, { code: exitCodes.conflict.code, err: /says nothing of this subject/ })
+})
+
+t.test('what is no property is refused before anything is sent', async (t) => {
+  const put = (property: readonly string[]) =>
+    chartwarden('directory', 'subject', 'put', 'staff:anna', '--clinic', 'north', ...property.flatMap((text) => ['--property', text]))
+  for (const wrong of [['shift'], ['=night'], ['wards=[1,2]'], ['wards=["a"'], ['a=1', 'a=2']]) {
+    t.equal((await put(wrong)).code, exitCodes.usage.code, wrong.join(' '))
+  }
+  t.match(await put(['nine lives=9']), { err: /letters, digits and _/ }, 'the service says what only it knows')
+})
+
+t.test('a record is labelled, shown and forgotten', async (t) => {
+  const named = ['imaging:i-1', '--clinic', 'north']
+  const put = await chartwarden(
+    'directory', 'resource', 'put', ...named, '--patient', 'p-1', '--confidentiality', 'R', '--sensitivities', 'HIV,PSY', '--property', 'status=released',
+  )
+  t.match(put.out, /^imaging:i-1 is described\.\n/)
+  const shown = await chartwarden('directory', 'resource', 'show', ...named)
+  t.match(shown.out, /about patient p-1\n {2}confidentiality R, sensitivities HIV, PSY\n {2}status = released\n$/)
+  t.not((await chartwarden('directory', 'resource', 'put', ...named, '--confidentiality', 'top')).code, 0)
+  t.match((await chartwarden('directory', 'resource', 'remove', ...named, '--reason', 'a mistake')).out, /described no longer/)
+  t.not((await chartwarden('directory', 'resource', 'show', ...named)).code, 0)
+  const patient = await chartwarden('--json', 'directory', 'resource', 'put', 'patient:p-1', '--clinic', 'north', '--sensitivities', 'VIP')
+  t.match(json(patient.out), { replayed: false })
+})
+
+t.test('a question states properties and context', async (t) => {
+  const ask = (...more: readonly string[]) =>
+    chartwarden(
+      ...'check --clinic north --subject staff:anna --action read --resource treatment_record:r --patient p-9 --purpose TREAT'.split(' '),
+      ...more,
+    )
+  t.equal((await ask()).code, 0)
+  const labelled = await ask('--property', 'confidentiality=V', '--context', 'room=12')
+  t.equal(labelled.code, exitCodes.denied.code)
+  t.match(labelled.out, /^deny: confidentiality\n/)
+})
+
+t.test('a directive is recorded, listed and withdrawn', async (t) => {
+  const record = (...more: readonly string[]) => chartwarden('consent', 'record', 'p-1', '--clinic', 'north', '--reason', 'asked', ...more)
+  t.match(await record(), { err: /--permit or --deny/ })
+  t.equal((await record('--permit', '--deny')).code, exitCodes.usage.code)
+  t.match((await chartwarden('consent', 'list', 'p-1', '--clinic', 'north')).out, /decided nothing/)
+  const denied = await record('--deny', '--recipient', 'lab:lab-1', '--types', 'imaging,lab_report', '--purposes', 'COC')
+  t.match(denied.out, /^Patient p-1 refuses lab:lab-1: consent [0-9a-f-]{36}\.\n/)
+  const id = /consent ([0-9a-f-]{36})/.exec(denied.out)?.[1] ?? ''
+  t.match((await record('--permit', '--from', '2030-01-01T00:00:00Z', '--until', '2031-01-01T00:00:00Z')).out, /permits anybody/)
+  const listed = await chartwarden('consent', 'list', 'p-1', '--clinic', 'north')
+  t.match(listed.out, /DECISION +RECIPIENT +TYPES +PURPOSES/)
+  t.match(listed.out, /deny +lab:lab-1 +imaging, lab_report +COC +- +- +[0-9a-f-]{36}/)
+  t.match(listed.out, /permit +anybody +all +any +2030-01-01T00:00:00\.000Z/)
+  const withdrawn = await chartwarden('consent', 'withdraw', id, '--clinic', 'north', '--reason', 'thought again')
+  t.match(withdrawn.out, /is withdrawn/)
+  const again = await chartwarden('consent', 'withdraw', id, '--clinic', 'north', '--reason', 'thought again')
+  t.match(again.err, /No such consent/)
+  t.match(json((await chartwarden('--json', 'consent', 'list', 'p-1', '--clinic', 'north')).out), { consents: [{ decision: 'CONSENT_DECISION_PERMIT' }] })
+})
