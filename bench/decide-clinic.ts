@@ -70,7 +70,11 @@ export const createLargeClinic = (): ClinicFold => {
   const names = roles().map(({ role }) => role)
   people.forEach((subject, index) => {
     const technician = index % 6 === 4
-    clinic.enrol(subject, technician ? [labs[(index / 6) % 4 | 0] as (typeof labs)[number]] : [], index < size.employees ? patients[index] : undefined)
+    clinic.enrol(
+      subject,
+      technician ? [labs[((index / 6) % 4) | 0] as (typeof labs)[number]] : [],
+      index < size.employees ? patients[index] : undefined,
+    )
     clinic.grant(subject, names[index % size.roles] as string, index % 2 === 0 ? {} : { until: noon + 86_400_000 })
     if (index % 5 === 0) clinic.grant(subject, names[(index + 7) % size.roles] as string)
     clinic.apply('chartwarden.subject.described.v1', { subject, properties: { level: index % 7 } })
@@ -138,7 +142,9 @@ export const plainQuestions = (number: number): readonly AccessRequest[] => {
     const technician = pick(4) === 0
     const person = technician ? 4 + 6 * pick(33) : pick(size.staff)
     const of = pick(technician ? size.sharedPatients : size.patients)
-    const resourceType = technician ? (['imaging', 'lab_report', 'treatment_record'][pick(3)] as string) : (clinicalTypes[pick(8)] as string)
+    const resourceType = technician
+      ? (['imaging', 'lab_report', 'treatment_record'][pick(3)] as string)
+      : (clinicalTypes[pick(8)] as string)
     const { type, pseudonym } = people[person] as (typeof people)[number]
     return {
       subject: { type, pseudonym: fresh(pseudonym) },

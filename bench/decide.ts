@@ -55,7 +55,10 @@ const reasons = (clinic: ClinicFold, requests: readonly AccessRequest[]): string
     counts.set(reasonCode, (counts.get(reasonCode) ?? 0) + 1)
   }
   const percent = (count: number) => `${((100 * count) / requests.length).toFixed(0)} %`
-  return [...counts].sort(([, left], [, right]) => right - left).map(([reason, count]) => `${reason} ${percent(count)}`).join(', ')
+  return [...counts]
+    .sort(([, left], [, right]) => right - left)
+    .map(([reason, count]) => `${reason} ${percent(count)}`)
+    .join(', ')
 }
 
 const thousands = (perSecond: number): string => `${Math.round(perSecond / 1_000).toLocaleString('en')},000`
@@ -69,11 +72,18 @@ console.log(
 )
 console.log('| distinct requests | conditions evaluated | decisions/s, best round | median | answers |')
 console.log('| --- | --- | --- | --- | --- |')
-for (const [name, requests] of Object.entries({ 'no condition': plainQuestions(questions), 'a condition': conditionalQuestions(questions) })) {
+for (const [name, requests] of Object.entries({
+  'no condition': plainQuestions(questions),
+  'a condition': conditionalQuestions(questions),
+})) {
   const evaluated = evaluations(createLargeClinic(), requests)
   const { best, median } = measure(clinic, requests)
   console.log(
     `| ${requests.length.toLocaleString('en')}, ${name} | ${evaluated.toLocaleString('en')} | ${thousands(best)} | ${thousands(median)} | ${reasons(clinic, requests)} |`,
   )
 }
-console.log(`load average ${loadavg().map((load) => load.toFixed(1)).join(', ')}`)
+console.log(
+  `load average ${loadavg()
+    .map((load) => load.toFixed(1))
+    .join(', ')}`,
+)

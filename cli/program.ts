@@ -6,6 +6,7 @@ import { consentCommand } from './commands/consent.ts'
 import { demoCommand } from './commands/demo.ts'
 import { directoryCommand } from './commands/directory.ts'
 import { emergencyCommand } from './commands/emergency.ts'
+import { explainCommand } from './commands/explain.ts'
 import { importCommand } from './commands/import.ts'
 import { ledgerCommand } from './commands/ledger.ts'
 import { offboardCommand } from './commands/offboard.ts'
@@ -13,8 +14,11 @@ import { reportCommand } from './commands/report.ts'
 import { roleCommand } from './commands/role.ts'
 import { serveCommand } from './commands/serve.ts'
 import { settingsCommand } from './commands/settings.ts'
+import { simulateCommand } from './commands/simulate.ts'
 import { staffCommand } from './commands/staff.ts'
 import { tokenCommand } from './commands/token.ts'
+import { whatCanCommand } from './commands/what-can.ts'
+import { whoCanCommand } from './commands/who-can.ts'
 import type { Outcome } from './exit-codes.ts'
 import { type Failure, failureJson, failureOf, failureText } from './failure.ts'
 import { parseCount } from './input/parsers.ts'
@@ -59,6 +63,10 @@ export const createProgram = (act: Act): Command => {
     clinicCommand,
     importCommand,
     checkCommand,
+    explainCommand,
+    whoCanCommand,
+    whatCanCommand,
+    simulateCommand,
     staffCommand,
     roleCommand,
     settingsCommand,

@@ -45,7 +45,9 @@ t.test('every command of the page ends as the page says', async (t) => {
 
   const ask = async (who: string, type: string, id: string, patient = 'p-7') => {
     const ran = await chartwarden(
-      ...`check --clinic ${clinic} --subject staff:${who} --action read --resource ${type}:${id} --patient ${patient} --purpose TREAT`.split(' '),
+      ...`check --clinic ${clinic} --subject staff:${who} --action read --resource ${type}:${id} --patient ${patient} --purpose TREAT`.split(
+        ' ',
+      ),
     )
     return /: (\w+)/.exec(ran.out)?.[1]
   }

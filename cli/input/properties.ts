@@ -4,7 +4,7 @@ export type PropertyValue = boolean | number | string | string[]
 
 export type PropertyValues = { readonly [name: string]: PropertyValue }
 
-const valueOf = (text: string): PropertyValue => {
+const parseValue = (text: string): PropertyValue => {
   if (text === 'true' || text === 'false') return text === 'true'
   if (/^-?(?:0|[1-9]\d*)(?:\.\d+)?$/.test(text)) return Number(text)
   if (!text.startsWith('[') && !text.startsWith('"')) return text
@@ -24,5 +24,5 @@ export const parseProperty = (text: string, before: PropertyValues | undefined):
   if (equals < 1) throw new InvalidArgumentError('Write it as name=value.')
   const name = text.slice(0, equals)
   if (before !== undefined && Object.hasOwn(before, name)) throw new InvalidArgumentError(`${name} is given twice.`)
-  return Object.fromEntries([...Object.entries(before ?? {}), [name, valueOf(text.slice(equals + 1))]])
+  return Object.fromEntries([...Object.entries(before ?? {}), [name, parseValue(text.slice(equals + 1))]])
 }

@@ -19,7 +19,15 @@ import {
   type Standing,
 } from './administer/commands.ts'
 import { consentTests, consentViolations, recordConsent, withdrawConsent } from './administer/consents.ts'
-import { directoryTests, putResource, putSubject, removeResource, removeSubject, resourceViolations, subjectViolations } from './administer/directory.ts'
+import {
+  directoryTests,
+  putResource,
+  putSubject,
+  removeResource,
+  removeSubject,
+  resourceViolations,
+  subjectViolations,
+} from './administer/directory.ts'
 import { closeEmergency, emergencyTests, openEmergency, openViolations, reviewEmergency } from './administer/emergencies.ts'
 import { grantRole, revokeRole } from './administer/grants.ts'
 import { putRole, retireRole } from './administer/policy.ts'

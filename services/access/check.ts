@@ -83,8 +83,7 @@ const canonicalQuestion = (caller: string, question: Question): string => {
 }
 
 /** The patient concerned; empty for none. A resource of type `patient` is the patient of that id. */
-const patientOf = ({ type, id, patientId }: Question['resource']): string =>
-  patientId === '' && type === patientResource ? id : patientId
+const patientOf = ({ type, id, patientId }: Question['resource']): string => (patientId === '' && type === patientResource ? id : patientId)
 
 const identitiesOf = (question: Question): Identity[] => {
   const subject: Identity = { kind: 'subject', type: question.subject.type, id: question.subject.id }

@@ -4,6 +4,7 @@ import type { CallContext } from '../kernel/caller.ts'
 import { accessRequestOf, type Question } from './check.ts'
 import { type Explanation, explain } from './explain/explanation.ts'
 import { checkSignIn } from './person.ts'
+import type { PinnedReading } from './pinned-reading.ts'
 import type { AuthoriseReading, ReadingRequest } from './reading.ts'
 
 export interface ExplainQuestion extends Pick<ReadingRequest, 'clinic' | 'onBehalfOf' | 'filter'> {
@@ -18,6 +19,7 @@ export interface Explained extends Explanation {
 
 export interface ExplainOptions {
   readonly authorise: AuthoriseReading
+  readonly pinned: PinnedReading
   /** Ledger time, milliseconds since the epoch. */
   readonly now: () => number
 }
@@ -25,7 +27,7 @@ export interface ExplainOptions {
 /** Explains one question, with the sign-in given or none. */
 export type Explain = (context: CallContext, question: ExplainQuestion) => Promise<Explained>
 
-export const createExplain = ({ authorise, now }: ExplainOptions): Explain => {
+export const createExplain = ({ authorise, pinned, now }: ExplainOptions): Explain => {
   return async (context, { clinic, onBehalfOf, filter, question }) => {
     checkSignIn('check.session', question.session, now())
     const { subject, resource } = question
@@ -43,6 +45,7 @@ export const createExplain = ({ authorise, now }: ExplainOptions): Explain => {
     })
     const { caller } = context
     const request = accessRequestOf(writer.vault, question, { caller: caller.id, override: caller.scopes.has('directory.override') })
-    return { ...explain(writer.state, request, now()), entry: entry as StoredEntry, revision: writer.state.revision }
+    const { result, revision } = await pinned(context, writer, undefined, (state, time) => explain(state, request, time))
+    return { ...result, entry: entry as StoredEntry, revision }
   }
 }

@@ -105,7 +105,7 @@ export const createAccess = (options: AccessOptions): Access => {
   const view = createStaffView({ ledger, identities, now })
   const pinned = createPinnedReading({ clock, now })
   const readPage = createReadPage({ ledger, authorise, tokens: pageTokens, pinned })
-  const explain = createExplain({ authorise, now })
+  const explain = createExplain({ authorise, pinned, now })
   const whoCan = createWhoCan({ identities, readPage })
   const whatCan = createWhatCan({ ledger, identities, readPage })
   const simulate = createSimulate({ ledger, entries, authorise, identities, pinned, clock, now })

@@ -33,10 +33,7 @@ t.before(async () => {
     role: {
       role: 'member',
       title: 'Member',
-      permissions: [
-        permits('read'),
-        permits('write', 'subject.properties.role == "admin" && resource.properties.status == "archived"'),
-      ],
+      permissions: [permits('read'), permits('write', 'subject.properties.role == "admin" && resource.properties.status == "archived"')],
     },
   })
   await policy.putRole({

@@ -152,25 +152,35 @@ t.test('forbid wins, in whatever order roles, grants, emergencies and their rule
 
 t.test('the order of grants, of rules in a role and of what a role inherits makes no difference', async () => {
   const shuffled = <T>(values: readonly T[], seed: number): readonly T[] =>
-    values.map((value, index) => [(index * 7_919 + seed * 104_729) % 1_009, value] as const).sort((a, b) => a[0] - b[0]).map(([, value]) => value)
+    values
+      .map((value, index) => [(index * 7_919 + seed * 104_729) % 1_009, value] as const)
+      .sort((a, b) => a[0] - b[0])
+      .map(([, value]) => value)
   fc.assert(
-    fc.property(happenings({ ends: false }), fc.array(grants, { maxLength: 6 }), fc.nat(1_000), requests, moments, (story, held, seed, request, now) => {
-      const answerTo = (order: (grants: readonly Happening[]) => readonly Happening[], reorder: boolean): AccessDecision => {
-        const clinic = clinicOf(story)
-        if (reorder) {
-          for (const { role: name, title, inherits, permissions, clearance } of [...clinic.state.roles.definitions.values()]) {
-            const rest = clearance === undefined ? {} : { clearance }
-            clinic.define({ role: name, title, inherits: shuffled(inherits, seed), permissions: shuffled(permissions, seed), ...rest })
+    fc.property(
+      happenings({ ends: false }),
+      fc.array(grants, { maxLength: 6 }),
+      fc.nat(1_000),
+      requests,
+      moments,
+      (story, held, seed, request, now) => {
+        const answerTo = (order: (grants: readonly Happening[]) => readonly Happening[], reorder: boolean): AccessDecision => {
+          const clinic = clinicOf(story)
+          if (reorder) {
+            for (const { role: name, title, inherits, permissions, clearance } of [...clinic.state.roles.definitions.values()]) {
+              const rest = clearance === undefined ? {} : { clearance }
+              clinic.define({ role: name, title, inherits: shuffled(inherits, seed), permissions: shuffled(permissions, seed), ...rest })
+            }
           }
+          for (const { happen } of order(held)) happen(clinic)
+          return decide(clinic.state, request, now)
         }
-        for (const { happen } of order(held)) happen(clinic)
-        return decide(clinic.state, request, now)
-      }
-      return isDeepStrictEqual(
-        answerTo((given) => given, false),
-        answerTo((given) => shuffled(given, seed), true),
-      )
-    }),
+        return isDeepStrictEqual(
+          answerTo((given) => given, false),
+          answerTo((given) => shuffled(given, seed), true),
+        )
+      },
+    ),
     runs,
   )
 })
@@ -271,15 +281,22 @@ t.test('an emergency reaches no export, share, administration or audit log, no o
 t.test('an emergency that is over, closed or never opened makes no difference any more', async (t) => {
   let gave = 0
   fc.assert(
-    fc.property(happenings(), emergencies, urgent, moments, fc.constantFrom('closed', 'expired', 'passed'), (story, opening, request, now, how) => {
-      const clinic = clinicOf([...story, opening])
-      const opened = clinic.last()
-      if (opened.type !== 'chartwarden.emergency.opened.v1') return false
-      if (decide(clinic.state, request, now).rule === `emergency/${opened.id}`) gave += 1
-      if (how !== 'passed') closeEmergency(clinic, opened.id, how)
-      const then = how === 'passed' ? Math.max(now, Date.parse(opened.data.until)) : now
-      return isDeepStrictEqual(decide(clinic.state, request, then), decide(clinicOf([...story, nothing]).state, request, then))
-    }),
+    fc.property(
+      happenings(),
+      emergencies,
+      urgent,
+      moments,
+      fc.constantFrom('closed', 'expired', 'passed'),
+      (story, opening, request, now, how) => {
+        const clinic = clinicOf([...story, opening])
+        const opened = clinic.last()
+        if (opened.type !== 'chartwarden.emergency.opened.v1') return false
+        if (decide(clinic.state, request, now).rule === `emergency/${opened.id}`) gave += 1
+        if (how !== 'passed') closeEmergency(clinic, opened.id, how)
+        const then = how === 'passed' ? Math.max(now, Date.parse(opened.data.until)) : now
+        return isDeepStrictEqual(decide(clinic.state, request, then), decide(clinicOf([...story, nothing]).state, request, then))
+      },
+    ),
     { numRuns: 3_000 },
   )
   t.ok(gave > 10, `while it was open it gave ${gave} permits`)

@@ -180,8 +180,9 @@ t.test('what can lists the actions of each type, and of one record', async (t) =
   const { clinic, access, relationships } = north
   await hire(north, clinic, 'anna')
   const query = { clinic, subject: staff('anna'), purpose: 'TREAT' }
-  const pairs = async (over: Omit<Exclude<MessageInitShape<typeof WhatCanRequestSchema>, { readonly $typeName: string }>, '$typeName'> = {}) =>
-    (await access.whatCan({ ...query, ...over })).allowed.map(({ action, resource }) => `${resource?.type} ${action}`)
+  const pairs = async (
+    over: Omit<Exclude<MessageInitShape<typeof WhatCanRequestSchema>, { readonly $typeName: string }>, '$typeName'> = {},
+  ) => (await access.whatCan({ ...query, ...over })).allowed.map(({ action, resource }) => `${resource?.type} ${action}`)
   t.same(await pairs(), ['treatment_record read'])
   t.same(await pairs({ supportedObligations: ['fields'] }), ['medical_history read', 'treatment_record read'])
   t.same(await pairs({ resource: { type: 'imaging', id: 'i', patientId: 'p' } }), [])

@@ -1,8 +1,8 @@
 /** Simulate as callers see it: over gRPC, on a real ledger. */
 import { randomUUID } from 'node:crypto'
+import type { MessageInitShape } from '@bufbuild/protobuf'
 import pg from 'pg'
 import t from 'tap'
-import type { MessageInitShape } from '@bufbuild/protobuf'
 import { Effect, type SimulateRequestSchema } from '../../proto/gen/chartwarden/access/v1/administration_pb.js'
 import { Decision } from '../../proto/gen/chartwarden/types/v1/types_pb.js'
 import { caught } from '../support/caught.ts'
@@ -86,7 +86,11 @@ t.test('a policy that could not be put is refused with the field, as PutRole and
       `${field}: ${JSON.stringify(error.fields)}`,
     )
   }
-  for (const request of [{ clinic, questions }, { clinic, proposed: {} }, { clinic, proposed: {}, questions: { case: 'lastDecisions', value: 10_001 } as const }]) {
+  for (const request of [
+    { clinic, questions },
+    { clinic, proposed: {} },
+    { clinic, proposed: {}, questions: { case: 'lastDecisions', value: 10_001 } as const },
+  ]) {
     t.equal((await caught(policy.simulate(request))).reason, 'INVALID_ARGUMENT')
   }
   t.equal(await ledger.count(clinic), before, 'what is malformed makes no entry')
@@ -95,7 +99,12 @@ t.test('a policy that could not be put is refused with the field, as PutRole and
     ['proposed.put_roles[0].inherits[0]', { putRoles: [{ ...dentist({}), inherits: ['no_such_role'] }] }],
     [
       'proposed.put_roles[1]',
-      { putRoles: [{ ...dentist({}), role: 'chief', inherits: ['dentist'] }, { ...dentist({}), inherits: ['chief'] }] },
+      {
+        putRoles: [
+          { ...dentist({}), role: 'chief', inherits: ['dentist'] },
+          { ...dentist({}), inherits: ['chief'] },
+        ],
+      },
     ],
     ['proposed.retire_roles[1]', { retireRoles: ['dentist', 'dentist'] }],
   ]

@@ -9,13 +9,7 @@ import { whatActions, whatResources } from '../../services/access/what-can.ts'
 import { whoCan } from '../../services/access/who-can.ts'
 import { clinicOf, type Happening, happenings, moments, requests } from '../support/arbitrary-clinic.ts'
 import { type ClinicFold, createClinicFold, noon, patient, permission, question, record, role, staff } from '../support/clinic-fold.ts'
-
-const finish = <Result>(work: Generator<void, Result>): Result => {
-  for (;;) {
-    const step = work.next()
-    if (step.done === true) return step.value
-  }
-}
+import { finish } from '../support/finish.ts'
 
 /** Every page, of whatever size. */
 const all = <Found>(list: (wishes: PageWishes) => Steps<Page<Found>>, state: ClinicState, now: number, size: number): readonly Found[] => {
@@ -149,5 +143,8 @@ t.test('a role for every action gives the common actions, and only types that ar
     all((wishes) => whatActions(asked, wishes), clinic.state, noon, 10).map(({ action }) => action),
     ['create', 'delete', 'export', 'read', 'share', 'update'],
   )
-  t.same(all((wishes) => whatActions({ ...asked, resourceType: '' }, wishes), clinic.state, noon, 10), [])
+  t.same(
+    all((wishes) => whatActions({ ...asked, resourceType: '' }, wishes), clinic.state, noon, 10),
+    [],
+  )
 })

@@ -22,7 +22,10 @@ t.test('a subject is described, shown and forgotten', async (t) => {
   t.match(first.out, /^staff:anna is described\.\n {2}entry /)
   t.match((await chartwarden(...put, ...properties, '--property', 'room="12"')).out, /\(a repeat\)/)
   const shown = await chartwarden('directory', 'subject', 'show', 'staff:anna', '--clinic', 'north')
-  t.match(shown.out, /^staff:anna, as of revision \d+\n {2}level = 3\n {2}locum = false\n {2}room = 12\n {2}shift = night\n {2}wards = \["a","b"\]\n$/)
+  t.match(
+    shown.out,
+    /^staff:anna, as of revision \d+\n {2}level = 3\n {2}locum = false\n {2}room = 12\n {2}shift = night\n {2}wards = \["a","b"\]\n$/,
+  )
   t.match(json((await chartwarden('--json', 'directory', 'subject', 'show', 'staff:anna', '--clinic', 'north')).out), {
     subject: { type: 'staff', id: 'anna', properties: { room: '12', level: 3, wards: ['a', 'b'] } },
   })
@@ -45,7 +48,18 @@ t.test('what is no property is refused before anything is sent', async (t) => {
 t.test('a record is labelled, shown and forgotten', async (t) => {
   const named = ['imaging:i-1', '--clinic', 'north']
   const put = await chartwarden(
-    'directory', 'resource', 'put', ...named, '--patient', 'p-1', '--confidentiality', 'R', '--sensitivities', 'HIV,PSY', '--property', 'status=released',
+    'directory',
+    'resource',
+    'put',
+    ...named,
+    '--patient',
+    'p-1',
+    '--confidentiality',
+    'R',
+    '--sensitivities',
+    'HIV,PSY',
+    '--property',
+    'status=released',
   )
   t.match(put.out, /^imaging:i-1 is described\.\n/)
   const shown = await chartwarden('directory', 'resource', 'show', ...named)
@@ -86,5 +100,7 @@ t.test('a directive is recorded, listed and withdrawn', async (t) => {
   t.match(withdrawn.out, /is withdrawn/)
   const again = await chartwarden('consent', 'withdraw', id, '--clinic', 'north', '--reason', 'thought again')
   t.match(again.err, /No such consent/)
-  t.match(json((await chartwarden('--json', 'consent', 'list', 'p-1', '--clinic', 'north')).out), { consents: [{ decision: 'CONSENT_DECISION_PERMIT' }] })
+  t.match(json((await chartwarden('--json', 'consent', 'list', 'p-1', '--clinic', 'north')).out), {
+    consents: [{ decision: 'CONSENT_DECISION_PERMIT' }],
+  })
 })

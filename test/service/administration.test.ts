@@ -153,7 +153,7 @@ t.test('errors change nothing, not even the list of identities', async (t) => {
     own.policy.putRole({
       requestId: randomUUID(),
       clinic,
-      role: { role: 'x', title: 'X', permissions: [{ resourceType: 'a', actions: ['b'], effect: Effect.PERMIT, condition: 'true' }] },
+      role: { role: 'x', title: 'X', permissions: [{ resourceType: 'a', actions: ['b'], effect: Effect.PERMIT, condition: 'true &&' }] },
     }),
     fault('INVALID_ARGUMENT'),
   )

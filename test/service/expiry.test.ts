@@ -20,7 +20,7 @@ t.test('two replicas write one entry for everything that ended; the reports stay
   const kept = await hire(clients, clinic, 'ben')
   await clients.people.enrolStaff({ requestId: randomUUID(), clinic, subject: staff('anna') })
   const granted = Date.now()
-  const end = granted + 2_500
+  const end = granted + 4_000
   const until = { seconds: BigInt(Math.floor(end / 1_000)), nanos: (end % 1_000) * 1_000_000 }
   const common = () => ({ requestId: randomUUID(), clinic })
   const { grantId } = await clients.people.grantRole({ ...common(), subject: staff('anna'), role: 'dentist', until })

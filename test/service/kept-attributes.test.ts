@@ -23,7 +23,11 @@ const question = (over: { readonly resource?: JsonObject; readonly subject?: Jso
 const putRole = ({ policy }: Clients, condition: string) =>
   policy.putRole({
     ...common(),
-    role: { role: 'viewer', title: 'Viewer', permissions: [{ resourceType: 'imaging', actions: ['read'], effect: Effect.PERMIT, condition }] },
+    role: {
+      role: 'viewer',
+      title: 'Viewer',
+      permissions: [{ resourceType: 'imaging', actions: ['read'], effect: Effect.PERMIT, condition }],
+    },
   })
 
 t.test('attributes that a condition names are kept sealed, others nowhere', async (t) => {
@@ -41,7 +45,10 @@ t.test('attributes that a condition names are kept sealed, others nowhere', asyn
   }
   await putRole(own, 'resource.properties.status == "released" && context.terminal != "kiosk" && subject.properties.shift == "night"')
   await hire(own, clinic, 'anna', 'viewer')
-  await own.directory.putSubject({ ...common(), subject: { ...staff('anna'), properties: { shift: 'night', unnamed: 'stored-unnamed-marmalade' } } })
+  await own.directory.putSubject({
+    ...common(),
+    subject: { ...staff('anna'), properties: { shift: 'night', unnamed: 'stored-unnamed-marmalade' } },
+  })
 
   const request = {
     ...question({
@@ -56,7 +63,11 @@ t.test('attributes that a condition names are kept sealed, others nowhere', asyn
   t.same(await sealedOf(refused.entry?.revision), {
     resource_id: 'i-1',
     supported_obligations: ['fields', 'mask'],
-    attributes: { 'resource.properties.confidentiality': 'L', 'resource.properties.status': 'released', 'subject.properties.shift': 'night' },
+    attributes: {
+      'resource.properties.confidentiality': 'L',
+      'resource.properties.status': 'released',
+      'subject.properties.shift': 'night',
+    },
     absent: ['context.terminal'],
   })
   const permitted = await plain.access.check(question({ resource: { status: 'released' }, context: { terminal: 'desk-2' } }))

@@ -77,6 +77,27 @@ t.test('a role with a condition and a clearance is listed as it was put, and dec
   await t.rejects(put(reader, requestId), fault('STALE_REQUEST'), 'without its clearance it is another role')
 })
 
+t.test("a clinic's own resource types and actions need no declaration, and * stands for any of them", async (t) => {
+  const { own, put } = await aClinic(t)
+  await put({
+    role: 'editor',
+    title: 'Editor',
+    permissions: [
+      { resourceType: 'todo', actions: ['can_update_todo'], effect: Effect.PERMIT, purposes: ['TREAT'] },
+      { resourceType: 'whiteboard', actions: ['*'], effect: Effect.PERMIT, purposes: ['TREAT'] },
+      { resourceType: '*', actions: ['can_see'], effect: Effect.PERMIT, purposes: ['TREAT'] },
+    ],
+  })
+  await hire(own, clinic, 'ed', 'editor')
+  const ask = async (type: string, name: string) =>
+    (await own.access.check({ ...readRecord(clinic, 'ed'), action: { name }, resource: { type, id: 'x' } })).reasonCode
+  t.equal(await ask('todo', 'can_update_todo'), 'role_permits')
+  t.equal(await ask('todo', 'wipe'), 'no_grant')
+  t.equal(await ask('whiteboard', 'wipe'), 'role_permits')
+  t.equal(await ask('kettle', 'can_see'), 'role_permits')
+  t.equal(await ask('kettle', 'wipe'), 'no_grant')
+})
+
 t.test('a role that is not well formed is refused with the place of every fault', async (t) => {
   const { own, put } = await aClinic(t)
   const broken = {

@@ -16,7 +16,7 @@ const timeless: Readonly<Record<string, Predicate>> = {
   "!('r2' in subject.roles)": ({ subject }) => !subject.roles.includes('r2'),
   'resource.has_patient && !resource.own_record': ({ resource }) => resource.has_patient && !resource.own_record,
   "resource.properties.confidentiality == 'N'": ({ resource }) => resource.properties['confidentiality'] === 'N',
-  "size(resource.properties.status) > 2": ({ resource }) =>
+  'size(resource.properties.status) > 2': ({ resource }) =>
     resource.properties['status'] === undefined ? 'error' : `${resource.properties['status']}`.length > 2,
 }
 
@@ -33,4 +33,5 @@ export const predicateOf = (source: string): Predicate => {
 }
 
 /** `clock`: whether some of them depend on the time. */
-export const conditions = ({ clock = true } = {}): fc.Arbitrary<string> => fc.constantFrom(...Object.keys(clock ? predicates : timeless)).filter(() => true)
+export const conditions = ({ clock = true } = {}): fc.Arbitrary<string> =>
+  fc.constantFrom(...Object.keys(clock ? predicates : timeless)).filter(() => true)

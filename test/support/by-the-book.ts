@@ -110,7 +110,9 @@ const settingsOf = (events: readonly AccessEvent[]): Omit<SettingsChanged, 'acto
 /** The directive of the patient that decides: who is named more closely first, then denials, then the older. */
 const directiveOf = (events: readonly AccessEvent[], request: AccessRequest, now: number) => {
   const organisations = organisationsOf(events, request.subject.pseudonym)
-  const ended = events.filter((event) => event.type === 'chartwarden.consent.withdrawn.v1' || event.type === 'chartwarden.consent.expired.v1')
+  const ended = events.filter(
+    (event) => event.type === 'chartwarden.consent.withdrawn.v1' || event.type === 'chartwarden.consent.expired.v1',
+  )
   const speaking = ofType(events, 'chartwarden.consent.recorded.v1')
     .filter(({ data }) => data.patient === request.patient && isWithin(data, now))
     .filter(({ id, revision }) => !ended.some((end) => end.revision > revision && end.data.consent_id === id))
@@ -197,7 +199,8 @@ const restrictionsOf = (events: readonly AccessEvent[], request: AccessRequest, 
     .flatMap((role) => withInherited(events, role))
     .flatMap((role) => definitionOf(events, role)?.clearance ?? [])
   const { confidentiality, sensitivities } = labelsOf(events, request)
-  const cleared = (label: string) => clearances.some(({ sensitivities: codes }) => [label, above[label], '*'].some((code) => codes.includes(`${code}`)))
+  const cleared = (label: string) =>
+    clearances.some(({ sensitivities: codes }) => [label, above[label], '*'].some((code) => codes.includes(`${code}`)))
   const labelled =
     (levels.indexOf(confidentiality) > levels.indexOf('N') &&
       !clearances.some((clearance) => levels.indexOf(clearance.confidentiality) >= levels.indexOf(confidentiality))) ||
@@ -281,7 +284,9 @@ const permit = (rule: string, permission: Permission | undefined): Permit => ({
 const neverInAnEmergency = ['audit_log', 'patient_export', 'clinic_settings', 'staff_account']
 
 const emergencyOf = (events: readonly AccessEvent[], { subject, patient }: AccessRequest, now: number) => {
-  const over = events.filter((event) => event.type === 'chartwarden.emergency.closed.v1' || event.type === 'chartwarden.emergency.reviewed.v1')
+  const over = events.filter(
+    (event) => event.type === 'chartwarden.emergency.closed.v1' || event.type === 'chartwarden.emergency.reviewed.v1',
+  )
   return ofSubject(ofType(events, 'chartwarden.emergency.opened.v1'), subject.pseudonym)
     .filter(({ data, time }) => data.patient === patient && time <= now && now < Date.parse(data.until))
     .filter(({ id, revision }) => !over.some((end) => end.revision > revision && end.data.emergency_id === id))

@@ -218,7 +218,12 @@ const happen = (clinic: ClinicFold, ids: Map<string, string>, text: HappeningTex
     case 'offboard': {
       const time = momentOf(text.at ?? '10:00')
       const ended = { grants: 0, shares: 0, relationships: 0, digest: '' }
-      const data = { subject: referenceOf(text.subject), effective: new Date(time).toISOString(), unknown_subject: text.unknown === true, ended }
+      const data = {
+        subject: referenceOf(text.subject),
+        effective: new Date(time).toISOString(),
+        unknown_subject: text.unknown === true,
+        ended,
+      }
       return clinic.apply('chartwarden.staff.offboarded.v1', data, time)
     }
     case 'reinstate': {
@@ -226,7 +231,12 @@ const happen = (clinic: ClinicFold, ids: Map<string, string>, text: HappeningTex
       return clinic.apply('chartwarden.staff.reinstated.v1', { subject: referenceOf(text.subject), member_of: memberOf.map(referenceOf) })
     }
     case 'grant':
-      return clinic.apply('chartwarden.role.granted.v1', { subject: referenceOf(text.subject), role: text.role, flags: [], ...periodOf(text) })
+      return clinic.apply('chartwarden.role.granted.v1', {
+        subject: referenceOf(text.subject),
+        role: text.role,
+        flags: [],
+        ...periodOf(text),
+      })
     case 'revoke':
       return clinic.apply('chartwarden.role.revoked.v1', {
         subject: referenceOf(text.subject),
@@ -320,7 +330,8 @@ const happen = (clinic: ClinicFold, ids: Map<string, string>, text: HappeningTex
       const until = timeText(noon)
       const of = patient(text.patient ?? '')
       const subject = referenceOf(text.subject ?? '')
-      if (text.grant !== undefined) return clinic.apply('chartwarden.role.expired.v1', { subject, role: '', grant_id: named(text.grant), until })
+      if (text.grant !== undefined)
+        return clinic.apply('chartwarden.role.expired.v1', { subject, role: '', grant_id: named(text.grant), until })
       if (text.share !== undefined) {
         return clinic.apply('chartwarden.share.expired.v1', { share_id: named(text.share), recipient: subject, patient: of, until })
       }
@@ -331,13 +342,14 @@ const happen = (clinic: ClinicFold, ids: Map<string, string>, text: HappeningTex
   }
 }
 
-/** The state of a clinic after what happened, and the ids of what was given a name. */
-export const clinicOfCase = (tables: readonly ('builtin' | 'openemr')[], history: History) => {
+export const rolesOfTables = (tables: readonly ('builtin' | 'openemr')[]): readonly RoleDefinition[] =>
+  tables.flatMap((table) => (table === 'builtin' ? builtinRoles() : openEmrImport().roles))
+
+/** The state of a clinic with these roles after what happened, and the ids of what was given a name. */
+export const clinicOfCase = (roles: readonly RoleDefinition[], history: History) => {
   const clinic = createClinicFold()
   const ids = new Map<string, string>()
-  for (const table of tables) {
-    for (const definition of table === 'builtin' ? builtinRoles() : openEmrImport().roles) clinic.define(definition)
-  }
+  for (const definition of roles) clinic.define(definition)
   for (const text of history) {
     const id = happen(clinic, ids, text)
     if (id !== undefined && 'as' in text && text.as !== undefined) ids.set(text.as, id)

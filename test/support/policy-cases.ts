@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { Ajv2020 } from 'ajv/dist/2020.js'
 import { parse } from 'yaml'
 import { type AccessDecision, decide } from '../../services/access/decide.ts'
-import { type AskedFor, clinicOfCase, type History, momentOf, requestOf } from './policy-case-clinic.ts'
+import { type AskedFor, clinicOfCase, type History, momentOf, requestOf, rolesOfTables } from './policy-case-clinic.ts'
 
 export interface Expected {
   readonly decision: 'permit' | 'deny'
@@ -61,7 +61,9 @@ export const problemsOf = (text: string): string => {
     return error instanceof Error ? error.message : 'not YAML'
   }
   if (validate(data)) return ''
-  return (validate.errors ?? []).map(({ instancePath, message, params }) => `${instancePath} ${message} ${JSON.stringify(params)}`).join('; ')
+  return (validate.errors ?? [])
+    .map(({ instancePath, message, params }) => `${instancePath} ${message} ${JSON.stringify(params)}`)
+    .join('; ')
 }
 
 /** Every file, checked. */
@@ -88,10 +90,10 @@ export interface Answered {
 
 /** Answers the cases of a file; its clinic is folded once, and anew for each case in which more happened. */
 export const createAnswers = ({ clinic, ask = {} }: PolicyFile): ((one: PolicyCase) => Answered) => {
-  const tables = clinic.roles ?? []
-  const untouched = clinicOfCase(tables, clinic.history)
+  const roles = rolesOfTables(clinic.roles ?? [])
+  const untouched = clinicOfCase(roles, clinic.history)
   return ({ given, ask: asked }) => {
-    const { state, ids } = given === undefined ? untouched : clinicOfCase(tables, [...clinic.history, ...given])
+    const { state, ids } = given === undefined ? untouched : clinicOfCase(roles, [...clinic.history, ...given])
     const { request, now } = requestOf({ ...ask, ...asked })
     return { answer: decide(state, request, now), ids }
   }
@@ -109,7 +111,12 @@ export const differences = ({ answer, ids }: Answered, expect: Expected): readon
   compare('decision', answer.decision, expect.decision)
   compare('reason', answer.reasonCode, expect.reason)
   compare('obligations', described(answer), expect.obligations ?? [])
-  if (rule !== undefined) compare('rule', answer.rule, rule.replace(/\$(\w+)$/, (_, name: string) => ids.get(name) ?? `no ${name}`))
+  if (rule !== undefined)
+    compare(
+      'rule',
+      answer.rule,
+      rule.replace(/\$(\w+)$/, (_, name: string) => ids.get(name) ?? `no ${name}`),
+    )
   if (roles !== undefined) compare('roles', answer.roles, roles)
   if (notAfter !== undefined) compare('not after', answer.notAfter ?? null, notAfter === null ? null : momentOf(notAfter))
   if (overrode !== undefined) compare('overrode', answer.overrode?.reasonCode, overrode)
@@ -124,7 +131,7 @@ export interface MatrixResult {
 
 /** Decides every cell of a matrix. */
 export const decideMatrix = ({ clinic, ask = {} }: PolicyFile, { subjects, types, actions, permits, reason }: Matrix): MatrixResult => {
-  const { state } = clinicOfCase(clinic.roles ?? [], clinic.history)
+  const { state } = clinicOfCase(rolesOfTables(clinic.roles ?? []), clinic.history)
   const found: string[] = []
   let cells = 0
   let permitted = 0

@@ -24,7 +24,9 @@ interface RecordOptions extends ChangeOptions {
 export const recordConsentCommand = (act: Act): Command =>
   withChange(
     new Command('record')
-      .description('Record what a patient decided. The directive that names the recipient most closely decides; a permit alone opens nothing.')
+      .description(
+        'Record what a patient decided. The directive that names the recipient most closely decides; a permit alone opens nothing.',
+      )
       .argument('<patient>', 'whose decision it is: the identifier of the patient'),
   )
     .option('--permit', 'the recipient may')

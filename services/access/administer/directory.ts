@@ -28,9 +28,7 @@ export const resourceViolations = (command: PutResource): readonly FieldViolatio
     ...(isConfidentiality(confidentiality)
       ? []
       : [{ field: 'description.confidentiality', description: 'must be one of U, L, M, N, R and V' }]),
-    ...(sensitivities.length > maxLabels
-      ? [{ field: 'description.sensitivities', description: `has more than ${maxLabels} items` }]
-      : []),
+    ...(sensitivities.length > maxLabels ? [{ field: 'description.sensitivities', description: `has more than ${maxLabels} items` }] : []),
     ...(sensitivities.every(isLabelCode)
       ? []
       : [{ field: 'description.sensitivities', description: 'each must be a code of 1 to 64 letters, digits and _ . : / -' }]),
@@ -67,11 +65,7 @@ export const putResource = (command: PutResource, actor: Actor): PlannedEvent =>
   }
 }
 
-export const removeResource = (
-  state: ClinicState,
-  { resourceType, record }: RemoveResource,
-  actor: Actor,
-): PlannedEvent | CommandError => {
+export const removeResource = (state: ClinicState, { resourceType, record }: RemoveResource, actor: Actor): PlannedEvent | CommandError => {
   const described = state.directory.resources.get(record)
   if (described === undefined) return commandError('RESOURCE_UNDESCRIBED')
   const { patient } = described

@@ -16,7 +16,8 @@ const unstated: Partial<Labels> = {}
 
 const stated = ({ stated }: AccessRequest): Partial<Labels> => {
   const properties = stated?.resource
-  if (properties === undefined || (properties['confidentiality'] === undefined && properties['sensitivities'] === undefined)) return unstated
+  if (properties === undefined || (properties['confidentiality'] === undefined && properties['sensitivities'] === undefined))
+    return unstated
   const { confidentiality, sensitivities } = properties
   return {
     ...(typeof confidentiality === 'string' && isConfidentiality(confidentiality) ? { confidentiality } : {}),
@@ -41,7 +42,8 @@ export const labelsOf = (state: ClinicState, subject: SubjectState, request: Acc
   const said = stated(request)
   if (ofPatient === undefined && ofRecord === undefined && !employee && said === unstated) return unlabelled
   // The many records with one plain description need nothing joined.
-  if (ofPatient === undefined && !employee && said === unstated && ofRecord !== undefined && ofRecord.sensitivities.length < 2) return ofRecord
+  if (ofPatient === undefined && !employee && said === unstated && ofRecord !== undefined && ofRecord.sensitivities.length < 2)
+    return ofRecord
 
   const override = request.stated?.override === true
   const stored = [ofRecord, ofPatient].filter((resource) => resource !== undefined)

@@ -143,10 +143,7 @@ export const directoryServiceHandlers = ({ administration, authorise, identities
       const { entry, replayed } = await administrativeCall(administration, randomness, removeSubject, request, context)
       return { entry: entryRefOf(entry), replayed }
     },
-    putResource: async (
-      request: PutResourceRequest,
-      context: CallContext,
-    ): Promise<MessageInitShape<typeof PutResourceResponseSchema>> => {
+    putResource: async (request: PutResourceRequest, context: CallContext): Promise<MessageInitShape<typeof PutResourceResponseSchema>> => {
       const { entry, replayed } = await administrativeCall(administration, randomness, putResource, request, context)
       return { entry: entryRefOf(entry), replayed }
     },
@@ -183,10 +180,7 @@ export const directoryServiceHandlers = ({ administration, authorise, identities
       return { subject: { ...shown, properties: properties as JsonObject }, completeToRevision }
     },
 
-    getResource: async (
-      request: GetResourceRequest,
-      context: CallContext,
-    ): Promise<MessageInitShape<typeof GetResourceResponseSchema>> => {
+    getResource: async (request: GetResourceRequest, context: CallContext): Promise<MessageInitShape<typeof GetResourceResponseSchema>> => {
       const fields = createFields(randomness)
       const clinic = fields.clinic('clinic', request.clinic)
       const onBehalfOf = fields.person('on_behalf_of', request.onBehalfOf)

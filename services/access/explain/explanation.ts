@@ -53,8 +53,8 @@ const preference = (chosen: EffectivePermission, holding: readonly EffectivePerm
 
 const nothingSpeaks: readonly ReasonCode[] = ['no_grant', 'unknown_resource_type', 'unknown_action']
 
-/** The answer that a check would give, with everything that led to it. */
-export const explain = (state: ClinicState, request: AccessRequest, now: number): Explanation => {
+/** The answer that a check would give, with everything that led to it. `now` is ledger time in milliseconds since the epoch. */
+export function* explain(state: ClinicState, request: AccessRequest, now: number): Generator<void, Explanation> {
   const consulted = new Map<string, Consulted>()
   // A permission reached through several roles is consulted once for each, to the same end.
   const decision = decide(state, request, now, (one) => consulted.set(`${one.step} ${one.rule} ${one.reasonCode} ${one.detail ?? ''}`, one))
@@ -83,7 +83,7 @@ export const explain = (state: ClinicState, request: AccessRequest, now: number)
   return {
     decision,
     rules,
-    needed: wayTexts(waysTo(state, request, now)),
+    needed: wayTexts(yield* waysTo(state, request, now)),
     until: decision.decision === 'permit' ? decision.notAfter : nextChange(state, request, now),
   }
 }

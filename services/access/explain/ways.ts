@@ -13,7 +13,7 @@ import { type Step, type Supposed, suppose } from './steps.ts'
 /** Steps that together turn the deny into a permit. Steps of kind `purpose` are alternatives to one another. */
 export type Way = readonly Step[]
 
-/** Decisions made at most for one explanation: some ten milliseconds. */
+/** Decisions made at most for one explanation. */
 const maxTrials = 4_000
 const maxSteps = 3
 /** Ways said at most where several steps are needed. */
@@ -108,8 +108,11 @@ const chosen = <Item>(items: readonly Item[], size: number, from = 0): readonly 
   return items.slice(from).flatMap((item, index) => chosen(items, size - 1, from + index + 1).map((rest) => [item, ...rest]))
 }
 
-/** What the person could do or be given so that this request is permitted; empty when nothing would, or it is permitted already. */
-export const waysTo = (state: ClinicState, request: AccessRequest, now: number): readonly Way[] => {
+/**
+ * What the person could do or be given so that this request is permitted; empty when nothing would, or it is permitted already. Every trial
+ * is a place where it may be interrupted.
+ */
+export function* waysTo(state: ClinicState, request: AccessRequest, now: number): Generator<void, readonly Way[]> {
   if (permits({ state, request }, now)) return []
   const first = standingSteps(state, request, now)
   if (first === undefined) return []
@@ -131,12 +134,16 @@ export const waysTo = (state: ClinicState, request: AccessRequest, now: number):
       if (permits(suppose(supposed, duties, now), now)) withDuties.push([...first, ...steps, duties])
     }
   }
-  const tryAll = (supposed: Supposed, steps: readonly Step[], rest: readonly (readonly Step[])[]): void => {
+  function* tryAll(supposed: Supposed, steps: readonly Step[], rest: readonly (readonly Step[])[]): Generator<void, void> {
     const [next, ...others] = rest
-    if (next === undefined) return attempt(supposed, steps)
+    if (next === undefined) {
+      attempt(supposed, steps)
+      yield
+      return
+    }
     for (const step of next) {
       if (trials >= maxTrials) return
-      tryAll(suppose(supposed, step, now), [...steps, step], others)
+      yield* tryAll(suppose(supposed, step, now), [...steps, step], others)
     }
   }
 
@@ -145,7 +152,7 @@ export const waysTo = (state: ClinicState, request: AccessRequest, now: number):
     // Found with one step fewer, but a duty besides: as long as the ways of this size.
     found.push(...withDuties)
     withDuties = []
-    for (const together of chosen(kinds, size)) tryAll(base, [], together)
+    for (const together of chosen(kinds, size)) yield* tryAll(base, [], together)
     if (found.length > 0) return size + first.length <= 1 ? found : found.slice(0, maxLongWays)
     if (trials >= maxTrials) return withDuties.slice(0, maxLongWays)
   }

@@ -5,7 +5,7 @@ import { join } from '../state/care-teams.ts'
 import { addConsent, type ConsentState, consentPurposes } from '../state/consents.ts'
 import { type EmergencyState, openEmergency } from '../state/emergencies.ts'
 import { addGrant, type GrantState } from '../state/grants.ts'
-import { addShare, type ShareState } from '../state/shares.ts'
+import { indexShare, type ShareState } from '../state/shares.ts'
 import { type ClinicState, emptyState } from '../state.ts'
 import { type Parts, type Place, snapshotFormat, type TimeCell } from './format.ts'
 
@@ -20,8 +20,7 @@ const optionalTime = (cell: TimeCell): number | undefined => (cell === null ? un
 
 const time = (cell: TimeCell): number => (cell === null ? Number.NaN : Number(cell))
 
-const at = <Value>(values: readonly Value[], place: Place): Value => {
-  const value = values[place]
+const there = <Value>(value: Value | undefined): Value => {
   if (value === undefined) throw new Error('a place that is not there')
   return value
 }
@@ -44,10 +43,10 @@ const createRestorer = () => {
   const consents: ConsentState[] = []
   const emergencies: EmergencyState[] = []
 
-  const name = (place: Place): string => at(names, place)
-  const pseudonym = (place: Place): Pseudonym => at(names, place) as Pseudonym
-  const list = (place: Place): readonly string[] => at(lists, place)
-  const reference = (place: Place): SubjectReference => at(references, place)
+  const name = (place: Place): string => there(names[place])
+  const pseudonym = (place: Place): Pseudonym => there(names[place]) as Pseudonym
+  const list = (place: Place): readonly string[] => there(lists[place])
+  const reference = (place: Place): SubjectReference => there(references[place])
   const typeSet = (place: Place): ReadonlySet<string> => {
     const known = typeSets.get(place) ?? new Set(list(place))
     typeSets.set(place, known)
@@ -71,112 +70,108 @@ const createRestorer = () => {
     names: (content) => void names.push(...content),
     lists: (content) => void lists.push(...content),
     references: ({ type, pseudonym: of }) => {
-      for (let row = 0; row < of.length; row += 1) references.push({ type: at(type, row), pseudonym: at(of, row) })
+      for (let row = 0; row < of.length; row += 1) references.push({ type: there(type[row]), pseudonym: there(of[row]) })
     },
     roles: (definitions) => {
       for (const definition of definitions) defineRole(state.roles, definition)
     },
     subjects: (column) => {
       for (let row = 0; row < column.reference.length; row += 1) {
-        const subject = reference(at(column.reference, row))
+        const subject = reference(there(column.reference[row]))
         state.subjects.set(subject.pseudonym, {
           reference: subject,
-          status: at(column.status, row),
-          known: at(column.known, row),
-          ownPatient: optional(at(column.ownPatient, row), pseudonym),
-          memberOf: at(column.memberOf, row).map(reference),
-          cutOff: optionalTime(at(column.cutOff, row)),
-          offboarding: at(column.offboarding, row) ?? undefined,
+          status: there(column.status[row]),
+          known: there(column.known[row]),
+          ownPatient: optional(there(column.ownPatient[row]), pseudonym),
+          memberOf: there(column.memberOf[row]).map(reference),
+          cutOff: optionalTime(there(column.cutOff[row])),
+          offboarding: there(column.offboarding[row]) ?? undefined,
         })
       }
     },
     grants: (column) => {
       for (let row = 0; row < column.id.length; row += 1) {
         const grant: GrantState = {
-          from: optionalTime(at(column.from, row)),
-          until: optionalTime(at(column.until, row)),
-          id: at(column.id, row),
-          subject: reference(at(column.subject, row)),
-          role: name(at(column.role, row)),
-          grantor: optional(at(column.grantor, row), reference),
-          revision: BigInt(at(column.revision, row)),
+          from: optionalTime(there(column.from[row])),
+          until: optionalTime(there(column.until[row])),
+          id: there(column.id[row]),
+          subject: reference(there(column.subject[row])),
+          role: name(there(column.role[row])),
+          grantor: optional(there(column.grantor[row]), reference),
+          revision: BigInt(there(column.revision[row])),
         }
         grants.push(grant)
         state.grants.byId.set(grant.id, grant)
       }
     },
     grantOrder: (places) => {
-      for (const place of places) addGrant(state.grants, at(grants, place))
+      for (const place of places) addGrant(state.grants, there(grants[place]))
     },
-    memberships: (column) => {
-      for (let row = 0; row < column.subject.length; row += 1) {
+    memberships: ({ subject, patient, from, until }) => {
+      for (let row = 0; row < subject.length; row += 1) {
         join(state.careTeams, {
-          from: optionalTime(at(column.from, row)),
-          until: optionalTime(at(column.until, row)),
-          patient: pseudonym(at(column.patient, row)),
-          subject: pseudonym(at(column.subject, row)),
+          from: optionalTime(from[row] as TimeCell),
+          until: optionalTime(until[row] as TimeCell),
+          patient: names[patient[row] as Place] as Pseudonym,
+          subject: names[subject[row] as Place] as Pseudonym,
         })
       }
     },
     sharedRecords: (records) => {
       sharedRecords = records
     },
-    shares: (column) => {
+    shares: ({ id, recipient, patient, resourceTypes, recordCount, actions, purpose, until }) => {
       let next = 0
-      for (let row = 0; row < column.id.length; row += 1) {
-        const count = at(column.recordCount, row)
-        let records: Set<Pseudonym> | undefined
-        if (count !== null) {
-          records = new Set()
-          for (const end = next + count; next < end; next += 1) records.add(at(sharedRecords, next))
-        }
+      for (let row = 0; row < id.length; row += 1) {
+        const count = recordCount[row] as number | null
         const share: ShareState = {
-          id: at(column.id, row),
-          recipient: reference(at(column.recipient, row)),
-          patient: pseudonym(at(column.patient, row)),
-          resourceTypes: list(at(column.resourceTypes, row)),
-          records,
-          actions: list(at(column.actions, row)),
-          purpose: name(at(column.purpose, row)),
-          until: time(at(column.until, row)),
+          id: id[row] as string,
+          recipient: references[recipient[row] as Place] as SubjectReference,
+          patient: names[patient[row] as Place] as Pseudonym,
+          resourceTypes: lists[resourceTypes[row] as Place] as readonly string[],
+          records: count === null ? undefined : new Set(sharedRecords.slice(next, next + count)),
+          actions: lists[actions[row] as Place] as readonly string[],
+          purpose: names[purpose[row] as Place] as string,
+          until: time(until[row] as TimeCell),
         }
+        next += count ?? 0
         shares.push(share)
         state.shares.byId.set(share.id, share)
       }
     },
     shareOrder: (places) => {
-      for (const place of places) addShare(state.shares, at(shares, place))
+      for (const place of places) indexShare(state.shares.byRecipient, shares[place] as ShareState)
     },
     describedSubjects: ({ subject, properties }) => {
       for (let row = 0; row < subject.length; row += 1) {
-        state.directory.subjects.set(pseudonym(at(subject, row)), at(properties, row))
+        state.directory.subjects.set(pseudonym(there(subject[row])), there(properties[row]))
       }
     },
     resources: (column) => {
       for (let row = 0; row < column.record.length; row += 1) {
-        const record = at(column.record, row)
+        const record = there(column.record[row])
         state.directory.resources.set(record, {
-          resourceType: name(at(column.resourceType, row)),
+          resourceType: name(there(column.resourceType[row])),
           record,
-          patient: optional(at(column.patient, row), pseudonym),
-          confidentiality: name(at(column.confidentiality, row)) as Confidentiality,
-          sensitivities: list(at(column.sensitivities, row)),
-          properties: at(column.properties, row),
-          entryId: at(column.entryId, row),
+          patient: optional(there(column.patient[row]), pseudonym),
+          confidentiality: name(there(column.confidentiality[row])) as Confidentiality,
+          sensitivities: list(there(column.sensitivities[row])),
+          properties: there(column.properties[row]),
+          entryId: there(column.entryId[row]),
         })
       }
     },
     consents: (column) => {
       for (let row = 0; row < column.id.length; row += 1) {
-        const decision = at(column.decision, row)
-        const purposes = at(column.purposes, row)
+        const decision = there(column.decision[row])
+        const purposes = there(column.purposes[row])
         const consent: ConsentState = {
-          from: optionalTime(at(column.from, row)),
-          until: optionalTime(at(column.until, row)),
-          id: at(column.id, row),
-          patient: pseudonym(at(column.patient, row)),
-          recipient: optional(at(column.recipient, row), reference),
-          resourceTypes: optional(at(column.resourceTypes, row), typeSet),
+          from: optionalTime(there(column.from[row])),
+          until: optionalTime(there(column.until[row])),
+          id: there(column.id[row]),
+          patient: pseudonym(there(column.patient[row])),
+          recipient: optional(there(column.recipient[row]), reference),
+          resourceTypes: optional(there(column.resourceTypes[row]), typeSet),
           purposes: list(purposes),
           coveredPurposes: covered(decision, purposes),
           decision,
@@ -186,26 +181,26 @@ const createRestorer = () => {
       }
     },
     consentOrder: (places) => {
-      for (const place of places) addConsent(state.consents, at(consents, place))
+      for (const place of places) addConsent(state.consents, there(consents[place]))
     },
     emergencies: (column) => {
       for (let row = 0; row < column.id.length; row += 1) {
         const emergency: EmergencyState = {
-          id: at(column.id, row),
-          subject: reference(at(column.subject, row)),
-          patient: pseudonym(at(column.patient, row)),
-          purpose: at(column.purpose, row),
-          from: time(at(column.from, row)),
-          until: time(at(column.until, row)),
-          closed: at(column.closed, row),
-          reviewDue: time(at(column.reviewDue, row)),
+          id: there(column.id[row]),
+          subject: reference(there(column.subject[row])),
+          patient: pseudonym(there(column.patient[row])),
+          purpose: there(column.purpose[row]),
+          from: time(there(column.from[row])),
+          until: time(there(column.until[row])),
+          closed: there(column.closed[row]),
+          reviewDue: time(there(column.reviewDue[row])),
         }
         emergencies.push(emergency)
         state.emergencies.byId.set(emergency.id, emergency)
       }
     },
     emergencyOrder: (places) => {
-      for (const place of places) openEmergency(state.emergencies, at(emergencies, place))
+      for (const place of places) openEmergency(state.emergencies, there(emergencies[place]))
     },
     employeePatients: (places) => {
       for (const place of places) state.employeePatients.add(pseudonym(place))

@@ -24,16 +24,21 @@ export interface Shares {
 
 export const noShares = (): Shares => ({ byId: new Map(), byRecipient: new Map() })
 
-export const addShare = (shares: Shares, share: ShareState): void => {
-  shares.byId.set(share.id, share)
-  let ofRecipient = shares.byRecipient.get(share.recipient.pseudonym)
+/** Puts a share into the second index alone. */
+export const indexShare = (byRecipient: Shares['byRecipient'], share: ShareState): void => {
+  let ofRecipient = byRecipient.get(share.recipient.pseudonym)
   if (ofRecipient === undefined) {
     ofRecipient = new Map()
-    shares.byRecipient.set(share.recipient.pseudonym, ofRecipient)
+    byRecipient.set(share.recipient.pseudonym, ofRecipient)
   }
   const ofPatient = ofRecipient.get(share.patient)
   if (ofPatient === undefined) ofRecipient.set(share.patient, [share])
   else ofPatient.push(share)
+}
+
+export const addShare = (shares: Shares, share: ShareState): void => {
+  shares.byId.set(share.id, share)
+  indexShare(shares.byRecipient, share)
 }
 
 export const endShare = (shares: Shares, id: string): void => {

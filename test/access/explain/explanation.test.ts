@@ -4,6 +4,7 @@ import { type AccessRequest, decide } from '../../../services/access/decide.ts'
 import { explain } from '../../../services/access/explain/explanation.ts'
 import { clinicOf, happenings, moments, requests } from '../../support/arbitrary-clinic.ts'
 import { type ClinicFold, createClinicFold, noon, patient, permission, question, record, role, staff } from '../../support/clinic-fold.ts'
+import { finish } from '../../support/finish.ts'
 
 const anna = staff('anna')
 const steps = ['standing', 'forbid', 'consent', 'confidentiality', 'permission', 'emergency']
@@ -12,7 +13,7 @@ t.test('it gives the answer of a check and every rule once, and says of what dec
   fc.assert(
     fc.property(happenings(), requests, moments, (story, request, now) => {
       const { state } = clinicOf(story)
-      const { decision, rules, needed } = explain(state, request, now)
+      const { decision, rules, needed } = finish(explain(state, request, now))
       const plain = decide(state, request, now)
       if (JSON.stringify(decision) !== JSON.stringify(plain)) return false
       if (decision.decision === 'permit' && needed.length > 0) return false
@@ -37,7 +38,7 @@ t.test('no text names anybody: neither pseudonyms nor what the caller stated', a
         resource: { sensitivities: ['SECRETLABEL'] },
         subject: { level: 'secret-level' },
       }
-      const { rules, needed } = explain(clinicOf(story).state, { ...request, stated }, now)
+      const { rules, needed } = finish(explain(clinicOf(story).state, { ...request, stated }, now))
       const said = [...rules.map(({ detail }) => detail), ...needed].join('\n')
       const names = [request.subject.pseudonym, request.patient, request.record, 'secret', 'SECRETLABEL'].filter(
         (name) => name !== undefined,
@@ -53,7 +54,7 @@ t.test('until the moment named the answer stays what it is', async (t) => {
   fc.assert(
     fc.property(happenings({ clock: false }), requests, moments, fc.integer({ min: 1, max: 20 }), (story, request, now, later) => {
       const { state } = clinicOf(story)
-      const { decision, until } = explain(state, request, now)
+      const { decision, until } = finish(explain(state, request, now))
       if (until !== undefined && now + later >= until) return true
       if (decision.decision === 'deny') denies += 1
       // The sign-in is the same one; that the clock moves on is all that happens.
@@ -72,7 +73,13 @@ const clinicWith = (happen: (clinic: ClinicFold) => void): ClinicFold => {
 }
 
 const rulesOf = (clinic: ClinicFold, request: AccessRequest) =>
-  explain(clinic.state, request, noon).rules.map(({ step, rule, outcome, reasonCode, detail }) => [step, rule, outcome, reasonCode, detail])
+  finish(explain(clinic.state, request, noon)).rules.map(({ step, rule, outcome, reasonCode, detail }) => [
+    step,
+    rule,
+    outcome,
+    reasonCode,
+    detail,
+  ])
 
 t.test('of a permit it says why its rule was preferred', async (t) => {
   const duty = [{ kind: 'mask', codes: [] }]

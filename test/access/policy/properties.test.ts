@@ -38,7 +38,12 @@ t.test('labels are no properties of a resource, but may be of a subject', async 
 })
 
 t.test('what is taken never takes more than 4 KiB', async (t) => {
-  const value = fc.oneof(fc.boolean(), fc.double(), fc.string({ maxLength: 300 }), fc.array(fc.string({ maxLength: 80 }), { maxLength: 70 }))
+  const value = fc.oneof(
+    fc.boolean(),
+    fc.double(),
+    fc.string({ maxLength: 300 }),
+    fc.array(fc.string({ maxLength: 80 }), { maxLength: 70 }),
+  )
   const name = fc.stringMatching(/^[A-Za-z_][A-Za-z0-9_]{0,20}$/)
   fc.assert(
     fc.property(fc.dictionary(name, value, { maxKeys: 40 }), (properties) => {

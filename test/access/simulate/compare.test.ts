@@ -54,7 +54,10 @@ t.test('where duties are concerned the entry must say which the caller carried o
   const masked = permission('imaging', 'read', { bounds: [{ kind: 'mask', codes: [] }] })
   t.same(compare(having(plain), having(masked), recorded([], {}, false), noon), { kind: 'obligations_not_kept' })
   t.same(compare(having(plain), having(plain), recorded([], {}, false), noon), { kind: 'same' })
-  t.match(compare(having(plain), having(masked), recorded([]), noon), { kind: 'changed', proposed: { reasonCode: 'obligation_unsupported' } })
+  t.match(compare(having(plain), having(masked), recorded([]), noon), {
+    kind: 'changed',
+    proposed: { reasonCode: 'obligation_unsupported' },
+  })
 })
 
 t.test('another rule with the same answer is no change, other duties are one', async (t) => {

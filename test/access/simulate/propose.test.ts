@@ -54,9 +54,7 @@ t.test('what is proposed is what would be after the same calls, and the state st
       }
       if (proposal.kind !== 'state') return false
       proposedStates += 1
-      return asked.every((request) =>
-        isDeepStrictEqual(decide(proposal.state, request, now), decide(clinic.state, request, now)),
-      )
+      return asked.every((request) => isDeepStrictEqual(decide(proposal.state, request, now), decide(clinic.state, request, now)))
     }),
     { numRuns: 500 },
   )
@@ -85,7 +83,11 @@ t.test('everything that is wrong is named at once, under the name it has in the 
 
 t.test('a role that would inherit from itself through another proposed one is refused', async (t) => {
   const { state } = registered(createClinicFold())
-  const proposal = propose(state, { ...nothing, putRoles: [draft('a'), draft('b', { inherits: ['a'] }), draft('a', { inherits: ['b'] })] }, noon)
+  const proposal = propose(
+    state,
+    { ...nothing, putRoles: [draft('a'), draft('b', { inherits: ['a'] }), draft('a', { inherits: ['b'] })] },
+    noon,
+  )
   t.match(proposal, { kind: 'invalid', fields: [{ field: 'proposed.put_roles[2]', description: /inherit from itself/ }] })
 })
 

@@ -54,7 +54,7 @@ const operation = 10
 const perCharacter = (weight: number): number => Math.ceil(weight / 8)
 
 /** Whichever of two values is there. */
-export const larger = (left: Size, right: Size): Size => {
+const larger = (left: Size, right: Size): Size => {
   if (left === right) return left
   const item = left.item === undefined || right.item === undefined ? (left.item ?? right.item) : larger(left.item, right.item)
   return {

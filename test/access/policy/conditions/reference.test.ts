@@ -32,6 +32,10 @@ t.test('the page names every field and function, and the limits as they are', as
   t.ok(page.includes(`loops within one another | ${nestedLoops} |`))
   t.ok(page.includes(`${conditionLimits.cost.toLocaleString('en-US')} units`))
   t.ok(page.includes(`${conditionLimits.attributeWeight.toLocaleString('en-US')} characters, each value counting as two more`))
-  t.ok(page.includes(`each list or object ${conditionLimits.attributeElements} elements; ${conditionLimits.attributeDepth} within one another`))
+  t.ok(
+    page.includes(
+      `each list or object ${conditionLimits.attributeElements} elements; ${conditionLimits.attributeDepth} within one another`,
+    ),
+  )
   t.ok(page.includes(`where \`subject.roles\` is read | ${roles} |`))
 })
