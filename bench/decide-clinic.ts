@@ -32,18 +32,24 @@ const labs = ['crowns', 'bridges', 'imaging', 'pathology'].map(lab)
 const people = Array.from({ length: size.staff }, (_, index) => staff(`person-${index}`))
 const patients = Array.from({ length: size.patients }, (_, index) => patient(`${index}`))
 
-/** What the clinic added to the built-in roles; no permission has the same expression as another. */
-const conditional = (number: number): Permission => ({
-  id: `conditional-${number}`,
-  resource_type: number % 2 === 0 ? 'prescription' : 'perio_chart',
-  actions: ['read', 'update'],
-  effect: 'permit',
-  bounds: [],
-  purposes: [],
-  condition: `resource.properties.status == 'open' && subject.properties.level >= ${number % 5} && resource.properties.age_days < ${
-    30 + number
-  } && context.site == 'main'`,
-})
+/** What the clinic added to the built-in roles: one, two or four comparisons, no two expressions alike. */
+const conditional = (number: number): Permission => {
+  const parts = [
+    `resource.properties.age_days < ${30 + number}`,
+    "resource.properties.status == 'open'",
+    `subject.properties.level >= ${number % 5}`,
+    "context.site == 'main'",
+  ]
+  return {
+    id: `conditional-${number}`,
+    resource_type: number < size.roles ? 'prescription' : 'perio_chart',
+    actions: ['read', 'update'],
+    effect: 'permit',
+    bounds: [],
+    purposes: [],
+    condition: parts.slice(0, [1, 2, 4][number % 3]).join(' && '),
+  }
+}
 
 /** Five of each built-in role; the first twenty have two permissions with a condition, the others one. */
 const roles = (): readonly RoleDefinition[] => {
@@ -119,63 +125,75 @@ export const createLargeClinic = (): ClinicFold => {
 }
 
 const supportedObligations = new Set(['fields', 'until_accepted', 'own_entries', 'addendum_only', 'until_sent', 'purpose_stated'])
-const stated = { context: { site: 'main' }, resource: { status: 'open' }, caller: 'practice', override: false } as const
+/** Who asks what about which record, by number. */
+export interface Question {
+  readonly person: number
+  readonly patient: number
+  readonly record: number
+  readonly resourceType: string
+  readonly action: string
+  /** What the caller states; undefined: nothing. */
+  readonly stated?: { readonly status: string; readonly age_days: number }
+}
 
-const distinct = (number: number, make: () => AccessRequest): readonly AccessRequest[] => {
-  const found = new Map<string, AccessRequest>()
+const distinct = (number: number, make: () => Question): readonly Question[] => {
+  const found = new Map<string, Question>()
   while (found.size < number) {
-    const request = make()
-    found.set([request.subject.pseudonym, request.resourceType, request.action, request.patient, request.record].join(), request)
+    const question = make()
+    found.set([question.person, question.patient, question.record, question.resourceType, question.action].join(), question)
   }
   return [...found.values()]
 }
 
-/** Identifiers arrive as texts of their own, never as the very strings that the state holds. */
-const fresh = <T extends string>(text: T): T => Buffer.from(text).toString() as T
+/** Equal to the texts that the state holds and not the very same, as those that a service has of the people and patients it knows. */
+const copied = <T extends string>(text: T): T => Buffer.from(text).toString() as T
+const askingPeople = people.map(({ type, pseudonym }) => ({ type, pseudonym: copied(pseudonym) }))
+const askedPatients = patients.map(copied)
+
+/** The request as a service makes it of a message. */
+export const requestOf = ({ person, patient: of, record: one, resourceType, action, stated }: Question): AccessRequest => ({
+  subject: { ...(askingPeople[person] as (typeof askingPeople)[number]) },
+  resourceType,
+  action,
+  patient: askedPatients[of] as (typeof askedPatients)[number],
+  record: record(resourceType, `${of}-${one}`),
+  purpose: purposeOf(person),
+  supportedObligations,
+  ...(stated === undefined ? {} : { stated: { resource: stated, context: { site: 'main' }, caller: 'practice', override: false } }),
+})
 
 const clinicalTypes = ['appointment', 'medical_history', 'treatment_record', 'clinical_note', 'imaging', 'lab_report', 'invoice', 'message']
+const sharedTypes = ['imaging', 'lab_report', 'treatment_record']
+const actions = ['read', 'read', 'read', 'update', 'create', 'share']
 
-/** Anybody about anybody, and people of the lab about what may be shared with them. */
-export const plainQuestions = (number: number): readonly AccessRequest[] => {
+/** Anybody about anybody, and every fourth time people of a lab about what may be shared with them. */
+export const plainQuestions = (number: number): readonly Question[] => {
   const pick = createPick(11)
   return distinct(number, () => {
     const technician = pick(4) === 0
-    const person = technician ? 4 + 6 * pick(33) : pick(size.staff)
-    const of = pick(technician ? size.sharedPatients : size.patients)
-    const resourceType = technician
-      ? (['imaging', 'lab_report', 'treatment_record'][pick(3)] as string)
-      : (clinicalTypes[pick(8)] as string)
-    const { type, pseudonym } = people[person] as (typeof people)[number]
     return {
-      subject: { type, pseudonym: fresh(pseudonym) },
-      resourceType,
-      action: (['read', 'read', 'read', 'update', 'create', 'share'] as const)[pick(6)] as string,
-      patient: fresh(patients[of] as (typeof patients)[number]),
-      record: record(resourceType, `${of}-${pick(3)}`),
-      purpose: purposeOf(person),
-      supportedObligations,
+      person: technician ? 4 + 6 * pick(33) : pick(size.staff),
+      patient: pick(technician ? size.sharedPatients : size.patients),
+      record: pick(3),
+      resourceType: (technician ? sharedTypes[pick(sharedTypes.length)] : clinicalTypes[pick(clinicalTypes.length)]) as string,
+      action: actions[pick(actions.length)] as string,
     }
   })
 }
 
 /** About what only a permission with a condition speaks of. */
-export const conditionalQuestions = (number: number): readonly AccessRequest[] => {
+export const conditionalQuestions = (number: number): readonly Question[] => {
   const pick = createPick(13)
   return distinct(number, () => {
     const person = pick(size.staff)
-    const of = pick(size.patients)
-    const { type, pseudonym } = people[person] as (typeof people)[number]
-    // Some of its permissions are for one type, some for the other; every role has one for the type of its own number.
-    const resourceType = person % 2 === 0 ? 'prescription' : 'perio_chart'
+    const hasBoth = person % size.roles < size.conditions - size.roles
     return {
-      subject: { type, pseudonym: fresh(pseudonym) },
-      resourceType,
+      person,
+      patient: pick(size.patients),
+      record: pick(3),
+      resourceType: hasBoth && pick(2) === 0 ? 'perio_chart' : 'prescription',
       action: pick(2) === 0 ? 'read' : 'update',
-      patient: fresh(patients[of] as (typeof patients)[number]),
-      record: record(resourceType, `${of}-${pick(3)}`),
-      purpose: purposeOf(person),
-      supportedObligations,
-      stated: { ...stated, resource: { status: pick(5) === 0 ? 'closed' : 'open', age_days: pick(90) } },
+      stated: { status: pick(5) === 0 ? 'closed' : 'open', age_days: pick(90) },
     }
   })
 }

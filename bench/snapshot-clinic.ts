@@ -3,7 +3,15 @@ import type { EventData, EventType } from '../services/access/events.ts'
 import { builtinRoles } from '../services/access/policy/builtin/builtin-roles.ts'
 import { at, lab, noon, patient, permission, record, staff } from '../test/support/clinic-fold.ts'
 
-export const size = { past: 2_000, staff: 200, shares: 20_000, memberships: 20_000, conditions: 50, resources: 5_000, consents: 3_000 } as const
+export const size = {
+  past: 2_000,
+  staff: 200,
+  shares: 20_000,
+  memberships: 20_000,
+  conditions: 50,
+  resources: 5_000,
+  consents: 3_000,
+} as const
 
 export interface Told {
   readonly type: EventType
@@ -32,7 +40,11 @@ export function* storyOfClinic(): Generator<Told> {
   }
   for (const one of labs) yield tell('chartwarden.staff.enrolled.v1', { subject: one, member_of: [] })
   for (const [index, subject] of people.entries()) {
-    yield tell('chartwarden.staff.enrolled.v1', { subject, member_of: index % 10 === 0 ? [of(labs, index)] : [], own_patient: patient(`own-${index}`) })
+    yield tell('chartwarden.staff.enrolled.v1', {
+      subject,
+      member_of: index % 10 === 0 ? [of(labs, index)] : [],
+      own_patient: patient(`own-${index}`),
+    })
     yield tell('chartwarden.role.granted.v1', { subject, role: of(roles, index).role, flags: [], until: at(noon + day) })
     if (index >= size.past) yield tell('chartwarden.subject.described.v1', { subject, properties: { level: index % 5 } })
     else {
@@ -74,6 +86,9 @@ export function* storyOfClinic(): Generator<Told> {
 /** Changes that come after the snapshot. */
 export function* laterChanges(count: number): Generator<Told> {
   for (let index = 0; index < count; index += 1) {
-    yield { type: 'chartwarden.careteam.joined.v1', data: { actor, patient: patient(`later-${index}`), subject: staff(`person-${size.past}`) } }
+    yield {
+      type: 'chartwarden.careteam.joined.v1',
+      data: { actor, patient: patient(`later-${index}`), subject: staff(`person-${size.past}`) },
+    }
   }
 }

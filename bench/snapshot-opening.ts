@@ -29,6 +29,8 @@ export interface Opened {
   readonly totalMs: number
   readonly readMs: number
   readonly openMs: number
+  /** Of `openMs`, what this thread had of a processor: what it takes where nothing else runs. */
+  readonly openCpuMs: number
   readonly checkMs: number
   readonly foldMs: number
   readonly entriesRead: number
@@ -44,7 +46,11 @@ const run = async ({ writerUrl, masterKey, clinic, kind }: Opening): Promise<Ope
   const engine = createPostgresEngine({ writer: pool, feed: pool })
   const batcher = createBatcher({ engine, clock: systemClock })
   const keyStore = createPostgresKeyStore({ pool })
-  const vault = createVault({ masterKey: createMasterKey(Buffer.from(masterKey, 'base64'), systemRandomness), keyStore, randomness: systemRandomness })
+  const vault = createVault({
+    masterKey: createMasterKey(Buffer.from(masterKey, 'base64'), systemRandomness),
+    keyStore,
+    randomness: systemRandomness,
+  })
   const keys = await vault.createClinic(clinic)
   const kept = createPostgresSnapshotStore({ pool })
   // A connection and its plans are there in a service that runs.
@@ -53,6 +59,8 @@ const run = async ({ writerUrl, masterKey, clinic, kind }: Opening): Promise<Ope
 
   let entriesRead = 0
   const at = { start: 0, rowRead: 0, restored: 0, checked: 0 }
+  let cpu = process.threadCpuUsage()
+  let openCpuMs = 0
   async function* counted(entries: AsyncIterable<StoredEntry>) {
     for await (const entry of entries) {
       entriesRead += 1
@@ -63,6 +71,8 @@ const run = async ({ writerUrl, masterKey, clinic, kind }: Opening): Promise<Ope
     ...batcher,
     async *read(of, from, to) {
       at.restored = performance.now()
+      const used = process.threadCpuUsage(cpu)
+      openCpuMs = (used.user + used.system) / 1_000
       yield* counted(batcher.read(of, from, to))
     },
     async *readState(of, from) {
@@ -75,6 +85,7 @@ const run = async ({ writerUrl, masterKey, clinic, kind }: Opening): Promise<Ope
     read: async (of) => {
       const row = await kept.read(of)
       at.rowRead = performance.now()
+      cpu = process.threadCpuUsage()
       return row
     },
     write: async (of, snapshot, instead) => {
@@ -116,6 +127,7 @@ const run = async ({ writerUrl, masterKey, clinic, kind }: Opening): Promise<Ope
     totalMs: end - at.start,
     readMs: taken ? at.rowRead - at.start : 0,
     openMs: taken ? at.restored - at.rowRead : 0,
+    openCpuMs,
     checkMs: taken ? at.checked - at.restored : 0,
     foldMs: end - at.checked,
     entriesRead,

@@ -16,6 +16,7 @@ import { vaultMigrations } from '../services/audit/vault/migrations.ts'
 import { systemClock } from '../services/kernel/clock.ts'
 import { systemRandomness } from '../services/kernel/ids.ts'
 import { migrate } from '../services/kernel/postgres/migrate.ts'
+import { endPool } from '../services/kernel/postgres/pool.ts'
 import { startTestServer } from '../test/support/postgres-server.ts'
 import { machine } from './machine.ts'
 import { laterChanges, size, storyOfClinic, type Told } from './snapshot-clinic.ts'
@@ -103,7 +104,7 @@ const row = async (name: string, kind: Opening['kind']): Promise<string> => {
   const opened: Opened[] = []
   for (let count = 0; count < openings; count += 1) opened.push(await open({ kind }))
   const column = (of: keyof Opened): string => spread(opened.map((one) => Number(one[of])))
-  return `| ${[name, column('totalMs'), column('readMs'), column('openMs'), column('checkMs'), column('foldMs'), opened[0]?.entriesRead ?? ''].join(' | ')} |`
+  return `| ${[name, column('totalMs'), column('readMs'), column('openMs'), column('openCpuMs'), column('checkMs'), column('foldMs'), opened[0]?.entriesRead ?? ''].join(' | ')} |`
 }
 
 try {
@@ -118,8 +119,10 @@ try {
       `${written.serialiseMs.toFixed(0)} ms in pieces of at most ${written.longestPieceMs.toFixed(1)} ms, sealing ${written.sealMs.toFixed(1)} ms.\n`,
   )
   console.log('Milliseconds, median (lowest–highest).\n')
-  console.log('| | all | reading the row | decrypting, checking, restoring | its entry in the ledger | folding what came after | entries read |')
-  console.log('|---|---|---|---|---|---|---|')
+  console.log(
+    '| | all | reading the row | decrypting, checking, restoring | processor time of that | its entry in the ledger | folding what came after | entries read |',
+  )
+  console.log('|---|---|---|---|---|---|---|---|')
   console.log(await row('from the snapshot', 'snapshot'))
   console.log(await row('from the first entry', 'ledger'))
   const started = performance.now()
@@ -138,6 +141,6 @@ try {
 } finally {
   await batcher.drain()
   await engine.close()
-  await Promise.all([owner.end(), writer.end(), superuser.end()])
+  await Promise.all([owner, writer, superuser].map(endPool))
   await server.close()
 }

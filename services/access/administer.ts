@@ -147,6 +147,8 @@ export const administer = (state: ClinicState, command: AdministrativeCommand, a
   if (violations.length > 0) return malformed(violations)
   // A share that is not there has no types to decide on.
   if (command.kind === 'end_share' && !isShared(state, command.shareId, now)) return commandError('SHARE_UNKNOWN')
+  // Nor does one that is reviewed say any more whose it was.
+  if (command.kind === 'close_emergency' && !state.emergencies.byId.has(command.emergencyId)) return commandError('EMERGENCY_UNKNOWN')
   const authority = authorise(state, command, actor, now)
   if (authority.kind === 'refused') return authority
   const planned = plan(state, command, authority, now)

@@ -69,7 +69,8 @@ const decideByEmergency = (
   best: Candidate | undefined,
   restrictions: readonly Restriction[],
 ): AccessDecision => {
-  if (!deliberation.state.emergencies.openBySubject.has(deliberation.request.subject.pseudonym)) return refused
+  const { openBySubject } = deliberation.state.emergencies
+  if (openBySubject.size === 0 || !openBySubject.has(deliberation.request.subject.pseudonym)) return refused
   const held = best?.verdict === 'role_permits' ? best : undefined
   const overridden: EmergencyOverride[] = held === undefined ? ['permissions'] : []
   for (const { overriddenBy } of restrictions) {

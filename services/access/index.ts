@@ -38,8 +38,8 @@ import { createEntryReader } from './read-entries.ts'
 import { type AuthoriseReading, createAuthoriseReading } from './reading.ts'
 import { createRecordAccess } from './record-access.ts'
 import { createRegisterClinic } from './register-clinic.ts'
-import type { Snapshots } from './snapshots.ts'
 import { createSimulate } from './simulate.ts'
+import type { Snapshots } from './snapshots.ts'
 import { createStaffView } from './staff-view.ts'
 import { createWhatCan } from './what-can.ts'
 import { createWhoCan } from './who-can.ts'
@@ -113,13 +113,10 @@ export const createAccess = (options: AccessOptions): Access => {
     authoriseReading: authorise,
     expiry: createExpiry({ ledger, writers, randomness, now, clock, onFault: onExpiryFault }),
     services: [
-      implement(
-        AccessService,
-        {
-          ...accessServiceHandlers({ check, clock, randomness, maxBatchItems, defaultDeadlineMs, maxStreamInFlight, onFault }),
-          ...explainHandlers({ explain, whoCan, whatCan, randomness }),
-        },
-      ),
+      implement(AccessService, {
+        ...accessServiceHandlers({ check, clock, randomness, maxBatchItems, defaultDeadlineMs, maxStreamInFlight, onFault }),
+        ...explainHandlers({ explain, whoCan, whatCan, randomness }),
+      }),
       implement(AuditService, auditServiceHandlers({ recordAccess, reader, randomness, maxBatchItems, onFault })),
       implement(ClinicService, clinicServiceHandlers({ registerClinic, writers, ledger, randomness })),
       implement(StaffService, staffServiceHandlers({ administration, authorise, view, randomness })),

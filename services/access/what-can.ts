@@ -12,7 +12,7 @@ import type { ListedPage, ListRequest, ReadPage } from './listing/pages.ts'
 import type { Steps } from './pinned-reading.ts'
 import { vocabularyOf, wildcard } from './policy/roles.ts'
 import { shownPatient } from './shown.ts'
-import type { ResourceState } from './state/directory.ts'
+import { patientResource, type ResourceState } from './state/directory.ts'
 import type { ClinicState } from './state.ts'
 
 /** Every clinic has these, though no role need name them: one for every action speaks of them too. */
@@ -52,13 +52,18 @@ export interface AbleResource {
   readonly decision: AccessDecision
 }
 
+/** As a check has it: a resource of type `patient` is that patient. */
+const patientOf = ({ resourceType, record, patient }: ResourceState): Pseudonym | undefined =>
+  patient ?? (resourceType === patientResource ? record : undefined)
+
 /** The records of a type that the directory describes, in order of pseudonym. */
 export const whatResources = (request: Omit<AccessRequest, 'record' | 'patient'>, wishes: PageWishes): Steps<Page<AbleResource>> =>
   function* (state: ClinicState, time: number) {
     const candidates = [...state.directory.resources.values()].filter(({ resourceType }) => resourceType === request.resourceType)
     const placeOf = ({ record }: ResourceState) => record
     return yield* pageOf(byPlace(candidates, placeOf), placeOf, wishes, (resource) => {
-      const { record, patient } = resource
+      const { record } = resource
+      const patient = patientOf(resource)
       const decision = decideWhoeverSignedIn(state, { ...request, record, ...(patient === undefined ? {} : { patient }) }, time)
       return decision.decision === 'permit' ? { resource, decision } : undefined
     })

@@ -88,6 +88,24 @@ t.test('golden entries fold to the story they tell', async (t) => {
   )
 })
 
+t.test('a golden emergency access is opened, over and no longer owed', async (t) => {
+  const state = emptyState()
+  const told: unknown[] = []
+  for (const entry of golden) {
+    evolve(state, decodeEntry(entry) as AccessEvent)
+    if (entry.type.startsWith('chartwarden.emergency.')) {
+      const [owed] = state.emergencies.byId.values()
+      told.push([entry.type.split('.')[2], state.emergencies.openBySubject.size, owed && [owed.closed, new Date(owed.until).toISOString()]])
+    }
+  }
+  t.same(told, [
+    ['opened', 1, [false, '2026-11-22T09:00:30.000Z']],
+    ['closed', 0, [true, '2026-11-22T08:00:31.000Z']],
+    ['reviewed', 0, undefined],
+    ['closed', 0, undefined],
+  ])
+})
+
 t.test('an unknown type is not guessed at', async (t) => {
   t.equal(decodeEntry({ ...(golden[0] as StoredEntry), type: 'chartwarden.clinic.registered.v9' }), undefined)
   t.equal(decodeEntry({ ...(golden[0] as StoredEntry), type: 'toString' }), undefined)

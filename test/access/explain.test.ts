@@ -1,6 +1,7 @@
 /** Explain, WhoCan and WhatCan as callers see them: over gRPC, on a real ledger. */
 import { randomUUID } from 'node:crypto'
 import type { MessageInitShape } from '@bufbuild/protobuf'
+import pg from 'pg'
 import t from 'tap'
 import { RuleOutcome, WhatCanList, type WhatCanRequestSchema } from '../../proto/gen/chartwarden/access/v1/access_service_pb.js'
 import { Effect } from '../../proto/gen/chartwarden/access/v1/administration_pb.js'
@@ -236,4 +237,94 @@ t.test('what can lists described records by their own names', async (t) => {
     'r-3 of p-r-3',
     'r-4 of p-r-4',
   ])
+})
+
+t.test('the largest question is explained, and its entry holds what fits', async (t) => {
+  const north = await registered('explain-large')
+  const { clinic, access, audit } = north
+  const properties = { text: 'x'.repeat(8_000) }
+  const check = {
+    ...readRecord(clinic, 'anna'),
+    subject: { ...staff('anna'), properties },
+    action: { name: 'read', properties },
+    resource: { type: 'imaging', id: 'i'.repeat(256), patientId: 'p', properties },
+    context: properties,
+    supportedObligations: Array.from({ length: 64 }, (_, index) => `duty${index}`.padEnd(64, '-')),
+  }
+  const { entry } = await access.explain({ clinic, check })
+  const shown = await audit.getEntry({ clinic, key: { case: 'id', value: entry?.id ?? '' } })
+  const opened = Buffer.from(shown.entry?.private ?? []).toString('utf8')
+  t.match(opened, /"properties":\{"digest":"[\w-]{43}"\}/)
+  t.match(opened, /"id":"i{256}"/)
+  t.notMatch(opened, /xxxx/)
+})
+
+t.test('who and what was erased stands in its place by pseudonym, and nothing is left out', async (t) => {
+  const north = await registered('what-erased')
+  const { clinic, directory, policy } = north
+  const permissions = [{ resourceType: 'lab_report', actions: ['read'], effect: Effect.PERMIT }]
+  await policy.putRole({ requestId: randomUUID(), clinic, role: { role: 'reader', title: 'Reader', permissions } })
+  for (const id of ['anna', 'ben']) await hire(north, clinic, id, 'reader')
+  for (const id of ['r-1', 'r-2']) {
+    const resource = { type: 'lab_report', id, patientId: `p-${id}` }
+    await directory.putResource({ requestId: randomUUID(), clinic, description: { resource } })
+  }
+  const entries = await ledger.entries(clinic)
+  const described = entries.find(({ type }) => type === 'chartwarden.resource.described.v1')?.data.patient as string
+  const enrolled = entries.findLast(({ type }) => type === 'chartwarden.staff.enrolled.v1')?.data.subject as { readonly pseudonym: string }
+  const erased = [described, enrolled.pseudonym]
+  const client = new pg.Client({ connectionString: database.adminUrl })
+  await client.connect()
+  await client.query(
+    'update chartwarden_vault.identity_keys set wrapped_key = null, destroyed_at = clock_timestamp() where clinic = $1 and pseudonym = any($2)',
+    [clinic, erased],
+  )
+  await client.end()
+  // Another replica, which has not seen the keys.
+  const other = await startTestService(t, { database, stateDir: service.stateDir })
+  const { access } = clientsOf(other, await other.token({ clinics: [clinic] }))
+  const { subjects } = await access.whoCan({
+    clinic,
+    action: { name: 'read' },
+    resource: { type: 'lab_report', id: 'x' },
+    purpose: 'TREAT',
+  })
+  t.same(subjects.map(({ subject }) => subject?.id).sort(), ['anna', `erased:${enrolled.pseudonym}`])
+  const { allowed } = await access.whatCan({
+    clinic,
+    subject: staff('anna'),
+    purpose: 'TREAT',
+    list: WhatCanList.RESOURCES,
+    action: { name: 'read' },
+    resource: { type: 'lab_report' },
+  })
+  t.equal(allowed.length, 2)
+  t.match(allowed.map(({ resource }) => `${resource?.id} of ${resource?.patientId}`).sort(), [
+    /^erased:[\w-]{43} of erased:[\w-]{43}$/,
+    'r-2 of p-r-2',
+  ])
+})
+
+t.test('patients that the directory describes are records too', async (t) => {
+  const north = await registered('what-patients')
+  const { clinic, access, directory, policy, relationships } = north
+  const own = { resourceType: 'patient', actions: ['read'], effect: Effect.LIMITED, bounds: [{ kind: 'own_patients' }] }
+  await policy.putRole({ requestId: randomUUID(), clinic, role: { role: 'carer', title: 'Carer', permissions: [own] } })
+  await hire(north, clinic, 'anna', 'carer')
+  for (const id of ['p-1', 'p-2']) {
+    await directory.putResource({ requestId: randomUUID(), clinic, description: { resource: { type: 'patient', id } } })
+  }
+  await relationships.putCareTeam({ requestId: randomUUID(), clinic, patientId: 'p-2', subject: staff('anna') })
+  const { allowed } = await access.whatCan({
+    clinic,
+    subject: staff('anna'),
+    purpose: 'TREAT',
+    list: WhatCanList.RESOURCES,
+    action: { name: 'read' },
+    resource: { type: 'patient' },
+  })
+  t.same(
+    allowed.map(({ resource }) => resource?.id),
+    ['p-2'],
+  )
 })

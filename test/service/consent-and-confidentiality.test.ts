@@ -8,11 +8,9 @@ import type { ChartwardenError } from '../../services/kernel/errors.ts'
 import type { Scope } from '../../services/kernel/scopes.ts'
 import { accessOverGrpc } from '../support/access-over-grpc.ts'
 import { caught } from '../support/caught.ts'
-import { type Clients, clientsOf, hire, registerTestClinic, staff } from '../support/clinic.ts'
+import { type Clients, hire, registerTestClinic, staff } from '../support/clinic.ts'
 import { fault } from '../support/fault.ts'
-import { createLedgerReader } from '../support/ledger-reader.ts'
-import { createTestDatabase } from '../support/postgres.ts'
-import { ownScopes, startTestService } from '../support/service.ts'
+import { ownScopes } from '../support/service.ts'
 
 const clinic = 'north'
 const stamp = (millis: number) => ({ seconds: BigInt(Math.floor(millis / 1000)), nanos: (millis % 1000) * 1_000_000 })
@@ -102,15 +100,14 @@ const settings = async ({ policy }: Clients, over: Record<string, unknown>): Pro
 }
 
 const aClinic = async (t: Test) => {
-  const database = await createTestDatabase(t)
-  const service = await startTestService(t, { database })
-  const withScopes = async (scopes: readonly Scope[]) => clientsOf(service, await service.token({ clinics: [clinic], scopes }))
-  const own = await withScopes(ownScopes)
-  const acting = await withScopes([...ownScopes, 'act'])
+  const { clock, clients, entries } = await accessOverGrpc(t)
+  const withScopes = (scopes: readonly Scope[]) => clients(clinic, scopes)
+  const own = withScopes(ownScopes)
   await registerTestClinic(own, clinic)
   await putRole(own, 'doctor')
   await hire(own, clinic, 'anna', 'doctor')
-  return { database, service, own, acting, withScopes, ledgers: await createLedgerReader(t, database) }
+  const ledgers = { entries, count: async (name: string): Promise<number> => (await entries(name)).length }
+  return { clock, own, acting: withScopes([...ownScopes, 'act']), withScopes, ledgers }
 }
 
 t.test('a label more confidential than any clearance denies, whoever holds the role', async (t) => {
@@ -158,7 +155,7 @@ t.test('a sensitivity needs a clearance for it, for what lies above it, or for a
 t.test('stated labels only ever restrict, unless the caller may override what is stored', async (t) => {
   const { own, withScopes } = await aClinic(t)
   const overriding = own
-  const plain = await withScopes(ownScopes.filter((scope) => scope !== 'directory.override'))
+  const plain = withScopes(ownScopes.filter((scope) => scope !== 'directory.override'))
   await describe_(own, 'secret', { confidentiality: 'V', sensitivities: ['HIV'] })
   const lowered = { id: 'secret', properties: { confidentiality: 'N', sensitivities: [] } }
   t.equal(await ask(plain, 'anna', lowered), 'confidentiality')
@@ -440,6 +437,8 @@ t.test('where a consent is demanded, a third party gets nothing without one, nor
   const given = await own.consents.recordConsent(consent({ recipient: theLab, decision: ConsentDecision.PERMIT }))
   const request = share({ onBehalfOf: staff('anna') })
   const shared = await acting.relationships.shareRecord(request)
+  const bySoftware = share({ resourceTypes: ['treatment_record', 'appointment'] })
+  const sharedBySoftware = await own.relationships.shareRecord(bySoftware)
   t.equal(await ask(own, 'laura', { purpose: 'COC' }), 'role_permits')
   await own.consents.withdrawConsent({ ...common(), consentId: given.consentId })
   t.equal(await ask(own, 'laura', { purpose: 'COC' }), 'consent_required', 'the share stands, and gives nothing')
@@ -447,6 +446,11 @@ t.test('where a consent is demanded, a third party gets nothing without one, nor
   t.match((await ledgers.entries(clinic)).at(-1), {
     data: { reason_code: 'consent_required', supersedes: shared.entry?.id, operation: 'share_record' },
   })
+  await t.rejects(own.relationships.shareRecord(bySoftware), fault('NOT_PERMITTED'))
+  t.match((await ledgers.entries(clinic)).at(-1), {
+    data: { reason_code: 'consent_required', supersedes: sharedBySoftware.entry?.id, subject: { type: 'service' } },
+  })
+  await own.relationships.endShare({ ...common(), shareId: sharedBySoftware.shareId })
   await acting.relationships.endShare({ ...common(), onBehalfOf: staff('anna'), shareId: shared.shareId })
   t.equal(await ask(own, 'laura', { purpose: 'COC' }), 'not_shared', 'ending a share needs no consent')
 })

@@ -6,11 +6,9 @@ import { Effect } from '../../proto/gen/chartwarden/access/v1/administration_pb.
 import type { Pseudonym } from '../../services/audit/vault.ts'
 import { accessOverGrpc } from '../support/access-over-grpc.ts'
 import { caught } from '../support/caught.ts'
-import { clientsOf, hire, registerTestClinic, staff } from '../support/clinic.ts'
+import { hire, registerTestClinic, staff } from '../support/clinic.ts'
 import { fault } from '../support/fault.ts'
-import { createLedgerReader } from '../support/ledger-reader.ts'
-import { createTestDatabase } from '../support/postgres.ts'
-import { ownScopes, startTestService } from '../support/service.ts'
+import { ownScopes } from '../support/service.ts'
 
 const clinic = 'north'
 const common = () => ({ requestId: randomUUID(), clinic })
@@ -20,12 +18,11 @@ const keyOf = (data: Readonly<Record<string, unknown>> | undefined): string | un
 const properties = { shift: 'night', level: 3, locum: false, wards: ['a', 'b'] }
 
 const aClinic = async (t: Test) => {
-  const database = await createTestDatabase(t)
-  const service = await startTestService(t, { database })
-  const own = clientsOf(service, await service.token({ clinics: [clinic] }))
-  const acting = clientsOf(service, await service.token({ clinics: [clinic], scopes: [...ownScopes, 'act'] }))
+  const { clients, entries } = await accessOverGrpc(t)
+  const own = clients(clinic)
   await registerTestClinic(own, clinic)
-  return { own, acting, ledgers: await createLedgerReader(t, database) }
+  const ledgers = { entries, count: async (name: string): Promise<number> => (await entries(name)).length }
+  return { own, acting: clients(clinic, [...ownScopes, 'act']), ledgers }
 }
 
 t.test('a subject is described, described anew and no longer described', async (t) => {
@@ -141,6 +138,42 @@ t.test('a patient is described under the pseudonym that its records carry', asyn
     own.directory.putResource({ ...common(), description: { resource: { type: 'patient', id: 'p-1', patientId: 'p-2' } } }),
     fault('INVALID_ARGUMENT'),
   )
+})
+
+t.test('what is said of a patient is what conditions read of that patient', async (t) => {
+  const { own } = await aClinic(t)
+  await own.policy.putRole({
+    ...common(),
+    role: {
+      role: 'caller',
+      title: 'Caller',
+      permissions: [
+        { resourceType: 'patient', actions: ['read'], effect: Effect.PERMIT, condition: 'resource.properties.reachable' },
+        { resourceType: 'imaging', actions: ['read'], effect: Effect.PERMIT, condition: 'resource.properties.reachable' },
+      ],
+    },
+  })
+  await hire(own, clinic, 'carl', 'caller')
+  const ask = async (type: string, id: string, patientId: string) =>
+    (
+      await own.access.check({
+        ...common(),
+        subject: staff('carl'),
+        action: { name: 'read' },
+        resource: { type, id, patientId },
+        purpose: 'TREAT',
+      })
+    ).reasonCode
+  const put = (type: string, id: string) =>
+    own.directory.putResource({ ...common(), description: { resource: { type, id, properties: { reachable: true } } } })
+  t.equal(await ask('patient', 'p-1', ''), 'condition_error', 'nothing is said yet')
+  await put('patient', 'p-1')
+  t.equal(await ask('patient', 'p-1', ''), 'role_permits')
+  t.equal(await ask('patient', 'p-1', 'p-1'), 'role_permits')
+  t.equal(await ask('patient', 'p-2', ''), 'condition_error')
+  t.equal(await ask('imaging', 'p-1', 'p-1'), 'condition_error', 'properties are of the record itself, other than labels')
+  await put('imaging', 'i-1')
+  t.equal(await ask('imaging', 'i-1', 'p-1'), 'role_permits')
 })
 
 t.test('what is not well formed is refused by field and changes nothing', async (t) => {

@@ -170,6 +170,19 @@ t.test('it never reaches another person, another patient, an export, a share, ad
   )
 })
 
+t.test('it never opens the own record of the person, nor anything for somebody unknown', async (t) => {
+  const house = await aClinic(t)
+  const ask = asker(house)
+  const { own } = house
+  await own.people.enrolStaff({ requestId: randomUUID(), clinic, subject: staff('carl'), ownPatientId: 'patient-1' })
+  await own.people.grantRole({ requestId: randomUUID(), clinic, subject: staff('carl'), role: 'clinician' })
+  await own.emergencies.open(opening({ subject: staff('carl') }))
+  t.equal(await ask({ id: 'carl' }), 'deny own_record')
+  await own.emergencies.open(opening())
+  t.equal(await ask({ id: 'nobody' }), 'deny unknown_subject')
+  t.equal(await ask(), 'permit emergency_access', 'an employee as patient is protected from colleagues, yet not in an emergency')
+})
+
 t.test('a forbid stands, one for treatment too', async (t) => {
   const house = await aClinic(t)
   const ask = asker(house)

@@ -19,7 +19,7 @@ const minuteMs = 60_000
 const hourMs = 3_600_000
 
 /** An emergency that no entry has closed may have ended by itself: the clock decides, whether or not its expiry is recorded. */
-export const isOpen = (emergency: EmergencyState, now: number): boolean => !emergency.closed && now < emergency.until
+const isOpen = (emergency: EmergencyState, now: number): boolean => !emergency.closed && now < emergency.until
 
 export const openViolations = (state: ClinicState, { minutes }: OpenEmergency): readonly FieldViolation[] => {
   const { max_minutes: most } = state.settings.emergency

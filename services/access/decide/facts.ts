@@ -1,6 +1,7 @@
 import type { Properties } from '../events.ts'
 import type { ConditionFacts } from '../policy/condition.ts'
 import { isInForce } from '../state/period.ts'
+import { find } from '../state/pseudonym-map.ts'
 import type { Deliberation } from './deliberation.ts'
 import { isOwnRecord, type Labels, labelsOf } from './labels-of.ts'
 import type { AccessRequest } from './request.ts'
@@ -21,7 +22,7 @@ export const factsOf = (
 ): ConditionFacts => {
   const { directory } = state
   const { stated } = request
-  const described = directory.resources.size === 0 || request.record === undefined ? undefined : directory.resources.get(request.record)
+  const described = request.record === undefined ? undefined : find(directory.resources, request.record)
   const { confidentiality, sensitivities } = labels
   const roles: string[] = []
   for (const grant of state.grants.bySubject.get(request.subject.pseudonym) ?? []) {

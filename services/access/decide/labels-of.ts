@@ -1,5 +1,6 @@
 import type { Confidentiality } from '../events.ts'
 import { isConfidentiality, moreConfidential } from '../policy/labels.ts'
+import { find } from '../state/pseudonym-map.ts'
 import type { SubjectState } from '../state/subjects.ts'
 import type { ClinicState } from '../state.ts'
 import type { AccessRequest } from './request.ts'
@@ -36,8 +37,8 @@ export const isOwnRecord = (subject: SubjectState, request: AccessRequest): bool
 export const labelsOf = (state: ClinicState, subject: SubjectState, request: AccessRequest): Labels => {
   const { resources } = state.directory
   const { patient } = request
-  const ofPatient = patient === undefined || resources.size === 0 ? undefined : resources.get(patient)
-  const ofRecord = resources.size === 0 || request.record === undefined ? undefined : resources.get(request.record)
+  const ofPatient = patient === undefined ? undefined : find(resources, patient)
+  const ofRecord = request.record === undefined ? undefined : find(resources, request.record)
   const employee = patient !== undefined && state.employeePatients.has(patient) && !isOwnRecord(subject, request)
   const said = stated(request)
   if (ofPatient === undefined && ofRecord === undefined && !employee && said === unstated) return unlabelled

@@ -53,24 +53,29 @@ type Mutable<T> = { -readonly [name in keyof T]: T[name] }
 
 const noNames: readonly string[] = []
 
+/** Until when what was shared with one recipient covers the request, the longest where several shares do; `until` where none does longer. */
+const sharedWith = ({ state, request, now }: Deliberation, recipient: Pseudonym, until: number | undefined): number | undefined => {
+  const { patient, purpose, record } = request
+  const shares = patient === undefined ? undefined : state.shares.byRecipient.get(recipient)?.get(patient)
+  if (shares === undefined) return until
+  let longest = until
+  for (const share of shares) {
+    if (!(now < share.until) || (longest !== undefined && share.until <= longest)) continue
+    if (!share.resourceTypes.includes(request.resourceType) || !share.actions.includes(request.action)) continue
+    if (purpose !== undefined && purpose !== share.purpose && !covers(share.purpose, purpose)) continue
+    if (share.records !== undefined && (record === undefined || !share.records.has(record))) continue
+    longest = share.until
+  }
+  return longest
+}
+
 /** Until when a share covers the request, the longest where several do; a reason when none does. */
 const sharedUntil = (deliberation: Deliberation): number | 'not_shared' | 'consent_required' => {
   const { state, request, subject, now } = deliberation
   const { patient, purpose } = request
-  if (patient === undefined) return 'not_shared'
-  let until: number | undefined
-  const look = (recipient: Pseudonym): void => {
-    for (const share of state.shares.byRecipient.get(recipient)?.get(patient) ?? []) {
-      if (!(now < share.until) || (until !== undefined && share.until <= until)) continue
-      if (!share.resourceTypes.includes(request.resourceType) || !share.actions.includes(request.action)) continue
-      if (purpose !== undefined && !covers(share.purpose, purpose)) continue
-      if (share.records !== undefined && (request.record === undefined || !share.records.has(request.record))) continue
-      until = share.until
-    }
-  }
-  look(request.subject.pseudonym)
-  for (const organisation of subject.memberOf) look(organisation.pseudonym)
-  if (until === undefined) return 'not_shared'
+  let until = sharedWith(deliberation, request.subject.pseudonym, undefined)
+  for (const organisation of subject.memberOf) until = sharedWith(deliberation, organisation.pseudonym, until)
+  if (until === undefined || patient === undefined) return 'not_shared'
   if (purpose === undefined || !demandsConsent(state, request.resourceType) || !isThirdParty(state, request.subject, patient)) return until
   // The consent may have been withdrawn since the share was made.
   const disclosure = {

@@ -5,6 +5,7 @@ import { clears, protectedPersons, reaches } from '../policy/labels.ts'
 import { effectiveRole } from '../policy/roles.ts'
 import type { ReasonCode } from '../reasons.ts'
 import { isInForce } from '../state/period.ts'
+import { find } from '../state/pseudonym-map.ts'
 import { directiveFor } from './consent.ts'
 import { type Deliberation, holdUntil, labelsIn } from './deliberation.ts'
 import { isOwnRecord, unlabelled } from './labels-of.ts'
@@ -82,7 +83,7 @@ const labelled = (deliberation: Deliberation): ReasonCode | undefined => {
 
 const consentRestriction = (deliberation: Deliberation, patient: Pseudonym): Restriction | undefined => {
   const { state, request, subject, now, trace } = deliberation
-  if (!state.consents.byPatient.has(patient)) return undefined
+  if (find(state.consents.byPatient, patient) === undefined) return undefined
   const { consent, until } = directiveFor(
     state,
     {

@@ -1,5 +1,6 @@
+import { createHash } from 'node:crypto'
 import { type DescMessage, type MessageShape, toJson } from '@bufbuild/protobuf'
-import type { JsonValue } from '../../kernel/canonical-json.ts'
+import { canonicalJson, type JsonValue } from '../../kernel/canonical-json.ts'
 import { ChartwardenError } from '../../kernel/errors.ts'
 
 const withoutSession = (person: JsonValue | undefined): JsonValue => {
@@ -22,3 +23,19 @@ export const requestForm = <Schema extends DescMessage>(schema: Schema, request:
   for (const person of ['onBehalfOf', 'subject']) if (rest[person] !== undefined) rest[person] = withoutSession(rest[person])
   return rest
 }
+
+export const digestOf = (value: JsonValue): string => createHash('sha256').update(canonicalJson(value)).digest('base64url')
+
+/** What a query may take of its entry, as canonical JSON; the largest question alone would not fit. */
+const maxRecordedBytes = 24 * 1024
+
+const withoutProperties = (value: JsonValue | undefined, name: string): JsonValue | undefined => {
+  if (value === undefined) return undefined
+  if (name === 'properties' || name === 'context') return { digest: digestOf(value) }
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return value
+  return Object.fromEntries(Object.entries(value).map(([member, below]) => [member, withoutProperties(below, member)]))
+}
+
+/** A query as its entry keeps it, sealed: whole, or, where that is too large, its properties and context by their digests alone. */
+export const recordedQuery = (query: JsonValue): JsonValue =>
+  Buffer.byteLength(canonicalJson(query), 'utf8') <= maxRecordedBytes ? query : (withoutProperties(query, '') as JsonValue)

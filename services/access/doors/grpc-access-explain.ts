@@ -26,7 +26,7 @@ import type { WhatCan, WhatCanQuestion } from '../what-can.ts'
 import type { WhoCan } from '../who-can.ts'
 import { entryRefOf, obligationMessages, timestampOf } from './answers.ts'
 import { createFields, type Fields, maxIdLength, maxTypeLength } from './fields.ts'
-import { requestForm } from './form.ts'
+import { recordedQuery, requestForm } from './form.ts'
 import { maxContextBytes, maxObligations, questionOf } from './grpc-access-service.ts'
 import { pageSize } from './paging.ts'
 
@@ -48,15 +48,15 @@ const decided = ({ reasonCode, rule, obligations, notAfter }: AccessDecision) =>
 })
 
 /** The whole question, for the sealed part of its entry and for what its pages are bound to. */
-const filterOf = <Schema extends DescMessage>(schema: Schema, request: MessageShape<Schema>): { readonly [name: string]: JsonValue } => {
+const filterOf = <Schema extends DescMessage>(schema: Schema, request: MessageShape<Schema>): JsonValue => {
   const { clinic: _, onBehalfOf: __, pageSize: ___, pageToken: ____, ...filter } = requestForm(schema, request)
-  return filter
+  return recordedQuery(filter)
 }
 
 const explainFilter = (request: ExplainRequest): JsonValue => {
-  const { check } = filterOf(ExplainRequestSchema, request)
+  const { check } = requestForm(ExplainRequestSchema, request)
   const { requestId: _, reason: __, intent: ___, clinic: ____, ...asked } = (check ?? {}) as { readonly [name: string]: JsonValue }
-  return { check: asked }
+  return recordedQuery({ check: asked })
 }
 
 const readAction = (fields: Fields, action: Action | undefined, named: boolean): Question['action'] => {

@@ -1,5 +1,4 @@
 /** PolicyService.Simulate: what a proposed policy would change. */
-import { createHash } from 'node:crypto'
 import type { MessageInitShape } from '@bufbuild/protobuf'
 import {
   type NotSimulatedSchema,
@@ -10,7 +9,7 @@ import {
 } from '../../../proto/gen/chartwarden/access/v1/administration_pb.js'
 import { Decision } from '../../../proto/gen/chartwarden/types/v1/types_pb.js'
 import type { CallContext } from '../../kernel/caller.ts'
-import { canonicalJson, type JsonValue } from '../../kernel/canonical-json.ts'
+import type { JsonValue } from '../../kernel/canonical-json.ts'
 import type { Randomness } from '../../kernel/ids.ts'
 import type { AccessDecision } from '../decide.ts'
 import { roleDraftOf } from '../policy/role-message.ts'
@@ -19,7 +18,7 @@ import type { ProposedPolicy } from '../simulate/propose.ts'
 import type { Simulate, Simulated, SimulateQuestion } from '../simulate.ts'
 import { entryRefOf, obligationMessages } from './answers.ts'
 import { createFields, type Fields } from './fields.ts'
-import { requestForm } from './form.ts'
+import { digestOf, recordedQuery, requestForm } from './form.ts'
 import { questionOf } from './grpc-access-service.ts'
 
 export interface SimulateDoorOptions {
@@ -60,16 +59,16 @@ const questionsOf = (fields: Fields, { clinic, questions }: SimulateRequest, ran
 const filterOf = (request: SimulateRequest): JsonValue => {
   const { proposed = {}, check, lastDecisions } = requestForm(SimulateRequestSchema, request)
   const { requestId: _, reason: __, intent: ___, clinic: ____, ...asked } = (check ?? {}) as { readonly [name: string]: JsonValue }
-  return {
+  return recordedQuery({
     proposed: {
       put_roles: request.proposed?.putRoles.map(({ role }) => role) ?? [],
       retire_roles: request.proposed?.retireRoles ?? [],
       settings: request.proposed?.settings !== undefined,
-      digest: createHash('sha256').update(canonicalJson(proposed)).digest('base64url'),
+      digest: digestOf(proposed),
     },
     check: check === undefined ? undefined : asked,
     last_decisions: lastDecisions,
-  }
+  })
 }
 
 const outcome = ({ decision, reasonCode, rule, obligations }: AccessDecision) => ({

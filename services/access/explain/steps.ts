@@ -25,18 +25,22 @@ export interface Supposed {
 
 const dayMs = 86_400_000
 
-/** Deciding asks a map by key alone: one key answered otherwise costs nothing, whatever the size of the clinic. */
-const overlaid = <Key, Value>(base: Map<Key, Value>, key: Key, value: Value | undefined): Map<Key, Value> =>
-  Object.assign(new Map<Key, Value>(), {
-    get: (asked: Key): Value | undefined => (asked === key ? value : base.get(asked)),
-    has: (asked: Key): boolean => (asked === key ? value !== undefined : base.has(asked)),
+/**
+ * Deciding asks a map by key, and whether there is anything in it, alone: one key answered otherwise then costs nothing, whatever the size of
+ * the clinic. It is no map to go through.
+ */
+const overlaid = <Key, Value>(base: Map<Key, Value>, key: Key, value: Value): Map<Key, Value> =>
+  Object.defineProperties(new Map<Key, Value>(), {
+    get: { value: (asked: Key): Value | undefined => (asked === key ? value : base.get(asked)) },
+    has: { value: (asked: Key): boolean => asked === key || base.has(asked) },
+    size: { value: base.size + 1 },
   })
 
 const withSubject = (state: ClinicState, pseudonym: Pseudonym, change: (subjects: Map<Pseudonym, SubjectState>) => void): ClinicState => {
   const before = state.subjects.get(pseudonym)
   const only = new Map(before === undefined ? [] : [[pseudonym, before]])
   change(only)
-  return { ...state, subjects: overlaid(state.subjects, pseudonym, only.get(pseudonym)) }
+  return { ...state, subjects: overlaid(state.subjects, pseudonym, only.get(pseudonym) as SubjectState) }
 }
 
 const withGrants = ({ state, request }: Supposed, step: Extract<Step, { readonly role: string }>): ClinicState => {

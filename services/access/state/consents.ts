@@ -2,6 +2,7 @@ import type { Pseudonym } from '../../audit/vault.ts'
 import type { SubjectReference } from '../events.ts'
 import { coveredBy, purposes as everyPurpose } from '../policy/purposes.ts'
 import type { Period } from './period.ts'
+import { PseudonymMap } from './pseudonym-map.ts'
 
 /** A directive of one patient. */
 export interface ConsentState extends Period {
@@ -25,7 +26,7 @@ export interface Consents {
   readonly byPatient: Map<Pseudonym, readonly ConsentState[]>
 }
 
-export const noConsents = (): Consents => ({ byId: new Map(), byPatient: new Map() })
+export const noConsents = (): Consents => ({ byId: new Map(), byPatient: new PseudonymMap() })
 
 const any: ReadonlySet<string> = new Set(everyPurpose)
 

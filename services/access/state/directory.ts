@@ -1,5 +1,6 @@
 import type { Pseudonym } from '../../audit/vault.ts'
 import type { Confidentiality, Properties } from '../events.ts'
+import { PseudonymMap } from './pseudonym-map.ts'
 
 /** The resource type whose resources are patients: their labels hold for every record of that patient. */
 export const patientResource = 'patient'
@@ -23,4 +24,4 @@ export interface Directory {
   readonly resources: Map<Pseudonym, ResourceState>
 }
 
-export const noDirectory = (): Directory => ({ subjects: new Map(), resources: new Map() })
+export const noDirectory = (): Directory => ({ subjects: new Map(), resources: new PseudonymMap() })

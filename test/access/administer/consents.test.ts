@@ -112,7 +112,7 @@ t.test('a consent that is demanded bounds how long the command may wait', async 
   t.match(outcome(clinic, share(), anna), { kind: 'refused', decision: { reasonCode: 'consent_required', rule: '' } })
   t.equal(outcome(clinic, share({ recipient: anna })).kind, 'change', 'the clinic’s own are no third party')
   t.equal(outcome(clinic, share({ resourceTypes: ['lab_report'] })).kind, 'change', 'another type is not meant')
-  carryOut(clinic, directive({ decision: 'permit', until: noon + 5 * minute }))
+  carryOut(clinic, directive({ recipient: theLab, decision: 'permit', until: noon + 5 * minute }))
   t.equal((outcome(clinic, share(), anna) as Change).notAfter, noon + 5 * minute)
   t.equal((outcome(clinic, share()) as Change).notAfter, noon + 5 * minute)
   t.equal((outcome(clinic, share({ until: noon + minute })) as Change).notAfter, noon + minute)
@@ -121,7 +121,7 @@ t.test('a consent that is demanded bounds how long the command may wait', async 
 
 t.test('a refusal to come bounds it as well', async (t) => {
   const clinic = aClinic()
-  carryOut(clinic, directive({ from: noon + 3 * minute }))
+  carryOut(clinic, directive({ recipient: theLab, from: noon + 3 * minute }))
   t.equal((outcome(clinic, share(), anna) as Change).notAfter, noon + 3 * minute)
 })
 

@@ -105,6 +105,8 @@ t.test('a review comes after the end, from a person, from another one, once', as
   t.match(reviewed.data, { outcome: 'unclear', subject: anna, patient: patient('mia') })
   t.equal(outcome(fold, review, as(boss), over), 'EMERGENCY_UNKNOWN')
   t.equal(stillHolds(fold.state, review, reviewed, over), true, 'but a repeat of the same request is answered')
+  const close: AdministrativeCommand = { kind: 'close_emergency', emergencyId: id }
+  t.equal(outcome(fold, close, as(anna), over), 'EMERGENCY_UNKNOWN', 'and so is one of its end, whoever it was of')
 })
 
 t.test('a repeated opening holds while it is open and the clinic allows it', async (t) => {

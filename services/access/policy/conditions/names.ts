@@ -101,6 +101,12 @@ export const createNames = (refuse: Refuse): Names => {
     return base.kind === 'structure' ? fieldOf(node, base.root, key) : { kind: 'attribute', attribute: { root: base.root, key } }
   }
 
+  const attributeVariable = (node: ASTNode, kind: 'attribute' | 'present', attribute: Attribute): string => {
+    // Decisions keep attributes by path, and what reads them back takes a dot for the end of a name.
+    if (attribute.key.includes('.')) refuse(node, 'a property whose name holds a dot cannot be named')
+    return numbered(node, kind, attributePath(attribute), attribute, kind === 'attribute' ? attributes : present)
+  }
+
   return {
     variables: { fixed, attributes, present, constants, elements },
     placeOf,
@@ -109,8 +115,8 @@ export const createNames = (refuse: Refuse): Names => {
       fixed.add(variable)
       return variable
     },
-    readAttribute: (node, attribute) => numbered(node, 'attribute', attributePath(attribute), attribute, attributes),
-    readPresence: (node, attribute) => numbered(node, 'present', attributePath(attribute), attribute, present),
+    readAttribute: (node, attribute) => attributeVariable(node, 'attribute', attribute),
+    readPresence: (node, attribute) => attributeVariable(node, 'present', attribute),
     constant: (node, kind, written, value) => numbered(node, kind, written, value, constants),
     element(range) {
       const name = `element_${elements.size}`

@@ -11,7 +11,7 @@ export interface Attribute {
   readonly key: string
 }
 
-/** As it is named to people and kept with decisions. What follows the prefix is the key as it stands, whatever characters it has. */
+/** As it is named to people and kept with decisions. What follows the prefix is the key as it stands; it holds no dot. */
 export const attributePath = ({ root, key }: Attribute): string => (root === 'context' ? `context.${key}` : `${root}.properties.${key}`)
 
 const ownValue = (facts: ConditionFacts, { root, key }: Attribute): unknown => {
