@@ -166,11 +166,11 @@ const clinicalTypes = ['appointment', 'medical_history', 'treatment_record', 'cl
 const sharedTypes = ['imaging', 'lab_report', 'treatment_record']
 const actions = ['read', 'read', 'read', 'update', 'create', 'share']
 
-/** Anybody about anybody, and every fourth time people of a lab about what may be shared with them. */
+/** Anybody about anybody, and every tenth time people of a lab about what may be shared with them. */
 export const plainQuestions = (number: number): readonly Question[] => {
   const pick = createPick(11)
   return distinct(number, () => {
-    const technician = pick(4) === 0
+    const technician = pick(10) === 0
     return {
       person: technician ? 4 + 6 * pick(33) : pick(size.staff),
       patient: pick(technician ? size.sharedPatients : size.patients),

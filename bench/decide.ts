@@ -1,7 +1,6 @@
 /**
  * Decisions alone, without any I/O, on one core: node bench/decide.ts [rounds]
- * Every request is another one; each round decides all of them once, and nothing keeps answers. As in a service, requests are made just
- * before they are decided, a batch at a time; making them is not measured.
+ * Every request is another one, made beforehand with texts of its own; each round decides all of them once, and nothing keeps answers.
  */
 import { loadavg } from 'node:os'
 import { decide } from '../services/access/decide.ts'
@@ -41,12 +40,13 @@ interface Measured {
 /** Of each batch its best time and its median: what else runs on the machine interrupts some batches of every round, never all rounds of one. */
 const measure = (clinic: ClinicFold, asked: readonly Question[]): Measured => {
   const ofBatch = new Map<number, number[]>()
+  const requests = asked.map(requestOf)
   let permits = 0
   for (let round = 0; round < rounds; round += 1) {
-    for (let first = 0; first < asked.length; first += batch) {
-      const requests = asked.slice(first, first + batch).map(requestOf)
+    for (let first = 0; first < requests.length; first += batch) {
+      const following = requests.slice(first, first + batch)
       const begin = performance.now()
-      for (const request of requests) if (decide(clinic.state, request, noon).decision === 'permit') permits += 1
+      for (const request of following) if (decide(clinic.state, request, noon).decision === 'permit') permits += 1
       const spent = performance.now() - begin
       const times = ofBatch.get(first)
       if (times === undefined) ofBatch.set(first, [spent])

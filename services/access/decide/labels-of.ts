@@ -39,7 +39,7 @@ export const labelsOf = (state: ClinicState, subject: SubjectState, request: Acc
   const { patient } = request
   const ofPatient = patient === undefined ? undefined : find(resources, patient)
   const ofRecord = request.record === undefined ? undefined : find(resources, request.record)
-  const employee = patient !== undefined && state.employeePatients.has(patient) && !isOwnRecord(subject, request)
+  const employee = patient !== undefined && patient !== subject.ownPatient && state.employeePatients.has(patient)
   const said = stated(request)
   if (ofPatient === undefined && ofRecord === undefined && !employee && said === unstated) return unlabelled
   // The many records with one plain description need nothing joined.
