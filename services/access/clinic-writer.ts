@@ -69,7 +69,10 @@ export interface ClinicWriters {
 const createClinicWriter = async (clinic: string, vault: ClinicVault, options: ClinicWritersOptions): Promise<ClinicWriter> => {
   const { ledger, now, clock } = options
   const snapshots = options.snapshots?.of(clinic, vault)
-  const state = (await snapshots?.load()) ?? emptyState()
+  const loaded = await snapshots?.load()
+  // A head behind what was already seen, were it by an earlier process: not served until somebody has looked (design, section 6).
+  if (loaded === 'regressed') throw new ChartwardenError('LEDGER_REGRESSED')
+  const state = loaded ?? emptyState()
   let highestSeen = state.revision
   let regressed = false
   let reading: Promise<void> | undefined

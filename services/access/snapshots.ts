@@ -1,6 +1,6 @@
 /**
- * Snapshots spare a clinic's writer the folding of its whole past. They are a convenience and never evidence: one that does not open, or
- * does not stand in this very ledger, is ignored, said in the log and written anew from what the ledger holds. No decision waits for one
+ * Snapshots spare a clinic's writer the folding of its whole past. One that does not open is ignored, said in the log and written anew from
+ * what the ledger holds; one that opens but does not stand in this ledger shows that the ledger has lost entries. No decision waits for one
  * being written, and none fails because one could not be.
  */
 import { hash } from 'node:crypto'
@@ -27,8 +27,11 @@ export interface SnapshotsOptions {
 
 /** What one writer of a clinic has to do with snapshots. */
 export interface ClinicSnapshots {
-  /** The state to fold on from; undefined when there is no snapshot that can be trusted. Never throws. */
-  load(): Promise<ClinicState | undefined>
+  /**
+   * The state to fold on from; undefined when there is no snapshot that can be trusted. `regressed` when one that is authentic ends with an
+   * entry that the ledger does not hold: the ledger once held more than it does now.
+   */
+  load(): Promise<ClinicState | 'regressed' | undefined>
   /** To be told each state-changing entry right after it was folded. */
   folded(entry: StoredEntry): void
   /** To be called after a reading: sees to it that a snapshot is written when one is due. Returns at once. */
@@ -50,11 +53,11 @@ const refusals: Readonly<Record<Refusal, { readonly level: 'info' | 'error'; rea
   not_readable: { level: 'error', message: 'the snapshot cannot be read; folding the ledger' },
   ahead_of_ledger: {
     level: 'error',
-    message: 'the snapshot is ahead of the ledger: a restored backup or a lost failover? folding the ledger',
+    message: 'the snapshot is ahead of the ledger: a restored backup or a lost failover; the clinic is not served',
   },
   other_history: {
     level: 'error',
-    message: 'the ledger has another entry where the snapshot was made: a restored backup or a lost failover? folding the ledger',
+    message: 'the ledger has another entry where the snapshot was made: a restored backup or a lost failover; the clinic is not served',
   },
 }
 
@@ -83,13 +86,20 @@ export const createSnapshots = ({ store, ledger, clock, logger, every = 1_000 }:
     let waiting = false
     let refused: Pick<StoredSnapshot, 'format' | 'stateRevision'> | undefined
 
-    const refuse = ({ format, stateRevision }: StoredSnapshot, refusal: Refusal): undefined => {
-      refused = { format, stateRevision }
+    const say = ({ stateRevision }: StoredSnapshot, refusal: Refusal): void => {
       const { level, message } = refusals[refusal]
       logger[level]({ event: 'snapshot.refused', clinic, refusal, stateRevision: `${stateRevision}` }, message)
     }
+    const refuse = (snapshot: StoredSnapshot, refusal: Refusal): undefined => {
+      refused = { format: snapshot.format, stateRevision: snapshot.stateRevision }
+      say(snapshot, refusal)
+    }
+    const regressed = (snapshot: StoredSnapshot, refusal: Refusal): 'regressed' => {
+      say(snapshot, refusal)
+      return 'regressed'
+    }
 
-    const open = async (snapshot: StoredSnapshot): Promise<ClinicState | undefined> => {
+    const open = async (snapshot: StoredSnapshot): Promise<ClinicState | 'regressed' | undefined> => {
       const { format, stateRevision, sealed } = snapshot
       if (format !== snapshotFormat) return refuse(snapshot, 'other_format')
       const bytes = vault.openState({ clinic, format, stateRevision }, sealed)
@@ -104,9 +114,9 @@ export const createSnapshots = ({ store, ledger, clock, logger, every = 1_000 }:
       const { state, anchor } = restored
       if (state.revision !== stateRevision) return refuse(snapshot, 'not_readable')
       for await (const entry of ledger.read(clinic, stateRevision, stateRevision)) {
-        return anchorOf(entry) === anchor ? state : refuse(snapshot, 'other_history')
+        return anchorOf(entry) === anchor ? state : regressed(snapshot, 'other_history')
       }
-      return refuse(snapshot, 'ahead_of_ledger')
+      return regressed(snapshot, 'ahead_of_ledger')
     }
 
     const write = async (state: ClinicState): Promise<void> => {
@@ -129,7 +139,7 @@ export const createSnapshots = ({ store, ledger, clock, logger, every = 1_000 }:
           const snapshot = await store.read(clinic)
           if (snapshot === undefined) return undefined
           const state = await open(snapshot)
-          if (state !== undefined) {
+          if (state !== undefined && state !== 'regressed') {
             logger.debug({ event: 'snapshot.opened', clinic, stateRevision: `${state.revision}` }, 'the state was taken from its snapshot')
           }
           return state

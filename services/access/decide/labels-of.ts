@@ -1,6 +1,5 @@
 import type { Confidentiality } from '../events.ts'
 import { isConfidentiality, moreConfidential } from '../policy/labels.ts'
-import { find } from '../state/pseudonym-map.ts'
 import type { SubjectState } from '../state/subjects.ts'
 import type { ClinicState } from '../state.ts'
 import type { AccessRequest } from './request.ts'
@@ -37,8 +36,8 @@ export const isOwnRecord = (subject: SubjectState, request: AccessRequest): bool
 export const labelsOf = (state: ClinicState, subject: SubjectState, request: AccessRequest): Labels => {
   const { resources } = state.directory
   const { patient } = request
-  const ofPatient = patient === undefined ? undefined : find(resources, patient)
-  const ofRecord = request.record === undefined ? undefined : find(resources, request.record)
+  const ofPatient = patient === undefined ? undefined : resources.find(patient)
+  const ofRecord = request.record === undefined ? undefined : resources.find(request.record)
   const employee = patient !== undefined && patient !== subject.ownPatient && state.employeePatients.has(patient)
   const said = stated(request)
   if (ofPatient === undefined && ofRecord === undefined && !employee && said === unstated) return unlabelled

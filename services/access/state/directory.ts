@@ -21,7 +21,7 @@ export interface ResourceState {
 /** Descriptions of subjects and of resources, patients among the latter. */
 export interface Directory {
   readonly subjects: Map<Pseudonym, Properties>
-  readonly resources: Map<Pseudonym, ResourceState>
+  readonly resources: PseudonymMap<ResourceState>
 }
 
 export const noDirectory = (): Directory => ({ subjects: new Map(), resources: new PseudonymMap() })
