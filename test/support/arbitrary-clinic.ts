@@ -150,11 +150,14 @@ const descriptions = fc.oneof(
       clinic.apply('chartwarden.subject.described.v1', { subject, properties: { level } })
     }),
   ),
-  fc.record({ record: anyRecord, confidentiality, sensitivities, status }).map(({ status: now, ...rest }) =>
-    happening(`describe a record ${JSON.stringify([rest, now])}`, (clinic) => {
-      clinic.apply('chartwarden.resource.described.v1', { resource_type: 'imaging', ...rest, properties: { status: now } })
+  fc
+    .record({ record: anyRecord, of: fc.option(anyPatient, { nil: undefined }), confidentiality, sensitivities, status })
+    .map(({ status: now, of, ...given }) => {
+      const rest = { ...given, ...(of === undefined ? {} : { patient: of }) }
+      return happening(`describe a record ${JSON.stringify([rest, now])}`, (clinic) => {
+        clinic.apply('chartwarden.resource.described.v1', { resource_type: 'imaging', ...rest, properties: { status: now } })
+      })
     }),
-  ),
   fc.record({ record: anyPatient, confidentiality, sensitivities }).map((rest) =>
     happening(`describe a patient ${JSON.stringify(rest)}`, (clinic) => {
       clinic.apply('chartwarden.resource.described.v1', { resource_type: 'patient', ...rest, properties: {} })

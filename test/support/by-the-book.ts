@@ -184,17 +184,20 @@ const labelsOf = (events: readonly AccessEvent[], request: AccessRequest) => {
 /** Sensitivities of the tests that lie below another. */
 const above: Readonly<Record<string, string>> = { PSY: 'BH', CEL: 'VIP' }
 
-type Restriction = 'own' | 'consent' | 'confidentiality'
+type Restriction = 'mismatch' | 'own' | 'consent' | 'confidentiality'
 
 const restrictionsOf = (events: readonly AccessEvent[], request: AccessRequest, now: number): readonly Restriction[] => {
   if (request.purpose === undefined) return []
   const { own_record: rule, open_resource_types: open } = settingsOf(events)
+  const patient = described(events, request.record)?.patient
+  const mismatch = patient !== undefined && patient !== request.patient && request.stated?.override !== true
   const own =
     isOwnRecord(events, request) &&
     request.subject.type !== 'patient' &&
     rule !== 'as_roles_permit' &&
     !(rule === 'read' && request.action === 'read')
-  const consent = request.patient !== undefined && directiveOf(events, request, now)?.data.decision === 'deny'
+  const ownSignIn = request.subject.type === 'patient' && isOwnRecord(events, request)
+  const consent = request.patient !== undefined && !ownSignIn && directiveOf(events, request, now)?.data.decision === 'deny'
   const clearances = rolesHeld(events, request.subject.pseudonym, now)
     .flatMap((role) => withInherited(events, role))
     .flatMap((role) => definitionOf(events, role)?.clearance ?? [])
@@ -209,7 +212,12 @@ const restrictionsOf = (events: readonly AccessEvent[], request: AccessRequest, 
       if (person && (open.includes(request.resourceType) || isOnCareTeam(events, request, now))) return false
       return !cleared(label)
     })
-  return [...(own ? ['own' as const] : []), ...(consent ? ['consent' as const] : []), ...(labelled ? ['confidentiality' as const] : [])]
+  return [
+    ...(mismatch ? ['mismatch' as const] : []),
+    ...(own ? ['own' as const] : []),
+    ...(consent ? ['consent' as const] : []),
+    ...(labelled ? ['confidentiality' as const] : []),
+  ]
 }
 
 const both = (stored: Properties | undefined, said: Properties | undefined, override: boolean): Properties =>
@@ -309,7 +317,7 @@ const byEmergency = (
   )
   if (!named.some(({ resource_type: type }) => type === '*' || type === request.resourceType)) return undefined
   const inTheWay = [...restrictions, ...(ofRoles === undefined ? ['permissions' as const] : [])]
-  if (!inTheWay.every((kind) => kind !== 'own' && overrides.includes(kind))) return undefined
+  if (!inTheWay.every((kind) => kind !== 'own' && kind !== 'mismatch' && overrides.includes(kind))) return undefined
   const rule = `emergency/${emergency.id}`
   // What the roles permit themselves keeps its duties; what they do not is read without any, or done as some role allows it elsewhere.
   if (ofRoles !== undefined) return permit(rule, ofRoles)

@@ -22,8 +22,7 @@ const neverTypes: ReadonlySet<string> = new Set([
 const neverActions: ReadonlySet<string> = new Set(['export', 'share'])
 
 /** Whether an emergency could ever reach this action on this type. */
-const emergencyReaches = (resourceType: string, action: string): boolean =>
-  !neverTypes.has(resourceType) && !neverActions.has(action)
+const emergencyReaches = (resourceType: string, action: string): boolean => !neverTypes.has(resourceType) && !neverActions.has(action)
 
 export interface EmergencyVerdict {
   readonly emergency: EmergencyState

@@ -1,9 +1,8 @@
 import type { Properties } from '../events.ts'
 import type { ConditionFacts } from '../policy/condition.ts'
 import { isInForce } from '../state/period.ts'
-import { find } from '../state/pseudonym-map.ts'
 import type { Deliberation } from './deliberation.ts'
-import { isOwnRecord, type Labels, labelsOf } from './labels-of.ts'
+import { descriptionOf, isOwnRecord, type Labels, labelsOf } from './labels-of.ts'
 import type { AccessRequest } from './request.ts'
 
 const none: Properties = {}
@@ -22,7 +21,7 @@ export const factsOf = (
 ): ConditionFacts => {
   const { directory } = state
   const { stated } = request
-  const described = request.record === undefined ? undefined : find(directory.resources, request.record)
+  const described = descriptionOf(state, request)
   const { confidentiality, sensitivities } = labels
   const roles: string[] = []
   for (const grant of state.grants.bySubject.get(request.subject.pseudonym) ?? []) {

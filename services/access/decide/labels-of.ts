@@ -1,5 +1,6 @@
 import type { Confidentiality } from '../events.ts'
 import { isConfidentiality, moreConfidential } from '../policy/labels.ts'
+import type { ResourceState } from '../state/directory.ts'
 import type { SubjectState } from '../state/subjects.ts'
 import type { ClinicState } from '../state.ts'
 import type { AccessRequest } from './request.ts'
@@ -29,6 +30,10 @@ const stated = ({ stated }: AccessRequest): Partial<Labels> => {
 export const isOwnRecord = (subject: SubjectState, request: AccessRequest): boolean =>
   request.patient !== undefined && request.patient === subject.ownPatient
 
+/** What the directory says of the one record asked for. Its pseudonym may cost work, so it is not asked for where nothing is described. */
+export const descriptionOf = ({ directory: { resources } }: ClinicState, request: AccessRequest): ResourceState | undefined =>
+  resources.size === 0 || request.record === undefined ? undefined : resources.find(request.record)
+
 /**
  * Labels of the record, of its patient, of employment, and those the caller states. Stated ones only ever restrict further, unless the
  * caller may override what is stored.
@@ -37,7 +42,7 @@ export const labelsOf = (state: ClinicState, subject: SubjectState, request: Acc
   const { resources } = state.directory
   const { patient } = request
   const ofPatient = patient === undefined ? undefined : resources.find(patient)
-  const ofRecord = request.record === undefined ? undefined : resources.find(request.record)
+  const ofRecord = descriptionOf(state, request)
   const employee = patient !== undefined && patient !== subject.ownPatient && state.employeePatients.has(patient)
   const said = stated(request)
   if (ofPatient === undefined && ofRecord === undefined && !employee && said === unstated) return unlabelled

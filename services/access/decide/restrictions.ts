@@ -8,7 +8,7 @@ import { isInForce } from '../state/period.ts'
 import { find } from '../state/pseudonym-map.ts'
 import { directiveFor } from './consent.ts'
 import { type Deliberation, holdUntil, labelsIn } from './deliberation.ts'
-import { isOwnRecord, unlabelled } from './labels-of.ts'
+import { descriptionOf, isOwnRecord, unlabelled } from './labels-of.ts'
 
 export interface Restriction {
   readonly reasonCode: ReasonCode
@@ -43,6 +43,12 @@ const clearedUntil = (
     until = Math.max(until ?? 0, grant.until ?? Number.POSITIVE_INFINITY)
   }
   return until
+}
+
+/** A care team, a consent or an emergency of another patient must not open the record; who may override what is stored knows better. */
+const patientMismatch = ({ state, request }: Deliberation): ReasonCode | undefined => {
+  const patient = descriptionOf(state, request)?.patient
+  return patient === undefined || patient === request.patient || request.stated?.override === true ? undefined : 'patient_mismatch'
 }
 
 const ownRecord = ({ state, request, subject }: Deliberation): ReasonCode | undefined => {
@@ -84,6 +90,8 @@ const labelled = (deliberation: Deliberation): ReasonCode | undefined => {
 const consentRestriction = (deliberation: Deliberation, patient: Pseudonym): Restriction | undefined => {
   const { state, request, subject, now, trace } = deliberation
   if (find(state.consents.byPatient, patient) === undefined) return undefined
+  // What patients decide is about others: it keeps nobody from the own record.
+  if (request.subject.type === 'patient' && isOwnRecord(subject, request)) return undefined
   const { consent, until } = directiveFor(
     state,
     {
@@ -113,7 +121,7 @@ export const restrictionsOf = (deliberation: Deliberation): readonly Restriction
   const { request, trace } = deliberation
   if (request.purpose === undefined) return unrestricted
   const never = Number.POSITIVE_INFINITY
-  const own = ownRecord(deliberation)
+  const own = patientMismatch(deliberation) ?? ownRecord(deliberation)
   const consent = request.patient === undefined ? undefined : consentRestriction(deliberation, request.patient)
   const label = labelled(deliberation)
   if (own === undefined && consent === undefined && label === undefined) return unrestricted

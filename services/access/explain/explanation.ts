@@ -26,7 +26,10 @@ export interface Explanation {
 
 const order = ['standing', 'forbid', 'own_record', 'consent', 'confidentiality', 'permission', 'emergency'] as const
 
-const placeOf = ({ step, reasonCode }: Consulted): number => order.indexOf(reasonCode === 'own_record' ? reasonCode : step)
+/** Both are looked at before what the patient decided. */
+const first: readonly ReasonCode[] = ['patient_mismatch', 'own_record']
+
+const placeOf = ({ step, reasonCode }: Consulted): number => order.indexOf(first.includes(reasonCode) ? 'own_record' : step)
 
 /** The permission that a rule names, as it stands in its role. */
 const permissionOf = ({ roles }: ClinicState, rule: string) => {

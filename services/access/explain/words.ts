@@ -29,7 +29,7 @@ const forbidding = ({ outcome, reasonCode, detail }: Consulted, permission: Effe
 const labelText = (label = ''): string => (isConfidentiality(label) || isSensitivity(label) ? label : 'with a sensitivity of the clinic')
 
 const labelled = ({ outcome, reasonCode, detail }: Consulted): string => {
-  if (reasonCode === 'own_record') return reasonCodes.own_record
+  if (reasonCode === 'own_record' || reasonCode === 'patient_mismatch') return reasonCodes[reasonCode]
   const cleared = outcome === 'permits'
   if (reasonCode === 'protected_person') {
     return cleared
