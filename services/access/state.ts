@@ -12,6 +12,7 @@ import { type Directory, noDirectory } from './state/directory.ts'
 import { closeEmergenciesOf, closeEmergency, type Emergencies, noEmergencies, openEmergency, reviewEmergency } from './state/emergencies.ts'
 import { addGrant, endGrants, type GrantState, type Grants, noGrants } from './state/grants.ts'
 import { isInForce, isNotOver, periodOf } from './state/period.ts'
+import { PseudonymSet } from './state/pseudonym-lookup.ts'
 import { defaultSettings, type Settings } from './state/settings.ts'
 import { addShare, endShare, endSharesWith, noShares, type ShareState, type Shares } from './state/shares.ts'
 import { enrol, offboard, reinstate, type Subjects } from './state/subjects.ts'
@@ -31,7 +32,7 @@ export interface ClinicState {
   readonly consents: Consents
   readonly emergencies: Emergencies
   /** Patients that are employees, or were: their records are protected from colleagues. */
-  readonly employeePatients: Set<Pseudonym>
+  readonly employeePatients: PseudonymSet
 }
 
 export const emptyState = (): ClinicState => ({
@@ -46,7 +47,7 @@ export const emptyState = (): ClinicState => ({
   directory: noDirectory(),
   consents: noConsents(),
   emergencies: noEmergencies(),
-  employeePatients: new Set(),
+  employeePatients: new PseudonymSet(),
 })
 
 /** What is given to an offboarded subject is void, so that a reinstatement starts from nothing whatever was written in between. */

@@ -43,7 +43,7 @@ export const labelsOf = (state: ClinicState, subject: SubjectState, request: Acc
   const { patient } = request
   const ofPatient = patient === undefined ? undefined : resources.find(patient)
   const ofRecord = descriptionOf(state, request)
-  const employee = patient !== undefined && patient !== subject.ownPatient && state.employeePatients.has(patient)
+  const employee = patient !== undefined && patient !== subject.ownPatient && state.employeePatients.holds(patient)
   const said = stated(request)
   if (ofPatient === undefined && ofRecord === undefined && !employee && said === unstated) return unlabelled
   // The many records with one plain description need nothing joined.

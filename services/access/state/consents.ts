@@ -2,7 +2,7 @@ import type { Pseudonym } from '../../audit/vault.ts'
 import type { SubjectReference } from '../events.ts'
 import { coveredBy, purposes as everyPurpose } from '../policy/purposes.ts'
 import type { Period } from './period.ts'
-import { PseudonymMap } from './pseudonym-map.ts'
+import { PseudonymMap } from './pseudonym-lookup.ts'
 
 /** A directive of one patient. */
 export interface ConsentState extends Period {

@@ -1,6 +1,6 @@
 import type { Pseudonym } from '../../audit/vault.ts'
 import type { Confidentiality, Properties } from '../events.ts'
-import { PseudonymMap } from './pseudonym-map.ts'
+import { PseudonymMap } from './pseudonym-lookup.ts'
 
 /** The resource type whose resources are patients: their labels hold for every record of that patient. */
 export const patientResource = 'patient'

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import t from 'tap'
-import { find, PseudonymMap } from '../../../services/access/state/pseudonym-map.ts'
+import { find, PseudonymMap, PseudonymSet } from '../../../services/access/state/pseudonym-lookup.ts'
 import type { Pseudonym } from '../../../services/audit/vault.ts'
 import { record } from '../../support/clinic-fold.ts'
 
@@ -19,19 +19,26 @@ t.test('it finds what any map would, whatever was set, replaced, deleted or clea
     fc.property(fc.array(step, { maxLength: 60, size: 'max' }), fc.array(key, { maxLength: 30 }), (steps, asked) => {
       const quick = new PseudonymMap<number>()
       const plain = new Map<Pseudonym, number>()
+      const keys = new PseudonymSet()
       for (const one of steps) {
         if (one.kind === 'set') {
           quick.set(one.key, one.value)
           plain.set(one.key, one.value)
+          keys.add(one.key)
         } else if (one.kind === 'delete') {
           if (quick.delete(one.key) !== plain.delete(one.key)) return false
+          keys.delete(one.key)
         } else if (one.kind === 'clear') {
           quick.clear()
           plain.clear()
+          keys.clear()
         }
       }
-      const keys = [...asked, ...steps.map((one) => one.key)]
-      return quick.size === plain.size && keys.every((one) => find(quick, one) === plain.get(one) && find(plain, one) === plain.get(one))
+      const all = [...asked, ...steps.map((one) => one.key)]
+      return (
+        quick.size === plain.size &&
+        all.every((one) => find(quick, one) === plain.get(one) && find(plain, one) === plain.get(one) && keys.holds(one) === plain.has(one))
+      )
     }),
     { numRuns: 500 },
   )
