@@ -59,7 +59,12 @@ export const errorCatalogue = {
   RESOURCE_UNDESCRIBED: row(grpcCode.notFound, 404, false, 'The directory says nothing of this resource.'),
   EMERGENCY_UNKNOWN: row(grpcCode.notFound, 404, false, 'No such emergency access, or its review is done.'),
   EMERGENCY_OVER: row(grpcCode.failedPrecondition, 409, false, 'This emergency access is over already.'),
-  EMERGENCY_OPEN: row(grpcCode.failedPrecondition, 409, false, 'This emergency access is still open; close it, or review it once it is over.'),
+  EMERGENCY_OPEN: row(
+    grpcCode.failedPrecondition,
+    409,
+    false,
+    'This emergency access is still open; close it, or review it once it is over.',
+  ),
   EMERGENCY_DISABLED: row(grpcCode.failedPrecondition, 409, false, 'This clinic has no emergency access; its settings say so.'),
   SELF_REVIEW: row(grpcCode.failedPrecondition, 409, false, 'Nobody reviews an emergency access of their own; somebody else must.'),
   PAGE_OUTDATED: row(grpcCode.failedPrecondition, 409, false, 'The clinic has changed since the first page; start again without a token.'),

@@ -50,7 +50,7 @@ export const recordConsent = (command: RecordConsent, actor: Actor): PlannedEven
 }
 
 /** A directive in force or to come. */
-export const standingConsent = (state: ClinicState, id: string, now: number): ConsentState | undefined => {
+const standingConsent = (state: ClinicState, id: string, now: number): ConsentState | undefined => {
   const consent = state.consents.byId.get(id)
   return consent !== undefined && isNotOver(consent, now) ? consent : undefined
 }

@@ -5,7 +5,7 @@
 import type { Confidentiality } from '../events.ts'
 
 /** From least to most confidential; N where nothing is said. */
-export const confidentialities: readonly Confidentiality[] = ['U', 'L', 'M', 'N', 'R', 'V']
+const confidentialities: readonly Confidentiality[] = ['U', 'L', 'M', 'N', 'R', 'V']
 
 export const isConfidentiality = (code: string): code is Confidentiality => (confidentialities as readonly string[]).includes(code)
 
