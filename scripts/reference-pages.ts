@@ -2,8 +2,9 @@
 import type { Command } from 'commander'
 import { exitCodes } from '../cli/exit-codes.ts'
 import { createProgram } from '../cli/program.ts'
+import { reasonCodes } from '../services/access/reasons.ts'
 import { configVariables } from '../services/kernel/config.ts'
-import { errorCatalogue, grpcCode } from '../services/kernel/errors.ts'
+import { errorCatalogue, errorMetadata, grpcCode } from '../services/kernel/errors.ts'
 import { methodRules, type PersonNeeds, scopes } from '../services/kernel/scopes.ts'
 
 const cell = (text: string): string => text.replaceAll('|', '\\|').replaceAll('<', '\\<')
@@ -55,6 +56,18 @@ const errors = (): string =>
         row.retry ? 'yes' : 'no',
         row.message,
       ]),
+    ),
+    '## What else stands in ErrorInfo',
+    '`metadata` of the `google.rpc.ErrorInfo` holds text under these keys. Over HTTP the same stands in `metadata` of the problem document, without the correlation id. The command line prints it in words, and under `metadata` with `--json`.',
+    table(
+      ['Key', 'Meaning'],
+      Object.entries(errorMetadata).map(([key, meaning]) => [code(key), meaning]),
+    ),
+    '## Reason codes',
+    'Of decisions, in answers, entries and `reason_code` above. A code never changes its meaning.',
+    table(
+      ['Code', 'Meaning'],
+      Object.entries(reasonCodes).map(([reason, meaning]) => [code(reason), meaning]),
     ),
   )
 

@@ -18,7 +18,12 @@ const answerText = (name: string, answer: OffboardResponse): string => {
   const repeat = answer.replayed ? ' (a repeat)' : ''
   const entry = `  ${entryText(answer.entry)}\n`
   if (answer.unknownSubject) return `${name} is barred; nobody's access ended${repeat}.\n${entry}`
-  const ended = [count(answer.grantsEnded, 'grant'), count(answer.sharesEnded, 'share'), count(answer.relationshipsEnded, 'relationship')]
+  const ended = [
+    count(answer.grantsEnded, 'grant'),
+    count(answer.sharesEnded, 'share'),
+    count(answer.relationshipsEnded, 'relationship'),
+    count(answer.emergenciesEnded, 'emergency access', 'emergency accesses'),
+  ]
   return `${name} has no access any more${repeat}; ended: ${ended.join(', ')}.\n${entry}`
 }
 

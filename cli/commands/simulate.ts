@@ -112,7 +112,7 @@ export const simulateCommand = (act: Act): Command =>
       .option('--retire <roles>', 'roles to retire, separated by commas', parseList)
       .option('--settings <file>', 'settings to put, as `settings show --json` prints them')
       .addOption(
-        new Option('--last <count>', 'decide the last recorded decisions anew, instead of one question; at most 10000')
+        new Option('--last <count>', 'decide the last recorded decisions anew, instead of one question; at most 10000; needs audit.unseal')
           .argParser(parseCount(10_000))
           .conflicts(['subject', 'action', 'resource', 'purpose']),
       ),
@@ -120,7 +120,12 @@ export const simulateCommand = (act: Act): Command =>
     act(async (session, command) => {
       const options = command.opts<SimulateOptions>()
       const { policy } = await session.connect(
-        needsOf(options, 'policy.simulate', ...(options.roles === undefined ? [] : ['policy.read' as const])),
+        needsOf(
+          options,
+          'policy.simulate',
+          ...(options.roles === undefined ? [] : ['policy.read' as const]),
+          ...(options.last === undefined ? [] : ['audit.unseal' as const]),
+        ),
       )
       const answer = await policy.simulate({
         ...clinicFields(options),

@@ -26,3 +26,9 @@ export const parseProperty = (text: string, before: PropertyValues | undefined):
   if (before !== undefined && Object.hasOwn(before, name)) throw new InvalidArgumentError(`${name} is given twice.`)
   return Object.fromEntries([...Object.entries(before ?? {}), [name, parseValue(text.slice(equals + 1))]])
 }
+
+/** Collects names of properties to take away. */
+export const parseRemovedProperty = (text: string, before: readonly string[] | undefined): readonly string[] => {
+  if (text === '' || text.includes('=')) throw new InvalidArgumentError('Write the name alone.')
+  return [...(before ?? []), text]
+}

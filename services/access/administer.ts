@@ -33,12 +33,13 @@ import { grantRole, revokeRole } from './administer/grants.ts'
 import { putRole, retireRole } from './administer/policy.ts'
 import { endShare, isShared, putCareTeam, removeCareTeam, shareRecord, shareViolations } from './administer/relationships.ts'
 import { putSettings } from './administer/settings.ts'
-import { enrolStaff, membershipViolations, offboardSubject, reinstateSubject } from './administer/staff.ts'
+import { enrolStaff, membershipViolations, offboardSubject, reinstateSubject, updateStaff } from './administer/staff.ts'
 import { periodViolations, timeViolations } from './administer/times.ts'
-import type { AccessEvent, EventType, SubjectReference } from './events.ts'
+import type { AccessEvent, EventType, StaffEnrolled, StaffUpdated, SubjectReference } from './events.ts'
 import { validateSettings } from './policy/settings-draft.ts'
 import { validateRole } from './policy/validate-role.ts'
 import { isNotOver, periodOf } from './state/period.ts'
+import { settingsIn } from './state/settings.ts'
 import { type ClinicState, grantsHeld } from './state.ts'
 
 export type { Actor, AdministrationOutcome, AdministrativeCommand } from './administer/commands.ts'
@@ -48,6 +49,7 @@ type ClinicCommand = Exclude<AdministrativeCommand, RegisterClinic>
 const violationsOf = (state: ClinicState, command: ClinicCommand, now: number): readonly FieldViolation[] => {
   switch (command.kind) {
     case 'enrol_staff':
+    case 'update_staff':
       return membershipViolations(command.subject, command.memberOf)
     case 'reinstate':
       return membershipViolations(command.subject, command.memberOf ?? [])
@@ -90,6 +92,8 @@ const plan = (state: ClinicState, command: ClinicCommand, { actor }: Authority, 
   switch (command.kind) {
     case 'enrol_staff':
       return enrolStaff(state, command, actor)
+    case 'update_staff':
+      return updateStaff(state, command, actor)
     case 'grant_role':
       return grantRole(state, command, actor, now)
     case 'revoke_role':
@@ -186,16 +190,22 @@ type Test<T extends EventType> = (
 const sameMembers = (left: readonly SubjectReference[], right: readonly SubjectReference[]): boolean =>
   same(left.map(({ pseudonym }) => pseudonym).sort(), right.map(({ pseudonym }) => pseudonym).sort())
 
+/** Whether a person is what an enrolment or an update said. */
+const isAsSaid = (state: ClinicState, { subject, own_patient: ownPatient, member_of: memberOf }: StaffEnrolled | StaffUpdated): boolean => {
+  const known = state.subjects.get(subject.pseudonym)
+  return known?.status === 'active' && known.ownPatient === ownPatient && sameMembers(known.memberOf, memberOf)
+}
+
 const tests: { readonly [T in EventType]?: Test<T> } = {
   'chartwarden.clinic.registered.v1': (state) => state.clinic !== undefined,
-  'chartwarden.staff.enrolled.v1': (state, { data }) =>
-    isActive(state, data.subject) && sameMembers(state.subjects.get(data.subject.pseudonym)?.memberOf ?? [], data.member_of),
+  'chartwarden.staff.enrolled.v1': (state, { data }) => isAsSaid(state, data),
+  'chartwarden.staff.updated.v1': (state, { data }) => isAsSaid(state, data),
   'chartwarden.staff.offboarded.v1': (state, { data }) => state.subjects.get(data.subject.pseudonym)?.status === 'offboarded',
   'chartwarden.staff.reinstated.v1': (state, { data }) =>
     isActive(state, data.subject) && sameMembers(state.subjects.get(data.subject.pseudonym)?.memberOf ?? [], data.member_of ?? []),
   'chartwarden.role.defined.v2': (state, { data: { actor: _, sealed: __, ...definition } }) =>
     same(state.roles.definitions.get(definition.role) ?? null, definition),
-  'chartwarden.settings.changed.v1': (state, { data: { actor: _, sealed: __, ...settings } }) => same(state.settings, settings),
+  'chartwarden.settings.changed.v1': (state, { data }) => same(state.settings, settingsIn(data)),
   'chartwarden.role.retired.v1': (state, { data }) => !state.roles.definitions.has(data.role),
   'chartwarden.role.granted.v1': (state, { id }, _, now) => isGranted(state, id, now),
   'chartwarden.role.revoked.v1': (state, { data }, command, now) =>

@@ -10,6 +10,7 @@ import { ChartwardenError } from '../kernel/errors.ts'
 import type { Randomness } from '../kernel/ids.ts'
 import type { Scope } from '../kernel/scopes.ts'
 import type { PlannedEvent } from './administer/commands.ts'
+import { notesOn } from './administer/notes.ts'
 import { type Actor, type AdministrationOutcome, type AdministrativeCommand, administer, stillHolds } from './administer.ts'
 import { provenanceOf } from './check.ts'
 import type { ClinicWriters } from './clinic-writer.ts'
@@ -51,6 +52,8 @@ export interface Administered {
   readonly replayed: boolean
   /** Duties that came with the permission of the person named. */
   readonly obligations: readonly ObligationData[]
+  /** In words: what may be a misspelling, by the state that the change rests on; of a repeat by the state of now. */
+  readonly notes: readonly string[]
 }
 
 export interface AdministrationOptions {
@@ -138,7 +141,13 @@ export const createAdministration = (options: AdministrationOptions): Administra
       const again = plan(time)
       if (again.kind === 'refused') return refuseReplay(original)
       if (!stillHolds(state, command, event, time)) throw new ChartwardenError('STALE_REQUEST')
-      return { event, entry: original, replayed: true, obligations: again.kind === 'change' ? again.obligations : [] }
+      return {
+        event,
+        entry: original,
+        replayed: true,
+        obligations: again.kind === 'change' ? again.obligations : [],
+        notes: notesOn(state, command),
+      }
     }
 
     /** What records nothing is answered only on a state that is current; and a repeat of what succeeded before is not an error. */
@@ -172,9 +181,13 @@ export const createAdministration = (options: AdministrationOptions): Administra
         const namesAsker = person !== undefined || sealsUnderAsker || planned.kind === 'refused'
         const concerned = namesAsker ? [...mentioned, asker] : mentioned
         await identities.introduce(clinic, vault, concerned, provenanceOf(context), context.deadline)
+        let notes: readonly string[] = []
         const committed = await writer.commit<AdministrationOutcome>(
           {
-            decide: (_, time) => plan(time),
+            decide: (_, time) => {
+              notes = notesOn(state, command)
+              return plan(time)
+            },
             notAfter: (outcome) => (outcome.kind === 'change' ? outcome.notAfter : undefined),
             entries: async (outcome, time, stateRevision) => {
               if (outcome.kind === 'error' || outcome.kind === 'standing') throw new PlanChanged()
@@ -205,7 +218,8 @@ export const createAdministration = (options: AdministrationOptions): Administra
         const entry = committed.entries[0] as StoredEntry
         const event = decodeEntry(entry) as AccessEvent
         if (event.type === 'chartwarden.access.decided.v1') throw notPermitted(event.data)
-        return { event, entry, replayed: false, obligations: committed.decided.kind === 'change' ? committed.decided.obligations : [] }
+        const obligations = committed.decided.kind === 'change' ? committed.decided.obligations : []
+        return { event, entry, replayed: false, obligations, notes }
       } catch (error) {
         if (!(error instanceof PlanChanged)) throw error
       }

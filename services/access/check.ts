@@ -13,6 +13,7 @@ import { type AccessDecision, type AccessRequest, decide } from './decide.ts'
 import { decodeEntry } from './event-codec.ts'
 import type { AccessDecided } from './events.ts'
 import { type KeptAttributes, keptAttributes } from './kept-attributes.ts'
+import { patientIdOf } from './patient-of.ts'
 import { checkSignIn } from './person.ts'
 import { patientResource } from './state/directory.ts'
 import type { ClinicState } from './state.ts'
@@ -82,12 +83,9 @@ const canonicalQuestion = (caller: string, question: Question): string => {
   }
 }
 
-/** The patient concerned; empty for none. A resource of type `patient` is the patient of that id. */
-const patientOf = ({ type, id, patientId }: Question['resource']): string => (patientId === '' && type === patientResource ? id : patientId)
-
 const identitiesOf = (question: Question): Identity[] => {
   const subject: Identity = { kind: 'subject', type: question.subject.type, id: question.subject.id }
-  const patientId = patientOf(question.resource)
+  const patientId = patientIdOf(question.resource)
   return patientId === '' ? [subject] : [subject, { kind: 'patient', type: '', id: patientId }]
 }
 
@@ -98,7 +96,7 @@ export const accessRequestOf = (
   asked: { readonly caller: string; readonly override: boolean },
 ): AccessRequest => {
   const { subject, action, resource, session } = question
-  const patientId = patientOf(resource)
+  const patientId = patientIdOf(resource)
   const patient = patientId === '' ? undefined : vault.pseudonym({ kind: 'patient', type: '', id: patientId })
   let record: Pseudonym | undefined
   return {
@@ -135,12 +133,18 @@ const sessionData = (session: Question['session']): AccessDecided['session'] =>
         ...(session.method === '' ? {} : { method: session.method }),
       }
 
+/** Whether something stated may have taken the place of what is stored; who decides the question again must know. */
+const overriding = ({ stated }: AccessRequest): Pick<AccessDecided, 'override'> =>
+  stated?.override === true && (stated.subject !== undefined || stated.resource !== undefined) ? { override: true } : {}
+
+const patientData = (patient: Pseudonym | undefined): Pick<AccessDecided, 'patient'> => (patient === undefined ? {} : { patient })
+
 /** The part of a decision entry that stays readable. */
 export const decidedData = (
   request: AccessRequest,
   decision: AccessDecision,
   stateRevision: bigint,
-  rest: Pick<AccessDecided, 'intent'> & Partial<Pick<AccessDecided, 'session' | 'supersedes' | 'operation'>>,
+  rest: Pick<AccessDecided, 'intent'> & Partial<Pick<AccessDecided, 'session' | 'supersedes' | 'operation' | 'override'>>,
 ): AccessDecided => ({
   decision: decision.decision,
   reason_code: decision.reasonCode,
@@ -149,7 +153,7 @@ export const decidedData = (
   subject: request.subject,
   action: request.action,
   resource_type: request.resourceType,
-  ...(request.patient === undefined ? {} : { patient: request.patient }),
+  ...patientData(decision.patient ?? request.patient),
   purpose: request.purpose ?? '',
   roles: decision.roles,
   state_revision: Number(stateRevision),
@@ -170,9 +174,10 @@ const deciding = (state: ClinicState, request: AccessRequest, time: number): Dec
   kept: keptAttributes(state, request, time),
 })
 
-/** Whether a stored permit is what would be decided now. */
+/** Whether a stored permit is what would be decided now, of the same patient. */
 const sameDecision = (stored: AccessDecided, fresh: AccessDecision): boolean =>
   stored.decision === fresh.decision &&
+  stored.patient === fresh.patient &&
   canonicalJson(stored.obligations as unknown as JsonValue) === canonicalJson(fresh.obligations as unknown as JsonValue)
 
 export const createCheck = ({ writers, identities, randomness, now }: CheckOptions): Check => {
@@ -239,7 +244,7 @@ export const createCheck = ({ writers, identities, randomness, now }: CheckOptio
               request,
               { ...fresh, decision: 'deny', reasonCode: 'stale_request', rule: '', obligations: [] },
               stateRevision,
-              { intent: question.intent, supersedes: original.id },
+              { intent: question.intent, ...overriding(request), supersedes: original.id },
             ),
           }),
         ],
@@ -261,7 +266,7 @@ export const createCheck = ({ writers, identities, randomness, now }: CheckOptio
     const request = accessRequestOf(writer.vault, question, { caller: context.caller.id, override })
     const id = writer.entryId('check', question.requestId, 0)
     const recorded = sessionData(session)
-    const rest = { intent: question.intent, ...(recorded === undefined ? {} : { session: recorded }) }
+    const rest = { intent: question.intent, ...overriding(request), ...(recorded === undefined ? {} : { session: recorded }) }
     let data: AccessDecided | undefined
     const transaction: Transaction<Deciding> = {
       decide: (state, time) => deciding(state, request, time),

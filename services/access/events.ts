@@ -96,6 +96,13 @@ export interface StaffEnrolled extends Administrative {
   readonly member_of: readonly SubjectReference[]
 }
 
+/** Replaces what enrolment said. */
+export interface StaffUpdated extends Administrative {
+  readonly subject: SubjectReference
+  readonly own_patient?: Pseudonym
+  readonly member_of: readonly SubjectReference[]
+}
+
 /** sealed: { reason } */
 export interface StaffOffboarded extends Administrative {
   readonly subject: SubjectReference
@@ -103,7 +110,14 @@ export interface StaffOffboarded extends Administrative {
   readonly effective: string
   readonly unknown_subject: boolean
   /** `digest` is SHA-256 (base64url) over the canonical JSON of the sorted ids that ended. */
-  readonly ended: { readonly grants: number; readonly shares: number; readonly relationships: number; readonly digest: string }
+  readonly ended: {
+    readonly grants: number
+    readonly shares: number
+    readonly relationships: number
+    /** Absent: none. */
+    readonly emergencies?: number
+    readonly digest: string
+  }
 }
 
 /** sealed: { reason } */
@@ -199,6 +213,12 @@ export interface SettingsChanged extends Administrative {
     readonly default_minutes: number
     readonly max_minutes: number
     readonly review_hours: number
+    /** Resource types it reaches. An entry from before there was such a choice lacks this and the two below: the defaults hold then. */
+    readonly resource_types?: readonly string[]
+    /** Actions that need no role. */
+    readonly read_actions?: readonly string[]
+    /** Further actions, as far as a role of the person has them. */
+    readonly write_actions?: readonly string[]
   }
 }
 
@@ -307,6 +327,8 @@ export interface AccessDecided {
   readonly supersedes?: string
   /** For a refused administrative, sharing or reporting call: its operation, e.g. `grant_role`. */
   readonly operation?: string
+  /** The caller stated properties that took the place of stored ones. */
+  readonly override?: true
   /** For a permit by emergency access: what would have been the answer without it. */
   readonly overrode?: { readonly reason_code: string; readonly rule: string }
   readonly sealed?: Sealed
@@ -357,6 +379,7 @@ export interface EventData {
   readonly 'chartwarden.role.defined.v2': RoleDefined
   readonly 'chartwarden.role.retired.v1': RoleRetired
   readonly 'chartwarden.staff.enrolled.v1': StaffEnrolled
+  readonly 'chartwarden.staff.updated.v1': StaffUpdated
   readonly 'chartwarden.staff.offboarded.v1': StaffOffboarded
   readonly 'chartwarden.staff.reinstated.v1': StaffReinstated
   readonly 'chartwarden.role.granted.v1': RoleGranted
@@ -407,6 +430,7 @@ export const stateChanging: Readonly<Record<EventType, boolean>> = {
   'chartwarden.role.defined.v2': true,
   'chartwarden.role.retired.v1': true,
   'chartwarden.staff.enrolled.v1': true,
+  'chartwarden.staff.updated.v1': true,
   'chartwarden.staff.offboarded.v1': true,
   'chartwarden.staff.reinstated.v1': true,
   'chartwarden.role.granted.v1': true,

@@ -3,6 +3,7 @@ import type { StoredEntry } from '../audit/ledger.ts'
 import type { CallContext } from '../kernel/caller.ts'
 import { accessRequestOf, type Question } from './check.ts'
 import { type Explanation, explain } from './explain/explanation.ts'
+import { describedPatient, patientIdOf } from './patient-of.ts'
 import { checkSignIn } from './person.ts'
 import type { PinnedReading } from './pinned-reading.ts'
 import type { AuthoriseReading, ReadingRequest } from './reading.ts'
@@ -40,7 +41,8 @@ export const createExplain = ({ authorise, pinned, now }: ExplainOptions): Expla
       record: 'viewing',
       streamed: false,
       subject: { type: subject.type, id: subject.id },
-      ...(resource.patientId === '' ? {} : { patientId: resource.patientId }),
+      patientId: patientIdOf(resource),
+      patientIn: describedPatient(resource),
       filter,
     })
     const { caller } = context

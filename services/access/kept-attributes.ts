@@ -4,6 +4,7 @@
  */
 import { canonicalJson, type JsonValue } from '../kernel/canonical-json.ts'
 import { factsOf } from './decide/facts.ts'
+import { descriptionOf, withKnownPatient } from './decide/labels-of.ts'
 import type { AccessRequest } from './decide/request.ts'
 import type { ConditionFacts } from './policy/condition.ts'
 import { namedAttributes } from './policy/roles.ts'
@@ -106,12 +107,13 @@ const collect = (found: readonly Found[]): KeptAttributes => {
  * What is kept of a request decided on this state: values as conditions see them, stored and stated ones merged. `now` is ledger time in
  * milliseconds since the epoch. Costs nothing to speak of where no condition and no stated label is concerned.
  */
-export const keptAttributes = (state: ClinicState, request: AccessRequest, now: number): KeptAttributes => {
+export const keptAttributes = (state: ClinicState, asked: AccessRequest, now: number): KeptAttributes => {
   const named = namedAttributes(state.roles)
-  const stated = request.stated?.resource
+  const stated = asked.stated?.resource
   const labels = stated === undefined ? [] : labelPaths.filter((name) => stated[name] !== undefined)
   if (named.length === 0 && labels.length === 0) return nothing
   const paths = named.filter(isKept)
+  const request = withKnownPatient(asked, descriptionOf(state, asked))
   const subject = state.subjects.get(request.subject.pseudonym) ?? stranger(request)
   const facts = factsOf({ state, request, subject, now })
   const statedOnly = labels.filter((name) => !paths.includes(`resource.properties.${name}`))

@@ -2,7 +2,7 @@
 import { composeEntry } from '../audit/compose-entry.ts'
 import type { Identities } from '../audit/identities.ts'
 import type { NewEntry, StoredEntry } from '../audit/ledger.ts'
-import type { Identity } from '../audit/vault.ts'
+import type { Identity, Pseudonym } from '../audit/vault.ts'
 import type { CallContext } from '../kernel/caller.ts'
 import { canonicalJson, type JsonValue } from '../kernel/canonical-json.ts'
 import { ChartwardenError } from '../kernel/errors.ts'
@@ -32,6 +32,8 @@ export interface ReadingRequest {
   readonly streamed: boolean
   readonly subject?: { readonly type: string; readonly id: string }
   readonly patientId?: string
+  /** The patient concerned where the request names none: told of the state that the recorded reading rests on. */
+  readonly patientIn?: (writer: ClinicWriter) => Pseudonym | undefined
   /** The whole filter; kept sealed. */
   readonly filter: JsonValue
 }
@@ -96,6 +98,10 @@ export const createAuthoriseReading = ({ writers, identities, randomness, now }:
     const digest = vault.requestDigest(canonicalJson({ operation: request.query, requestId }))
 
     const viewing = (verdict: Extract<Verdict, { kind: 'permitted' }>, common: EntryCommon): Promise<NewEntry> => {
+      const patient =
+        request.patientId === undefined || request.patientId === ''
+          ? request.patientIn?.(writer)
+          : vault.pseudonym({ kind: 'patient', type: '', id: request.patientId })
       const data: TrailViewed = {
         actor: { rule: verdict.rule, ...(person === undefined ? {} : { subject: person.subject }) },
         query: request.query,
@@ -108,9 +114,7 @@ export const createAuthoriseReading = ({ writers, identities, randomness, now }:
                 pseudonym: vault.pseudonym({ kind: 'subject', type: request.subject.type, id: request.subject.id }),
               },
             }),
-        ...(request.patientId === undefined || request.patientId === ''
-          ? {}
-          : { patient: vault.pseudonym({ kind: 'patient', type: '', id: request.patientId }) }),
+        ...(patient === undefined ? {} : { patient }),
       }
       return composeEntry(vault, randomness, {
         ...common,

@@ -12,7 +12,7 @@ export const reasonCodes = {
   forbidden: 'A role in force forbids it, whatever other roles allow; the rule names the permission.',
   consent_denied: 'A consent directive of the patient refuses it; the rule names the directive.',
   consent_required: 'The clinic shares this only with the consent of the patient, and no directive gives it.',
-  patient_mismatch: 'The directory knows the patient of this record, and the request names another one or none.',
+  patient_mismatch: 'The directory knows the patient of this record, and the request names another one.',
   own_record: 'It is the own patient record of this person, and the clinic does not let staff open their own.',
   confidentiality: 'The record is labelled more confidential than any role in force is cleared for.',
   sensitivity: 'The record is labelled sensitive, and no role in force is cleared for it.',

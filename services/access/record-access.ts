@@ -12,6 +12,7 @@ import { provenanceOf } from './check.ts'
 import type { ClinicWriters } from './clinic-writer.ts'
 import { clockToleranceMs } from './decide.ts'
 import type { AccessRecorded } from './events.ts'
+import { patientIdOf } from './patient-of.ts'
 
 /** A well-formed report of an access. Times in milliseconds since the epoch. */
 export interface PerformedAccess {
@@ -57,8 +58,8 @@ export const createRecordAccess = (options: RecordAccessOptions): RecordAccess =
     const provenance = provenanceOf(context)
     const digest = vault.requestDigest(canonicalJson({ operation: 'record_access', caller: context.caller.id, request: access.form }))
     const subject: Identity = { kind: 'subject', type: access.subject.type, id: access.subject.id }
-    const patient: Identity | undefined =
-      access.resource.patientId === '' ? undefined : { kind: 'patient', type: '', id: access.resource.patientId }
+    const patientId = patientIdOf(access.resource)
+    const patient: Identity | undefined = patientId === '' ? undefined : { kind: 'patient', type: '', id: patientId }
     await identities.introduce(clinic, vault, patient === undefined ? [subject] : [subject, patient], provenance, context.deadline)
     const id = entryId('record_access', access.requestId, 0)
     for (;;) {

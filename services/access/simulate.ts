@@ -7,6 +7,7 @@ import { ChartwardenError, type FieldViolation } from '../kernel/errors.ts'
 import { accessRequestOf, type Question } from './check.ts'
 import type { ClinicWriter } from './clinic-writer.ts'
 import type { AccessDecision, AccessRequest } from './decide.ts'
+import { describedPatient, patientIdOf } from './patient-of.ts'
 import { checkSignIn } from './person.ts'
 import type { PinnedReading, Steps } from './pinned-reading.ts'
 import type { AuthoriseReading, ReadingRequest } from './reading.ts'
@@ -35,7 +36,7 @@ interface Changed {
 /** A recorded decision that cannot be made again. */
 interface NotSimulated {
   readonly recorded: StoredEntry
-  readonly reason: 'administrative' | 'identity_erased' | 'attribute_not_kept' | 'obligations_not_kept'
+  readonly reason: 'administrative' | 'identity_erased' | 'attribute_not_kept' | 'obligations_not_kept' | 'not_searched'
   readonly attributes: readonly string[]
 }
 
@@ -69,7 +70,7 @@ export interface SimulateOptions {
 /** Changes and exceptions listed; all are counted. */
 const maxListed = 1_000
 
-/** Decides. Throws INVALID_ARGUMENT for a policy that could not be put; one that is wrong whatever the clinic's is makes no entry. */
+/** Decides. Throws SCOPE_MISSING for recorded decisions without `audit.unseal`, INVALID_ARGUMENT for a policy that could not be put; one that is wrong whatever the clinic's is makes no entry. */
 export type Simulate = (context: CallContext, question: SimulateQuestion) => Promise<Simulated>
 
 const refuse = (fields: readonly FieldViolation[]): never => {
@@ -93,6 +94,8 @@ const comparison = (proposed: ProposedPolicy, questions: readonly ToCompare[]): 
     for (const { entry: recorded, question } of questions) {
       yield
       if (question.kind === 'not_simulated') {
+        // That the search ended is listed however many stand before it.
+        if (question.reason === 'not_searched' && notSimulated.length === maxListed) notSimulated.pop()
         except(recorded, question.reason)
         continue
       }
@@ -135,6 +138,10 @@ export const createSimulate = (options: SimulateOptions): Simulate => {
   }
 
   return async (context, { clinic, onBehalfOf, proposed, questions, filter }) => {
+    // A condition made up for the purpose would tell, answer by answer, what the entries keep sealed.
+    if (questions.kind === 'last_decisions' && !context.caller.scopes.has('audit.unseal')) {
+      throw new ChartwardenError('SCOPE_MISSING', { metadata: { scope: 'audit.unseal' } })
+    }
     const malformed = malformedProposal(proposed)
     if (malformed.length > 0) refuse(malformed)
     if (questions.kind === 'check') checkSignIn('check.session', questions.question.session, now())
@@ -149,7 +156,7 @@ export const createSimulate = (options: SimulateOptions): Simulate => {
       record: 'viewing',
       streamed: false,
       ...(named === undefined ? {} : { subject: { type: named.subject.type, id: named.subject.id } }),
-      ...(named === undefined || named.resource.patientId === '' ? {} : { patientId: named.resource.patientId }),
+      ...(named === undefined ? {} : { patientId: patientIdOf(named.resource), patientIn: describedPatient(named.resource) }),
       filter,
     })
     const asked = await questionsOf(context, writer, questions)

@@ -23,6 +23,8 @@ export interface ShownStaff {
   readonly grants: readonly ShownGrant[]
   readonly cutOff: number | undefined
   readonly memberOf: readonly ShownSubject[]
+  /** A patient of the clinic too. */
+  readonly isPatient: boolean
 }
 
 export interface StaffView {
@@ -83,6 +85,7 @@ export const createStaffView = ({ ledger, identities, now }: StaffViewOptions): 
       })),
       cutOff: subject.cutOff,
       memberOf: subject.memberOf.map((organisation) => shownSubject(organisation, resolved)),
+      isPatient: subject.ownPatient !== undefined,
     }))
   }
 

@@ -4,18 +4,26 @@
  */
 import { noState } from '../audit/ledger.ts'
 import type { Pseudonym } from '../audit/vault.ts'
-import { type AccessEvent, type SubjectReference, stateChanging } from './events.ts'
+import { type AccessEvent, type StaffUpdated, type SubjectReference, stateChanging } from './events.ts'
 import { defineRole, noRoles, type Roles, retireRole } from './policy/roles.ts'
 import { type CareTeams, join, leave, type MembershipState } from './state/care-teams.ts'
 import { addConsent, type Consents, consentPurposes, endConsent, noConsents } from './state/consents.ts'
 import { type Directory, noDirectory } from './state/directory.ts'
-import { closeEmergenciesOf, closeEmergency, type Emergencies, noEmergencies, openEmergency, reviewEmergency } from './state/emergencies.ts'
+import {
+  closeEmergenciesOf,
+  closeEmergency,
+  type Emergencies,
+  type EmergencyState,
+  noEmergencies,
+  openEmergency,
+  reviewEmergency,
+} from './state/emergencies.ts'
 import { addGrant, endGrants, type GrantState, type Grants, noGrants } from './state/grants.ts'
 import { isInForce, isNotOver, periodOf } from './state/period.ts'
 import { PseudonymSet } from './state/pseudonym-lookup.ts'
-import { defaultSettings, type Settings } from './state/settings.ts'
+import { defaultSettings, type Settings, settingsIn } from './state/settings.ts'
 import { addShare, endShare, endSharesWith, noShares, type ShareState, type Shares } from './state/shares.ts'
-import { enrol, offboard, reinstate, type Subjects } from './state/subjects.ts'
+import { enrol, isEmployee, offboard, reinstate, type Subjects, update } from './state/subjects.ts'
 
 export interface ClinicState {
   /** State revision: the revision of the last state-changing entry folded; -1 at first. */
@@ -66,6 +74,17 @@ const endGrantsOfRole = (state: ClinicState, role: string): void => {
   for (const subject of [...state.grants.bySubject.keys()]) endGrants(state.grants, subject, (grant) => grant.role === role)
 }
 
+/** The identifier held before protects nobody any more, unless it is another person's too. */
+const updateSubject = (state: ClinicState, { subject, own_patient: ownPatient, member_of: memberOf }: StaffUpdated): void => {
+  const before = state.subjects.get(subject.pseudonym)?.ownPatient
+  update(state.subjects, subject, ownPatient, memberOf)
+  for (const patient of [before, ownPatient]) {
+    if (patient === undefined) continue
+    if (isEmployee(state.subjects, patient)) state.employeePatients.add(patient)
+    else state.employeePatients.delete(patient)
+  }
+}
+
 const apply = (state: ClinicState, event: AccessEvent): void => {
   switch (event.type) {
     case 'chartwarden.clinic.registered.v1': {
@@ -85,6 +104,8 @@ const apply = (state: ClinicState, event: AccessEvent): void => {
       // A patient's own sign-in makes nobody an employee.
       if (event.data.own_patient !== undefined && event.data.subject.type !== 'patient') state.employeePatients.add(event.data.own_patient)
       return enrol(state.subjects, event.data.subject, event.data.own_patient, event.data.member_of)
+    case 'chartwarden.staff.updated.v1':
+      return updateSubject(state, event.data)
     case 'chartwarden.staff.offboarded.v1':
       endEverything(state, event.data.subject.pseudonym, event.time)
       return offboard(state.subjects, event.data.subject, !event.data.unknown_subject, event.time, event.id)
@@ -136,11 +157,9 @@ const apply = (state: ClinicState, event: AccessEvent): void => {
     }
     case 'chartwarden.careteam.expired.v1':
       return leave(state.careTeams, event.data.subject.pseudonym, event.data.patient)
-    case 'chartwarden.settings.changed.v1': {
-      const { own_record, open_resource_types, consent_to_share, emergency } = event.data
-      state.settings = { own_record, open_resource_types, consent_to_share, emergency }
+    case 'chartwarden.settings.changed.v1':
+      state.settings = settingsIn(event.data)
       return
-    }
     case 'chartwarden.subject.described.v1': {
       const { subject, properties } = event.data
       if (mayHold(state, subject)) state.directory.subjects.set(subject.pseudonym, properties)
@@ -230,6 +249,10 @@ export const grantsInForce = (state: ClinicState, subject: Pseudonym, now: numbe
 /** Grants of a subject that are in force or to come. */
 export const grantsHeld = (state: ClinicState, subject: Pseudonym, now: number): readonly GrantState[] =>
   (state.grants.bySubject.get(subject) ?? []).filter((grant) => isNotOver(grant, now))
+
+/** Emergency accesses of a subject that are open. */
+export const emergenciesOpen = (state: ClinicState, subject: Pseudonym, now: number): readonly EmergencyState[] =>
+  (state.emergencies.openBySubject.get(subject) ?? []).filter(({ until }) => now < until)
 
 /** Care team memberships of a subject that are in force or to come. */
 export const membershipsHeld = (state: ClinicState, subject: Pseudonym, now: number): readonly MembershipState[] =>

@@ -2,21 +2,21 @@
 import { openEnvelope } from '../audit/entry.ts'
 import type { Identities } from '../audit/identities.ts'
 import type { Ledger } from '../audit/ledger.ts'
-import type { Pseudonym, Sealed } from '../audit/vault.ts'
+import type { ClinicVault, Pseudonym, Sealed } from '../audit/vault.ts'
 import type { CallContext } from '../kernel/caller.ts'
 import { accessRequestOf, type Question } from './check.ts'
 import type { ClinicWriter } from './clinic-writer.ts'
 import { type AccessDecision, type AccessRequest, decideWhoeverSignedIn } from './decide.ts'
+import { whatCanNotes } from './listing/notes.ts'
 import { byPlace, type Page, type PageWishes, pageOf } from './listing/page.ts'
 import type { ListedPage, ListRequest, ReadPage } from './listing/pages.ts'
+import { describedPatient } from './patient-of.ts'
 import type { Steps } from './pinned-reading.ts'
 import { vocabularyOf, wildcard } from './policy/roles.ts'
+import { commonActions } from './policy/unknown-names.ts'
 import { shownPatient } from './shown.ts'
 import { patientResource, type ResourceState } from './state/directory.ts'
 import type { ClinicState } from './state.ts'
-
-/** Every clinic has these, though no role need name them: one for every action speaks of them too. */
-const commonActions = ['create', 'delete', 'export', 'read', 'share', 'update'] as const
 
 const namesOf = (named: ReadonlySet<string>, behindWildcard: Iterable<string>): readonly string[] => {
   const names = new Set(named)
@@ -106,6 +106,16 @@ export const createWhatCan = ({ ledger, identities, readPage }: WhatCanOptions):
     return rest
   }
 
+  const notesFor =
+    ({ list, question: { subject, action, resource } }: WhatCanQuestion) =>
+    (state: ClinicState, vault: ClinicVault) =>
+      whatCanNotes(state, {
+        subject: vault.pseudonym({ kind: 'subject', type: subject.type, id: subject.id }),
+        list,
+        resourceType: resource.type,
+        action: action.name,
+      })
+
   const openIds = async ({ clinic, vault }: ClinicWriter, resources: readonly ResourceState[]): Promise<ReadonlyMap<Pseudonym, string>> => {
     const entries = await ledger.find(
       clinic,
@@ -127,7 +137,12 @@ export const createWhatCan = ({ ledger, identities, readPage }: WhatCanOptions):
 
   const actions: WhatCan = async (context, whole) => {
     const { list: _, question, ...rest } = whole
-    const { found, ...page } = await readPage(context, rest, (writer, wishes) => whatActions(requestFor(context, writer, whole), wishes))
+    const { found, ...page } = await readPage(
+      context,
+      { ...rest, patientIn: describedPatient(question.resource) },
+      (writer, wishes) => whatActions(requestFor(context, writer, whole), wishes),
+      notesFor(whole),
+    )
     const { id, patientId } = question.resource
     return {
       ...page,
@@ -137,7 +152,12 @@ export const createWhatCan = ({ ledger, identities, readPage }: WhatCanOptions):
 
   const resources: WhatCan = async (context, whole) => {
     const { list: _, question, ...rest } = whole
-    const { found, ...page } = await readPage(context, rest, (writer, wishes) => whatResources(requestFor(context, writer, whole), wishes))
+    const { found, ...page } = await readPage(
+      context,
+      rest,
+      (writer, wishes) => whatResources(requestFor(context, writer, whole), wishes),
+      notesFor(whole),
+    )
     const { clinic, vault } = page.writer
     const described = found.map(({ resource }) => resource)
     const ids = await openIds(page.writer, described)

@@ -5,8 +5,10 @@ import { accessRequestOf, type Question } from './check.ts'
 import type { ClinicWriter } from './clinic-writer.ts'
 import { type AccessDecision, type AccessRequest, decideWhoeverSignedIn } from './decide.ts'
 import type { SubjectReference } from './events.ts'
+import { whoCanNotes } from './listing/notes.ts'
 import { byPlace, type Page, type PageWishes, pageOf } from './listing/page.ts'
 import type { ListedPage, ListRequest, ReadPage } from './listing/pages.ts'
+import { describedPatient } from './patient-of.ts'
 import type { Steps } from './pinned-reading.ts'
 import { type ShownSubject, shownSubject } from './shown.ts'
 
@@ -63,8 +65,11 @@ export const createWhoCan = ({ identities, readPage }: WhoCanOptions): WhoCan =>
       return whoCan(request, subjectType, wishes)
     }
   return async (context, whole) => {
-    const { question: _, subjectType: __, ...list } = whole
-    const { found, ...page } = await readPage(context, list, pageFor(context, whole))
+    const { question: _, subjectType: __, ...named } = whole
+    const list = { ...named, patientIn: describedPatient(whole.question.resource) }
+    const { action, resource } = whole.question
+    const asked = { action: action.name, resourceType: resource.type, subjectType: whole.subjectType }
+    const { found, ...page } = await readPage(context, list, pageFor(context, whole), (state) => whoCanNotes(state, asked))
     const { clinic, vault } = page.writer
     const resolved = await identities.resolve(
       clinic,

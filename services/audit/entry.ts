@@ -77,7 +77,7 @@ export const entryId = (clinic: string, operation: string, requestId: string, or
 export const leafHash = (bytes: Uint8Array): Uint8Array => createHash('sha256').update(leafPrefix).update(bytes).digest()
 const leafPrefix = Uint8Array.of(0)
 
-/** The exact bytes of an entry. Throws INVALID_ARGUMENT when the content cannot be canonical or is larger than a tile can hold. */
+/** The exact bytes of an entry. Throws INVALID_ARGUMENT when the content cannot be canonical, ENTRY_TOO_LARGE when it is more than a tile can hold. */
 export const sealEnvelope = (draft: EntryDraft): NewEntry => {
   const { provenance } = draft
   const envelope: Envelope = {
@@ -102,7 +102,7 @@ export const sealEnvelope = (draft: EntryDraft): NewEntry => {
     throw new ChartwardenError('INVALID_ARGUMENT', { message: 'The request holds text or numbers that JSON cannot carry exactly.', cause })
   }
   if (bytes.length > maxEntryBytes) {
-    throw new ChartwardenError('INVALID_ARGUMENT', { message: `The entry would be larger than ${maxEntryBytes} bytes.` })
+    throw new ChartwardenError('ENTRY_TOO_LARGE', { metadata: { bytes: String(bytes.length), limit: String(maxEntryBytes) } })
   }
   return { id: draft.id, type: draft.type, stateChanging: draft.stateChanging, requestDigest: draft.requestDigest, bytes }
 }

@@ -51,6 +51,12 @@ export const errorCatalogue = {
   ROLE_RESERVED: row(grpcCode.failedPrecondition, 409, false, 'The role "administrator" is reserved and cannot be changed or retired.'),
   ROLE_CYCLE: row(grpcCode.failedPrecondition, 409, false, 'The role would inherit from itself.'),
   GRANT_UNKNOWN: row(grpcCode.notFound, 404, false, 'No such grant is in force.'),
+  TOO_MANY_GRANTS: row(
+    grpcCode.failedPrecondition,
+    409,
+    false,
+    'This person has 200 grants in force or to come, the most there can be; revoke some, or define one role that has what they give.',
+  ),
   SELF_GRANT: row(grpcCode.failedPrecondition, 409, false, 'Granting a role to oneself is refused while another administrator could.'),
   CARE_TEAM_UNKNOWN: row(grpcCode.notFound, 404, false, 'This person is not on the care team of that patient.'),
   SHARE_UNKNOWN: row(grpcCode.notFound, 404, false, 'No such share is in force.'),
@@ -98,6 +104,12 @@ export const errorCatalogue = {
     false,
     'The message is larger than this service takes or sends; ask for less at a time.',
   ),
+  ENTRY_TOO_LARGE: row(
+    grpcCode.invalidArgument,
+    413,
+    false,
+    'What would be recorded is larger than an entry of the ledger, so nothing was done; name less at a time.',
+  ),
   MEDIA_TYPE_UNSUPPORTED: row(grpcCode.invalidArgument, 415, false, 'This content type is not read here; send application/json.'),
   ROUTE_UNKNOWN: row(grpcCode.notFound, 404, false, 'There is nothing at this address and method.'),
   REQUEST_TIMEOUT: row(grpcCode.deadlineExceeded, 408, true, 'The request did not arrive in time; send it again.'),
@@ -108,6 +120,14 @@ export const errorCatalogue = {
 } as const satisfies Record<string, CatalogueRow>
 
 export type ErrorReason = keyof typeof errorCatalogue
+
+/** Keys of ErrorInfo.metadata that the service sends, with what each says. A key, once published, never changes its meaning. */
+export const errorMetadata = {
+  reason_code: 'Why the person was refused: a reason code of a decision, as in `CheckResponse.reason_code`. With NOT_PERMITTED.',
+  needs: 'What the person would have to be permitted: resource type and action, separated by a blank. With NOT_PERMITTED.',
+  scope: 'The scope that the token lacks. With SCOPE_MISSING.',
+  correlationId: 'Under which the service has logged the call. Always there.',
+} as const satisfies Record<string, string>
 
 /** One field of the request that is wrong, as in google.rpc.BadRequest. */
 export interface FieldViolation {

@@ -10,7 +10,7 @@ export const scopes = {
   'policy.read': 'Read roles and settings.',
   'policy.write': 'Define and retire roles, change settings.',
   'policy.explain': 'Ask why, who can and what somebody can.',
-  'policy.simulate': 'Decide with a proposed policy without applying it.',
+  'policy.simulate': 'Decide with a proposed policy without applying it; recorded decisions need `audit.unseal` too.',
   'relationship.write': 'Change care teams and shares.',
   'consent.read': 'Read what patients decided.',
   'consent.write': 'Record and withdraw consents.',
@@ -52,7 +52,10 @@ const consentRead = { resourceType: 'consent', action: 'read' } as const
 const emergencyOpen = { resourceType: 'emergency_access', action: 'open' } as const
 const emergencyReview = { resourceType: 'emergency_access', action: 'review' } as const
 
-/** Method (`package.Service/Method`) → scope of the token → what the named person needs (design, section 7). */
+/**
+ * Method (`package.Service/Method`) → scope of the token → what the named person needs (design, section 7). Simulate over recorded decisions
+ * opens their sealed parts: it needs the scope `audit.unseal` too, and of the person to read the audit log.
+ */
 export const methodRules = {
   'chartwarden.access.v1.AccessService/Check': { scope: 'access.check', person: 'nothing' },
   'chartwarden.access.v1.AccessService/CheckBatch': { scope: 'access.check', person: 'nothing' },
@@ -63,6 +66,7 @@ export const methodRules = {
   'chartwarden.access.v1.ClinicService/RegisterClinic': { scope: 'clinic.register', person: 'nothing' },
   'chartwarden.access.v1.ClinicService/ListClinics': { scope: 'staff.read', person: 'nothing' },
   'chartwarden.access.v1.StaffService/EnrolStaff': { scope: 'staff.write', person: staffAccount },
+  'chartwarden.access.v1.StaffService/UpdateStaff': { scope: 'staff.write', person: staffAccount },
   'chartwarden.access.v1.StaffService/GrantRole': { scope: 'staff.write', person: staffAccount },
   'chartwarden.access.v1.StaffService/RevokeRole': { scope: 'staff.write', person: staffAccount },
   'chartwarden.access.v1.StaffService/Offboard': { scope: 'staff.offboard', person: staffAccount },

@@ -323,14 +323,19 @@ t.test('offboarding counts and names what it ends', async (t) => {
   clinic.apply('chartwarden.record.shared.v1', { ...share, recipient: ben, until: at(noon + 1) })
   clinic.apply('chartwarden.careteam.joined.v1', { subject: ada, patient: pat })
   clinic.apply('chartwarden.careteam.joined.v1', { subject: ada, patient: patient('2'), until: at(noon) })
+  const emergency = { subject: ada, patient: pat, purpose: 'BTG', review_due: at(noon + 9) } as const
+  const emergencies = [1, 2].map((end) => clinic.apply('chartwarden.emergency.opened.v1', { ...emergency, until: at(noon + end) }))
+  clinic.apply('chartwarden.emergency.opened.v1', { ...emergency, until: at(noon) })
+  clinic.apply('chartwarden.emergency.opened.v1', { ...emergency, subject: ben, until: at(noon + 1) })
   const data = dataOf(run(clinic, { kind: 'offboard', subject: ada, effective: noon - minute }, person(root, 'staff.offboard')))
-  const ids = [...grants, ...shares, `careteam/${pat}/${ada.pseudonym}`].sort()
+  const ids = [...grants, ...shares, `careteam/${pat}/${ada.pseudonym}`, ...emergencies].sort()
+  const digest = createHash('sha256').update(JSON.stringify(ids)).digest('base64url')
   t.same(data, {
     actor: { subject: root, rule: 'role/administrator#staff_account.update' },
     subject: ada,
     effective: at(noon - minute),
     unknown_subject: false,
-    ended: { grants: 2, shares: 1, relationships: 1, digest: createHash('sha256').update(JSON.stringify(ids)).digest('base64url') },
+    ended: { grants: 2, shares: 1, relationships: 1, emergencies: 2, digest },
   })
   t.equal(clinic.state.subjects.get(ada.pseudonym)?.cutOff, noon, 'the cut-off is the entry, not the past time named')
   t.equal(clinic.state.careTeams.has(ada.pseudonym), false)
@@ -377,6 +382,72 @@ t.test('an organisation is known by what was shared with it, or by its people', 
   t.match(dataOf(run(clinic, { kind: 'offboard', subject: lab('a') })), { unknown_subject: false, ended: { shares: 1 } })
   t.match(dataOf(run(clinic, { kind: 'offboard', subject: lab('b') })), { unknown_subject: false, ended: { shares: 0 } })
   t.match(dataOf(run(clinic, { kind: 'offboard', subject: lab('c') })), { unknown_subject: true })
+})
+
+t.test('an organisation is known by what was shared with it once, whatever became of that', async (t) => {
+  const clinic = withPeople()
+  const shared = (recipient: SubjectReference, until: number) =>
+    clinic.apply('chartwarden.record.shared.v1', {
+      recipient,
+      patient: pat,
+      resource_types: ['x'],
+      actions: ['read'],
+      purpose: 'TREAT',
+      until: at(until),
+    })
+  clinic.apply('chartwarden.share.ended.v1', { share_id: shared(lab('ended'), noon + minute) })
+  const expired = shared(lab('expired'), noon - minute)
+  clinic.apply('chartwarden.share.expired.v1', { share_id: expired, recipient: lab('expired'), patient: pat, until: at(noon - minute) })
+  for (const known of ['ended', 'expired']) {
+    const data = dataOf(run(clinic, { kind: 'offboard', subject: lab(known) }))
+    t.match(data, { unknown_subject: false, ended: { shares: 0 } }, known)
+    t.notOk('emergencies' in (data['ended'] as object), 'none is not counted')
+  }
+})
+
+t.test('an update replaces what enrolment said, of somebody who is there', async (t) => {
+  const clinic = withPeople()
+  run(clinic, { kind: 'enrol_staff', subject: staff('cleo'), ownPatient: patient('cleo'), memberOf: [lab('old')] })
+  const update = { kind: 'update_staff', subject: staff('cleo'), ownPatient: pat, memberOf: [lab('new')] } as const
+  t.same(dataOf(run(clinic, update, person(root))), {
+    actor: { subject: root, rule: 'role/administrator#staff_account.update' },
+    subject: staff('cleo'),
+    own_patient: pat,
+    member_of: [lab('new')],
+  })
+  const { subjects, employeePatients } = clinic.state
+  t.match(subjects.get(staff('cleo').pseudonym), { status: 'active', known: true, ownPatient: pat, memberOf: [lab('new')] })
+  t.same([...employeePatients], [pat])
+  t.equal(subjects.get(staff('cleo').pseudonym)?.memberOf.length, 1)
+  t.same(dataOf(run(clinic, { kind: 'update_staff', subject: staff('cleo'), memberOf: [] })), {
+    actor: { rule: 'scope/staff.write' },
+    subject: staff('cleo'),
+    member_of: [],
+  })
+  t.same([...employeePatients], [])
+  const reasonOf = (command: AdministrativeCommand, actor = software()) => {
+    const outcome = administer(clinic.state, command, actor, noon)
+    return outcome.kind === 'error' ? outcome.reason : outcome.kind
+  }
+  t.equal(reasonOf({ ...update, subject: staff('nobody') }), 'SUBJECT_UNKNOWN')
+  t.equal(reasonOf({ ...update, memberOf: [staff('cleo')] }), 'INVALID_ARGUMENT')
+  t.equal(reasonOf({ ...update, memberOf: [lab('l'), lab('l')] }), 'INVALID_ARGUMENT')
+  t.equal(reasonOf(update, person(ada)), 'refused')
+  run(clinic, { kind: 'offboard', subject: staff('cleo') })
+  t.equal(reasonOf(update), 'SUBJECT_FORMER')
+})
+
+t.test('one person holds at most 200 grants in force or to come', async (t) => {
+  const clinic = withPeople()
+  const grant = { kind: 'grant_role', subject: ada, role: 'reader' } as const
+  clinic.grant(ada, 'reader', { until: noon })
+  clinic.grant(ada, 'reader', { from: noon + minute })
+  for (let held = 1; held < 200; held += 1) run(clinic, grant)
+  t.match(administer(clinic.state, grant, software(), noon), { kind: 'error', reason: 'TOO_MANY_GRANTS' })
+  t.equal(administer(clinic.state, { ...grant, subject: ben }, software(), noon).kind, 'change', 'another person')
+  const [first] = clinic.state.grants.bySubject.get(ada.pseudonym)?.slice(1) ?? []
+  run(clinic, { kind: 'revoke_role', subject: ada, grantId: first?.id ?? '' })
+  t.equal(administer(clinic.state, grant, software(), noon).kind, 'change', 'after a revocation')
 })
 
 t.test('who returns has no grants, keeps the cut-off and the memberships named anew only', async (t) => {

@@ -18,7 +18,7 @@ import {
   reinstate,
   requests,
 } from '../support/arbitrary-clinic.ts'
-import { permitByTheBook } from '../support/by-the-book.ts'
+import { patientByTheBook, permitByTheBook } from '../support/by-the-book.ts'
 import { at, type ClinicFold, noon, permission, role } from '../support/clinic-fold.ts'
 
 const runs = { numRuns: 1_000 }
@@ -32,8 +32,9 @@ t.test('it permits exactly what the rules permit, by the same rule, whatever hap
     fc.property(happenings(), fc.array(fc.oneof(requests, urgent), { minLength: 8, maxLength: 8 }), moments, (story, asked, now) => {
       const clinic = clinicOf(story)
       for (const request of asked) {
-        const { decision, rule, obligations } = decide(clinic.state, request, now)
+        const { decision, rule, obligations, patient } = decide(clinic.state, request, now)
         const expected = permitByTheBook(clinic.events, request, now)
+        if (patient !== patientByTheBook(clinic.events, request)) return false
         if (decision === 'deny') {
           if (expected !== undefined) return false
           continue
@@ -200,6 +201,28 @@ t.test('without roles that forbid, one grant less never permits more', async (t)
     { numRuns: 3_000 },
   )
   t.ok(took > 10, `it took a permit ${took} times`)
+})
+
+t.test('a caller that carries out fewer duties is never given more, in an emergency or not', async (t) => {
+  let took = 0
+  fc.assert(
+    fc.property(happenings(), fc.oneof(requests, urgent), fc.boolean(), moments, (story, request, reads, now) => {
+      const { state } = clinicOf(story)
+      const asked = reads ? { ...request, action: 'read' } : request
+      const answers = [[], ['fields'], ['fields', 'own_entries']].map((kinds) =>
+        decide(state, { ...asked, supportedObligations: new Set(kinds) }, now),
+      )
+      return answers.every((fewer, index) =>
+        answers.slice(index).every((more) => {
+          if (fewer.decision === 'deny') return true
+          if (more.obligations.length > 0) took += 1
+          return more.decision === 'permit' && more.obligations.length <= fewer.obligations.length
+        }),
+      )
+    }),
+    { numRuns: 5_000 },
+  )
+  t.ok(took > 50, `${took} of the answers had duties`)
 })
 
 t.test('offboarded means no permit, whatever else is held or given', async () => {

@@ -10,6 +10,7 @@ import { clientsOf, hire, readRecord, registerTestClinic, staff } from '../suppo
 import { createLedgerReader } from '../support/ledger-reader.ts'
 import { createTestDatabase } from '../support/postgres.ts'
 import { startTestService } from '../support/service.ts'
+import { waitFor } from '../support/wait-for.ts'
 
 const database = await createTestDatabase(t)
 const service = await startTestService(t, { database })
@@ -77,6 +78,7 @@ t.test('a policy that could not be put is refused with the field, as PutRole and
     ['proposed.put_roles[0].permissions[0].effect', { putRoles: [dentist({ effect: Effect.UNSPECIFIED })] }],
     ['proposed.put_roles[0].permissions[0].condition', { putRoles: [dentist({ condition: 'resource.properties.status ==' })] }],
     ['proposed.settings.own_record', { settings: { ownRecord: 'always' } }],
+    ['proposed.retire_roles[1]', { retireRoles: ['dentist', 'x'.repeat(100_000)] }],
   ]
   for (const [field, proposed] of malformed) {
     const error = await caught(policy.simulate({ clinic, proposed, questions }))
@@ -225,6 +227,70 @@ t.test('decisions about somebody whose identity was erased are said, not made', 
   t.match(simulated.notSimulated, [{ reason: 'identity_erased', recorded: { revision: decided?.revision } }])
 })
 
+t.test('recorded decisions are only for a token that may see what they keep sealed', async (t) => {
+  const { clinic, policy, access } = await registered('simulate-sealed')
+  await policy.putRole({ requestId: randomUUID(), clinic, role: dentist({ condition: 'context.ward != "closed"' }) })
+  await access.check({ ...readRecord(clinic, 'anna'), context: { ward: 'psychiatry' } })
+  const blind = clientsOf(service, await service.token({ clinics: [clinic], scopes: ['policy.simulate'] }))
+  /** Tells, guess by guess, what the entry keeps sealed. */
+  const guess = { putRoles: [dentist({ condition: 'context.ward != "psychiatry"' })] }
+  const before = await ledger.count(clinic)
+  const refused = await caught(blind.policy.simulate({ clinic, proposed: guess, questions: { case: 'lastDecisions', value: 10 } }))
+  t.match(refused, { reason: 'SCOPE_MISSING', metadata: { scope: 'audit.unseal' } })
+  await waitFor('the refusal to be recorded', async () =>
+    (await ledger.entries(clinic))
+      .slice(before)
+      .some(({ type, data }) => type === 'chartwarden.refusals.summarised.v1' && JSON.stringify(data).includes('SCOPE_MISSING')),
+  )
+  t.ok(
+    (await ledger.entries(clinic)).slice(before).every(({ type }) => type !== 'chartwarden.trail.viewed.v1'),
+    'nobody looked',
+  )
+  t.equal(
+    (await blind.policy.simulate({ clinic, proposed: guess, questions: { case: 'check', value: readRecord(clinic, 'anna') } })).decided,
+    1,
+  )
+  t.equal((await policy.simulate({ clinic, proposed: guess, questions: { case: 'lastDecisions', value: 10 } })).changed, 1)
+})
+
+t.test('what a caller stated in place of what is stored is decided on again, of another caller it is not', async (t) => {
+  const { clinic, policy, access, directory } = await registered('simulate-override')
+  const plain = clientsOf(service, await service.token({ clinics: [clinic], scopes: ['access.check'] }))
+  const { resource, ...rest } = readRecord(clinic, 'anna')
+  await directory.putResource({ requestId: randomUUID(), clinic, description: { resource, confidentiality: 'V' } })
+  const lowered = () => ({ ...rest, requestId: randomUUID(), resource: { ...resource, properties: { confidentiality: 'N' } } })
+  const overridden = await access.check(lowered())
+  t.equal(overridden.decision, Decision.PERMIT)
+  const added = await plain.access.check(lowered())
+  t.equal(added.decision, Decision.DENY)
+  const bare = await access.check({ ...rest, requestId: randomUUID(), resource })
+  t.equal(bare.decision, Decision.DENY)
+  const bySubject = await access.check({
+    ...rest,
+    requestId: randomUUID(),
+    subject: { ...staff('anna'), properties: { level: 'senior' } },
+    resource,
+  })
+  const recorded = await ledger.entries(clinic)
+  t.same(
+    [overridden, added, bare, bySubject].map(({ entry }) => recorded[Number(entry?.revision)]?.data.override),
+    [true, undefined, undefined, true],
+  )
+  const simulated = await policy.simulate({
+    clinic,
+    proposed: { putRoles: [dentist({ purposes: ['HPAYMT'] })] },
+    questions: { case: 'lastDecisions', value: 10 },
+  })
+  t.match(simulated, { decided: 4, changed: 1, notSimulatedCount: 0 })
+  t.match(simulated.changes, [
+    {
+      recorded: { revision: overridden.entry?.revision },
+      today: { decision: Decision.PERMIT },
+      proposed: { decision: Decision.DENY, reasonCode: 'purpose_not_allowed' },
+    },
+  ])
+})
+
 t.test('a person needs the settings, and for recorded decisions the audit log too; either refusal is recorded', async (t) => {
   const clients = await registered('simulate-persons')
   const { clinic, policy } = clients
@@ -234,7 +300,7 @@ t.test('a person needs the settings, and for recorded decisions the audit log to
     role: { role: 'settler', title: 'S', permissions: [{ resourceType: 'clinic_settings', actions: ['update'], effect: Effect.PERMIT }] },
   })
   await hire(clients, clinic, 'settler', 'settler')
-  const acting = clientsOf(service, await service.token({ clinics: [clinic], scopes: ['policy.simulate', 'act'] }))
+  const acting = clientsOf(service, await service.token({ clinics: [clinic], scopes: ['policy.simulate', 'audit.unseal', 'act'] }))
   const ask = (id: string, questions: NonNullable<MessageInitShape<typeof SimulateRequestSchema>['questions']>) =>
     acting.policy.simulate({ clinic, onBehalfOf: staff(id), proposed: { retireRoles: ['dentist'] }, questions })
   const one = { case: 'check', value: readRecord(clinic, 'anna') } as const

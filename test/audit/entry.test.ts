@@ -40,7 +40,7 @@ t.test('the leaf hash is that of RFC 6962', async (t) => {
 })
 
 t.test('what a tile cannot hold or JSON cannot carry is refused', async (t) => {
-  t.throws(() => sealEnvelope({ ...draft, data: { big: 'x'.repeat(maxEntryBytes) } }), fault('INVALID_ARGUMENT'))
+  t.throws(() => sealEnvelope({ ...draft, data: { big: 'x'.repeat(maxEntryBytes) } }), fault('ENTRY_TOO_LARGE'))
   t.throws(() => sealEnvelope({ ...draft, data: { number: Number.NaN } }), fault('INVALID_ARGUMENT'))
   t.throws(() => sealEnvelope({ ...draft, data: { text: '\ud800' } }), fault('INVALID_ARGUMENT'))
 })

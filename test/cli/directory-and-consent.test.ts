@@ -71,6 +71,60 @@ t.test('a record is labelled, shown and forgotten', async (t) => {
   t.match(json(patient.out), { replayed: false })
 })
 
+t.test('what is not given stays as it was said, and what changed is printed', async (t) => {
+  const named = ['imaging:i-2', '--clinic', 'north']
+  const put = (...more: readonly string[]) => chartwarden('directory', 'resource', 'put', ...named, ...more)
+  const first = [
+    '--patient',
+    'p-1',
+    '--confidentiality',
+    'R',
+    '--sensitivities',
+    'HIV',
+    '--property',
+    'status=draft',
+    '--property',
+    'year=2026',
+  ]
+  t.match(
+    (await put(...first)).out,
+    /entry [^\n]+\n {2}patient: none -> p-1\n {2}confidentiality: N -> R\n {2}sensitivities: none -> HIV\n/,
+  )
+  const changed = await put('--property', 'status=released', '--remove-property', 'year')
+  t.match(changed.out, /entry [^\n]+\n {2}properties\.status: draft -> released\n {2}properties\.year: 2026 -> none\n$/)
+  const shown = async () => (await chartwarden('directory', 'resource', 'show', ...named)).out
+  t.match(await shown(), /about patient p-1\n {2}confidentiality R, sensitivities HIV\n {2}status = released\n$/)
+  t.match((await put()).out, /it says the same as before/)
+  const less = json((await put('--no-patient', '--no-sensitivities', '--json')).out)
+  t.same(less['changes'], [
+    { member: 'patient', from: 'p-1', to: null },
+    { member: 'sensitivities', from: ['HIV'], to: [] },
+  ])
+  t.match(await shown(), /revision \d+\n {2}confidentiality R, sensitivities none\n {2}status = released\n$/)
+  t.match(await put('--property', 'a=1', '--remove-property', 'a'), { code: 2, err: /both name a/ })
+  t.match(await put('--remove-property', 'stauts'), { code: 0, err: 'Note: No property stauts was said of it.\n' })
+  t.match((await put('--replace', '--property', 'year=2027')).out, /confidentiality: R -> N\n {2}properties\.status: released -> none\n/)
+  t.match(await shown(), /revision \d+\n {2}confidentiality N, sensitivities none\n {2}year = 2027\n$/)
+})
+
+t.test('a subject keeps the properties that are not given, too', async (t) => {
+  const put = (...more: readonly string[]) => chartwarden('directory', 'subject', 'put', 'staff:anna', '--clinic', 'north', ...more)
+  await put('--property', 'shift=night', '--property', 'level=3')
+  t.match((await put('--property', 'level=4')).out, /entry [^\n]+\n {2}properties\.level: 3 -> 4\n$/)
+  const shown = async () => (await chartwarden('directory', 'subject', 'show', 'staff:anna', '--clinic', 'north')).out
+  t.match(await shown(), / {2}level = 4\n {2}shift = night\n$/)
+  t.match((await put('--replace', '--property', 'level=5')).out, /properties\.shift: night -> none/)
+  t.match(await shown(), /revision \d+\n {2}level = 5\n$/)
+})
+
+t.test('who may not read what was said can only replace it', async (t) => {
+  const token = await service.token({ clinics: ['north'], scopes: ['directory.write'] })
+  const put = (...more: readonly string[]) =>
+    chartwarden('directory', 'resource', 'put', 'imaging:i-3', '--clinic', 'north', '--token', token, '--property', 'a=1', ...more)
+  t.match(await put(), { code: exitCodes.notAllowed.code, err: /read first.*--replace/ })
+  t.match(await put('--replace'), { code: 0, out: /was not read and is dropped/ })
+})
+
 t.test('a question states properties and context', async (t) => {
   const ask = (...more: readonly string[]) =>
     chartwarden(

@@ -73,6 +73,26 @@ t.test('wrong fields are listed, in text and in JSON', async (t) => {
   })
 })
 
+t.test('what the service adds to a refusal is told in words and kept in JSON', async (t) => {
+  const refused = (reason: string) =>
+    failureOf(
+      new ChartwardenError('NOT_PERMITTED', { metadata: { reason_code: reason, needs: 'emergency_access open', correlationId: 'c-1' } }),
+    )
+  t.match(
+    failureText(refused('unknown_subject')),
+    /\(NOT_PERMITTED\)\n {2}why: unknown_subject: Nobody of this identifier is known in this clinic\.\n/,
+  )
+  t.match(failureText(refused('no_grant')), /why: no_grant: No role in force allows .*\n {2}needs: emergency_access open\n$/)
+  t.match(failureText(refused('of_another_version')), /\n {2}why: of_another_version\n/)
+  t.match(JSON.parse(failureJson(refused('no_grant'))), {
+    error: { metadata: { reason_code: 'no_grant', needs: 'emergency_access open', correlationId: 'c-1' } },
+  })
+  const lacking = failureOf(new ChartwardenError('SCOPE_MISSING', { metadata: { scope: 'consent.read' } }))
+  t.match(failureText(lacking), /\n {2}scope: consent\.read\n$/)
+  const internal = failureOf(new ChartwardenError('INTERNAL', { metadata: { correlationId: 'c-2' } }))
+  t.match(failureText(internal), /\n {2}logged by the service as c-2\n$/)
+})
+
 t.test('what a server says cannot steer the terminal', async (t) => {
   const text = failureText(failureOf(new Error('a\u001b[2Jb\r\nc')))
   t.equal(text, 'chartwarden: a\\u{1b}[2Jb\\u{d}\\u{a}c (UNEXPECTED)\n')

@@ -218,6 +218,37 @@ t.test('the own record opens as far as the clinic settles', async (t) => {
   t.equal(await ask(own, 'anna', { patientId: 'p-me' }), 'protected_person', 'for others it is that of a colleague')
 })
 
+t.test('an employee who becomes a patient later is protected from colleagues, and from opening the own record', async (t) => {
+  const { own } = await aClinic(t)
+  const requestId = randomUUID()
+  const update = (over: object = {}) =>
+    own.people.updateStaff({ ...common(), subject: staff('later'), ownPatientId: 'p-later', memberOf: [{ type: 'lab', id: 'x' }], ...over })
+  await t.rejects(update(), fault('SUBJECT_UNKNOWN'))
+  await hire(own, clinic, 'later', 'doctor')
+  const shown = async () => (await own.people.getStaff({ clinic, subject: staff('later') })).staff
+  const answers = () => Promise.all(['anna', 'later'].map((who) => ask(own, who, { patientId: 'p-later' })))
+  t.same(await answers(), ['role_permits', 'role_permits'])
+  t.match(await shown(), { isPatient: false, memberOf: { length: 0 } })
+
+  const updated = await update({ requestId })
+  t.same(await answers(), ['protected_person', 'own_record'])
+  t.match(await shown(), { isPatient: true, memberOf: [{ type: 'lab', id: 'x' }] })
+  t.match(await update({ requestId }), { replayed: true, entry: { id: updated.entry?.id } })
+  await t.rejects(update({ requestId, ownPatientId: 'p-2' }), fault('REQUEST_MISMATCH'))
+  await t.rejects(update({ memberOf: [staff('later')] }), fault('INVALID_ARGUMENT'))
+  await t.rejects(update({ ownPatientId: 'p'.repeat(257) }), fault('INVALID_ARGUMENT'))
+
+  await update({ ownPatientId: '', memberOf: [] })
+  t.same(await answers(), ['role_permits', 'role_permits'], 'it was a mistake')
+  t.match(await shown(), { isPatient: false, memberOf: { length: 0 } })
+  await t.rejects(update({ requestId }), fault('STALE_REQUEST'), 'an old answer is not given for what no longer holds')
+
+  await update()
+  await own.people.offboard({ ...common(), subject: staff('later') })
+  t.equal(await ask(own, 'anna', { patientId: 'p-later' }), 'protected_person', 'somebody who left stays protected')
+  await t.rejects(update(), fault('SUBJECT_FORMER'))
+})
+
 t.test('a patient’s directive denies what a role permits, the one that names the recipient most closely first', async (t) => {
   const { own, ledgers } = await aClinic(t)
   await hire(own, clinic, 'ben', 'doctor')

@@ -191,6 +191,9 @@ t.test('what is not well formed is refused by field and changes nothing', async 
     ['.note', { note: { nested: true } }],
     ['.note', { note: 'x'.repeat(257) }],
     ['.note', { note: 'a\0b' }],
+    ['.note', { note: 'called twice about the bill' }],
+    ['.note', { note: ['urgent', 'Mrs Smith'] }],
+    ['.note', { note: '' }],
     ['.note', { note: Array.from({ length: 65 }, () => 'x') }],
     ['.note', { note: ['x', 1] }],
     ['.note', { note: [['x']] }],
@@ -233,6 +236,38 @@ t.test('what is not well formed is refused by field and changes nothing', async 
   await t.rejects(own.directory.putSubject({ ...common(), clinic: 'south', subject: staff('anna') }), fault('CLINIC_NOT_ALLOWED'))
   await t.rejects(own.directory.getSubject({ clinic: 'south', subject: staff('anna') }), fault('CLINIC_NOT_ALLOWED'))
   t.equal(await ledgers.count(clinic), count)
+})
+
+t.test('whoever looks at the labels of a record stands in the history of its patient, also software without a person', async (t) => {
+  const { own, acting, ledgers } = await aClinic(t)
+  const description = { resource: { type: 'imaging', id: 'x-ray-1', patientId: 'p-1' }, sensitivities: ['HIV'] }
+  await own.directory.putResource({ ...common(), description })
+  const described = (await ledgers.entries(clinic)).at(-1)?.data
+  const asked = { clinic, resourceType: 'imaging', resourceId: 'x-ray-1' }
+  const revision = async () => BigInt((await ledgers.count(clinic)) - 1)
+  const look = async (call: () => Promise<unknown>) => {
+    const before = await revision()
+    await call()
+    return (await ledgers.entries(clinic)).slice(Number(before) + 1).filter(({ type }) => type !== 'chartwarden.identity.introduced.v1')
+  }
+  const bySoftware = await look(() => own.directory.getResource(asked))
+  t.match(bySoftware, [
+    {
+      type: 'chartwarden.trail.viewed.v1',
+      data: { query: 'get_resource', patient: described?.patient, actor: { rule: 'scope/directory.read' } },
+    },
+  ])
+  t.notMatch(JSON.stringify(bySoftware[0]?.data), /x-ray-1/)
+  await own.policy.putRole({
+    ...common(),
+    role: { role: 'keeper', title: 'Keeper', permissions: [{ resourceType: 'directory', actions: ['update'], effect: Effect.PERMIT }] },
+  })
+  await hire(own, clinic, 'kim', 'keeper')
+  t.match(await look(() => acting.directory.getResource({ ...asked, onBehalfOf: staff('kim') })), [
+    { type: 'chartwarden.trail.viewed.v1', data: { patient: described?.patient, actor: { rule: 'role/keeper#directory.update' } } },
+  ])
+  const inVain = await look(() => caught(own.directory.getResource({ ...asked, resourceId: 'not-described' })))
+  t.match(inVain, [{ type: 'chartwarden.trail.viewed.v1', data: { query: 'get_resource', patient: undefined } }])
 })
 
 t.test('the largest description that is allowed is kept', async (t) => {

@@ -245,7 +245,8 @@ t.test('offboarding ends it and its review stays owed', async (t) => {
   const ask = asker(house)
   const { own, clock } = house
   const { emergencyId } = await own.emergencies.open(opening())
-  await own.people.offboard({ requestId: randomUUID(), clinic, subject: staff('anna') })
+  const offboarded = await own.people.offboard({ requestId: randomUUID(), clinic, subject: staff('anna') })
+  t.match(offboarded, { grantsEnded: 1, emergenciesEnded: 1 })
   t.equal(await ask(), 'deny offboarded')
   await t.rejects(own.emergencies.open(opening()), fault('NOT_PERMITTED'))
   t.match(await lastData(house), { decision: 'deny', operation: 'open_emergency', reason_code: 'offboarded', action: 'open' })

@@ -64,6 +64,7 @@ const calls = (clients: Clients, person: Person, standing: Standing): Readonly<R
       }),
     'chartwarden.access.v1.ClinicService/ListClinics': () => clients.clinics.listClinics({}),
     'chartwarden.access.v1.StaffService/EnrolStaff': () => clients.people.enrolStaff({ ...common(), subject: newcomer() }),
+    'chartwarden.access.v1.StaffService/UpdateStaff': () => clients.people.updateStaff({ ...common(), subject: staff('ben') }),
     'chartwarden.access.v1.StaffService/GrantRole': () => clients.people.grantRole({ ...common(), subject: staff('ben'), role: 'dentist' }),
     'chartwarden.access.v1.StaffService/RevokeRole': () =>
       clients.people.revokeRole({ ...common(), subject: staff('ben'), role: 'dentist' }),

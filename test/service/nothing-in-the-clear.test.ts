@@ -5,8 +5,10 @@
 import { randomUUID } from 'node:crypto'
 import pg from 'pg'
 import t from 'tap'
+import { WhatCanList } from '../../proto/gen/chartwarden/access/v1/access_service_pb.js'
 import { Effect } from '../../proto/gen/chartwarden/access/v1/administration_pb.js'
 import { ConsentDecision } from '../../proto/gen/chartwarden/access/v1/consent_pb.js'
+import { ReviewOutcome } from '../../proto/gen/chartwarden/access/v1/emergency_pb.js'
 import { clientsOf, hire, registerTestClinic, staff } from '../support/clinic.ts'
 import { createTestDatabase } from '../support/postgres.ts'
 import { scratchDirectory, testCallers, testEnvironment } from '../support/service.ts'
@@ -21,7 +23,14 @@ const names = {
   session: 'session-kaleidoscope',
   context: 'context-marmalade',
   lab: 'laboratory-nightingale',
+  reviewer: 'ophelia-brandywine',
   attribute: 'attribute-quicksilver',
+  stated: 'stated-tangerine',
+  emergency: 'collapsed under the chandelier',
+  note: 'spoke to the nightwatchman',
+  consent: 'asked for by the godmother',
+  described: 'record-harpsichord',
+  asked: 'record-dandelion',
 } as const
 
 t.test('identifiers and reasons stand nowhere in the clear', async (t) => {
@@ -42,12 +51,15 @@ t.test('identifiers and reasons stand nowhere in the clear', async (t) => {
       title: 'Viewer',
       permissions: [
         { resourceType: 'imaging', actions: ['read'], effect: Effect.PERMIT, condition: 'resource.properties.status == "released"' },
+        { resourceType: 'emergency_access', actions: ['open', 'review'], effect: Effect.PERMIT },
       ],
     },
   })
   await clients.directory.putSubject({ requestId: randomUUID(), clinic: 'north', subject: staff(names.person) })
   for (const resource of [
     { type: 'treatment_record', id: names.record, patientId: names.patient },
+    { type: 'imaging', id: names.described, patientId: names.patient },
+    { type: 'price_list', id: names.described },
     { type: 'patient', id: names.patient },
   ]) {
     await clients.directory.putResource({ requestId: randomUUID(), clinic: 'north', description: { resource, confidentiality: 'L' } })
@@ -56,10 +68,11 @@ t.test('identifiers and reasons stand nowhere in the clear', async (t) => {
     requestId: randomUUID(),
     clinic: 'north',
     consent: { patientId: names.patient, recipient: { type: 'lab', id: names.lab }, decision: ConsentDecision.PERMIT },
-    reason: names.reason,
+    reason: names.consent,
   })
+  await clients.directory.getResource({ clinic: 'north', resourceType: 'imaging', resourceId: names.described })
   await clients.consents.listConsents({ clinic: 'north', patientId: names.patient })
-  await clients.consents.withdrawConsent({ requestId: randomUUID(), clinic: 'north', consentId, reason: names.reason })
+  await clients.consents.withdrawConsent({ requestId: randomUUID(), clinic: 'north', consentId, reason: names.consent })
   await clients.directory.removeResource({
     requestId: randomUUID(),
     clinic: 'north',
@@ -102,6 +115,87 @@ t.test('identifiers and reasons stand nowhere in the clear', async (t) => {
   }
   await clients.access.check(question)
   await clients.access.check({ ...question, purpose: 'COC' }).catch(() => undefined)
+  await clients.people.grantRole({ requestId: randomUUID(), clinic: 'north', subject: staff(names.person), role: 'viewer' })
+  const { emergencyId } = await clients.emergencies.open({
+    requestId: randomUUID(),
+    clinic: 'north',
+    subject: { ...staff(names.person), session: { id: names.session } },
+    patientId: names.patient,
+    reason: names.emergency,
+  })
+  await clients.access.check({ ...question, requestId: randomUUID() })
+  await clients.emergencies.close({ requestId: randomUUID(), clinic: 'north', emergencyId })
+  t.match(await clients.emergencies.listUnreviewed({ clinic: 'north' }), { emergencies: [{ reason: names.emergency }] })
+  await hire(clients, 'north', names.reviewer, 'viewer')
+  const acting = clientsOf(
+    { client: (definition, given) => callers.client(definition, given, service.address) },
+    await callers.token({ clinics: ['north'], scopes: ['emergency.review', 'act'] }),
+  )
+  await acting.emergencies.review({
+    requestId: randomUUID(),
+    clinic: 'north',
+    onBehalfOf: { ...staff(names.reviewer), session: { id: names.session } },
+    emergencyId,
+    outcome: ReviewOutcome.JUSTIFIED,
+    note: names.note,
+  })
+  const unkept = {
+    subject: { ...staff(names.person), properties: { level: names.stated } },
+    action: { name: 'read', properties: { screen: names.stated } },
+    resource: { type: 'imaging', id: names.asked, patientId: names.patient, properties: { status: names.attribute, note: names.stated } },
+    purpose: 'TREAT',
+    context: { note: names.context },
+  }
+  const { subject: asked, ...record } = unkept
+  await clients.access.explain({
+    clinic: 'north',
+    check: { ...unkept, reason: names.reason, session: { id: names.session, method: 'badge' } },
+  })
+  await clients.access.whoCan({ clinic: 'north', ...record })
+  await clients.access.whatCan({ clinic: 'north', subject: asked, resource: record.resource, purpose: 'TREAT', context: record.context })
+  await clients.access.whatCan({
+    clinic: 'north',
+    subject: asked,
+    list: WhatCanList.RESOURCES,
+    resource: { type: 'imaging' },
+    action: record.action,
+    purpose: 'TREAT',
+  })
+  for (const questions of [
+    { case: 'check', value: { ...unkept, reason: names.reason } },
+    { case: 'lastDecisions', value: 10 },
+  ] as const) {
+    await clients.policy.simulate({ clinic: 'north', proposed: { retireRoles: ['dentist'] }, questions })
+  }
+  await clients.audit.recordAccess({
+    requestId: randomUUID(),
+    clinic: 'north',
+    ...record,
+    subject: asked,
+    reason: names.reason,
+    source: names.note,
+  })
+  // What is refused is not told anywhere either.
+  for (const refused of [
+    () => clients.access.explain({ clinic: 'north', check: { ...unkept, purpose: names.stated } }),
+    () =>
+      clients.directory.putSubject({
+        requestId: randomUUID(),
+        clinic: 'north',
+        subject: { ...asked, properties: { note: names.consent } },
+      }),
+    () => clients.directory.getResource({ clinic: 'north', resourceType: 'imaging', resourceId: names.asked }),
+    () =>
+      clients.emergencies.open({
+        requestId: randomUUID(),
+        clinic: 'north',
+        subject: staff(names.lab),
+        patientId: names.patient,
+        reason: '',
+      }),
+  ]) {
+    await t.rejects(Promise.resolve(refused()))
+  }
   const left = await clients.people.offboard({
     requestId: randomUUID(),
     clinic: 'north',
@@ -112,7 +206,7 @@ t.test('identifiers and reasons stand nowhere in the clear', async (t) => {
   const history = await clients.reports.accessHistory({ clinic: 'north', filter: { patientId: names.patient }, waitForRevision: revision })
   t.match(
     history.rows[0],
-    { resourceId: names.record, patientId: names.patient, reason: names.reason },
+    { resourceId: names.asked, patientId: names.patient, reason: names.reason },
     'with the keys everything can be read',
   )
   await waitFor(

@@ -11,8 +11,11 @@ const people = [staff('p1'), staff('p2'), lab('l1'), { ...staff('a'), type: 'pat
 export const anyone = fc.constantFrom(people[0], people[0], people[0], ...people)
 const patients = [patient('a'), patient('b')] as const
 const anyPatient = fc.constantFrom(patients[0], ...patients)
-const type = fc.constantFrom('imaging', 'imaging', 'imaging', 'invoice', 'invoice', 'audit_log', 'patient_export')
-const action = fc.constantFrom('read', 'read', 'update', 'share', 'export')
+/** The clinic's own ones among them. */
+const types = ['imaging', 'invoice', 'clinic/film', 'audit_log', 'patient_export']
+const type = fc.constantFrom('imaging', 'imaging', 'imaging', 'invoice', 'invoice', ...types)
+const actions = ['read', 'update', 'view', 'print', 'share', 'export']
+const action = fc.constantFrom('read', 'read', 'read', ...actions)
 const roleName = fc.constantFrom('r1', 'r2', 'r3')
 const purpose = fc.constantFrom('TREAT', 'COC', 'ETREAT', 'BTG', 'HPAYMT')
 const time = fc.integer({ min: noon - 5, max: noon + 5 })
@@ -165,6 +168,15 @@ const descriptions = fc.oneof(
   ),
 )
 
+/** What no clinic may name is named too: an entry of another version may. An entry of before names nothing. */
+const reach = fc
+  .record({ types: fc.subarray(types, { minLength: 2 }), actions: fc.shuffledSubarray(actions, { minLength: 3 }), reading: fc.integer({ min: 1, max: 2 }) })
+  .map(({ types: reached, actions: given, reading }) => ({
+    resource_types: reached,
+    read_actions: given.slice(0, reading),
+    write_actions: given.slice(reading),
+  }))
+
 const settings = fc
   .record({
     own_record: fc.constantFrom<OwnRecord>('deny', 'read', 'as_roles_permit'),
@@ -172,10 +184,11 @@ const settings = fc
     consent_to_share: fc.constantFrom([], ['imaging'], ['*']),
     overrides: fc.subarray<EmergencyOverride>(['confidentiality', 'consent', 'permissions']),
     disabled: fc.constantFrom(false, false, false, true),
+    reach: rarely(reach),
   })
-  .map(({ overrides, disabled, ...rest }) =>
-    happening(`settle ${JSON.stringify([rest, overrides])}`, (clinic) => {
-      const emergency = { disabled, overrides, default_minutes: 60, max_minutes: 240, review_hours: 72 }
+  .map(({ overrides, disabled, reach: reached, ...rest }) =>
+    happening(`settle ${JSON.stringify([rest, overrides, reached])}`, (clinic) => {
+      const emergency = { disabled, overrides, default_minutes: 60, max_minutes: 240, review_hours: 72, ...reached }
       clinic.apply('chartwarden.settings.changed.v1', { ...rest, emergency })
     }),
   )
@@ -188,7 +201,20 @@ export const emergencies: fc.Arbitrary<Happening> = fc
     }),
   )
 
-const others = fc.oneof(joins, shares, consents, descriptions, emergencies)
+/** What enrolment said, replaced: a patient more or less, or somebody else's, and an organisation or none. */
+const updates = fc
+  .record({ subject: fc.constantFrom(...people), own: maybe(anyPatient), member: fc.boolean() })
+  .map(({ subject, own, member }) =>
+    happening(`update ${JSON.stringify([own, member])}`, (clinic) => {
+      const memberOf = member && subject !== people[2] ? [people[2]] : []
+      clinic.apply('chartwarden.staff.updated.v1', { subject, member_of: memberOf, ...(own === undefined ? {} : { own_patient: own }) })
+    }),
+  )
+
+const others = fc.oneof(
+  { weight: 4, arbitrary: fc.oneof(joins, shares, consents, descriptions, emergencies) },
+  { weight: 1, arbitrary: updates },
+)
 
 const endings: fc.Arbitrary<Happening> = fc.oneof(
   fc.record({ subject: anyone, time }).map(({ subject, time: when }) => happening('offboard', (clinic) => offboard(clinic, subject, when))),

@@ -3,10 +3,10 @@
  * It says whether the answer is a permit, and by which rule.
  */
 import type { AccessRequest } from '../../services/access/decide.ts'
-import type { AccessEvent, EventData, Permission, Properties, SettingsChanged } from '../../services/access/events.ts'
+import type { AccessEvent, EventData, Permission, Properties } from '../../services/access/events.ts'
 import type { ConditionFacts } from '../../services/access/policy/condition.ts'
 import { covers } from '../../services/access/policy/purposes.ts'
-import { defaultSettings } from '../../services/access/state/settings.ts'
+import { defaultSettings, type Settings } from '../../services/access/state/settings.ts'
 import { predicateOf } from './arbitrary-conditions.ts'
 
 type Of<T extends keyof EventData> = Extract<AccessEvent, { readonly type: T }>
@@ -40,9 +40,10 @@ const holderOf = (event: AccessEvent): string | undefined => {
   }
 }
 
-/** Without what was given to people before they left, or while they were away. */
+/** Without what was given to people before they left, or while they were away, or said of them then. */
 const stillCounting = (events: readonly AccessEvent[]): readonly AccessEvent[] =>
   events.filter((event, index) => {
+    if (event.type === 'chartwarden.staff.updated.v1') return !isAway(events.slice(0, index), event.data.subject.pseudonym)
     const holder = holderOf(event)
     return holder === undefined || (!isAway(events.slice(0, index), holder) && leavings(events.slice(index), holder).length === 0)
   })
@@ -93,19 +94,34 @@ const isOnCareTeam = (events: readonly AccessEvent[], { subject, patient }: Acce
 
 const organisationsOf = (events: readonly AccessEvent[], me: string): readonly string[] => {
   const latest = events
-    .filter((event) => event.type === 'chartwarden.staff.enrolled.v1' || event.type === 'chartwarden.staff.reinstated.v1')
+    .filter(
+      (event) =>
+        event.type === 'chartwarden.staff.enrolled.v1' ||
+        event.type === 'chartwarden.staff.updated.v1' ||
+        event.type === 'chartwarden.staff.reinstated.v1',
+    )
     .findLast(({ data }) => data.subject.pseudonym === me)
   return (latest?.data.member_of ?? []).map(({ pseudonym }) => pseudonym)
 }
 
 const ownPatientOf = (events: readonly AccessEvent[], me: string): string | undefined =>
-  ofSubject(ofType(events, 'chartwarden.staff.enrolled.v1'), me).at(-1)?.data.own_patient
+  events
+    .filter((event) => event.type === 'chartwarden.staff.enrolled.v1' || event.type === 'chartwarden.staff.updated.v1')
+    .findLast(({ data }) => data.subject.pseudonym === me)?.data.own_patient
 
 const isOwnRecord = (events: readonly AccessEvent[], { subject, patient }: AccessRequest): boolean =>
   patient !== undefined && ownPatientOf(events, subject.pseudonym) === patient
 
-const settingsOf = (events: readonly AccessEvent[]): Omit<SettingsChanged, 'actor' | 'sealed'> =>
-  ofType(events, 'chartwarden.settings.changed.v1').at(-1)?.data ?? defaultSettings
+const settingsOf = (events: readonly AccessEvent[]): Settings => {
+  const settled = ofType(events, 'chartwarden.settings.changed.v1').at(-1)?.data
+  return settled === undefined ? defaultSettings : { ...settled, emergency: { ...defaultSettings.emergency, ...settled.emergency } }
+}
+
+/** The patient named, else the one whom the directory knows of the record. */
+const aboutItsPatient = (events: readonly AccessEvent[], request: AccessRequest): AccessRequest => {
+  const patient = request.patient ?? described(events, request.record)?.patient
+  return patient === undefined ? request : { ...request, patient }
+}
 
 /** The directive of the patient that decides: who is named more closely first, then denials, then the older. */
 const directiveOf = (events: readonly AccessEvent[], request: AccessRequest, now: number) => {
@@ -133,20 +149,25 @@ const isThirdParty = (events: readonly AccessEvent[], request: AccessRequest): b
   return type !== 'staff' || organisationsOf(events, pseudonym).length > 0
 }
 
-const isSharedWith = (events: readonly AccessEvent[], request: AccessRequest, now: number): boolean => {
+/** Whether a share covers it, whatever consent there is. */
+const isCovered = (events: readonly AccessEvent[], request: AccessRequest, now: number): boolean => {
   const me = request.subject.pseudonym
   const reached = [me, ...organisationsOf(events, me)]
   const ended = ofType(events, 'chartwarden.share.ended.v1')
-  const isShared = ofType(events, 'chartwarden.record.shared.v1')
+  return ofType(events, 'chartwarden.record.shared.v1')
     .filter(({ data }) => reached.includes(data.recipient.pseudonym) && isWithin(data, now))
     .filter(({ id, revision }) => !ended.some((end) => end.revision > revision && end.data.share_id === id))
     .filter(({ data }) => data.patient === request.patient && fits([data.purpose], request.purpose))
     .filter(({ data }) => data.resource_types.includes(request.resourceType) && data.actions.includes(request.action))
     .some(({ data }) => data.records === undefined || data.records.some((one) => one === request.record))
+}
+
+/** Whether the clinic gives this to this third party with a consent only, and there is none. */
+const lacksConsent = (events: readonly AccessEvent[], request: AccessRequest, now: number): boolean => {
   const demanding = settingsOf(events).consent_to_share
   const demands = request.purpose !== undefined && (demanding.includes('*') || demanding.includes(request.resourceType))
-  if (!isShared || !demands || !isThirdParty(events, request)) return isShared
-  return directiveOf(events, request, now)?.data.decision === 'permit'
+  if (!demands || request.patient === undefined || !isThirdParty(events, request)) return false
+  return directiveOf(events, request, now)?.data.decision !== 'permit'
 }
 
 /** What the directory says of a record, or of a patient as a whole. */
@@ -166,7 +187,8 @@ const labelsOf = (events: readonly AccessEvent[], request: AccessRequest) => {
   const level = typeof said['confidentiality'] === 'string' ? [said['confidentiality']] : []
   const codes = Array.isArray(said['sensitivities']) ? [said['sensitivities'] as string[]] : []
   const employee = ofType(events, 'chartwarden.staff.enrolled.v1').some(
-    ({ data }) => data.subject.type !== 'patient' && data.own_patient !== undefined && data.own_patient === request.patient,
+    ({ data: { subject } }) =>
+      subject.type !== 'patient' && request.patient !== undefined && ownPatientOf(events, subject.pseudonym) === request.patient,
   )
   const confidentialities = [...level, ...(override && level.length > 0 ? [] : stored.map(({ confidentiality }) => confidentiality))]
   return {
@@ -188,14 +210,14 @@ type Restriction = 'mismatch' | 'own' | 'consent' | 'confidentiality'
 
 const restrictionsOf = (events: readonly AccessEvent[], request: AccessRequest, now: number): readonly Restriction[] => {
   if (request.purpose === undefined) return []
-  const { own_record: rule, open_resource_types: open } = settingsOf(events)
+  const { own_record: rule, open_resource_types: open, emergency } = settingsOf(events)
   const patient = described(events, request.record)?.patient
-  const mismatch = patient !== undefined && patient !== request.patient && request.stated?.override !== true
+  const mismatch = patient !== undefined && patient !== request.patient
   const own =
     isOwnRecord(events, request) &&
     request.subject.type !== 'patient' &&
     rule !== 'as_roles_permit' &&
-    !(rule === 'read' && request.action === 'read')
+    !(rule === 'read' && emergency.read_actions.includes(request.action))
   const ownSignIn = request.subject.type === 'patient' && isOwnRecord(events, request)
   const consent = request.patient !== undefined && !ownSignIn && directiveOf(events, request, now)?.data.decision === 'deny'
   const clearances = rolesHeld(events, request.subject.pseudonym, now)
@@ -291,6 +313,12 @@ const permit = (rule: string, permission: Permission | undefined): Permit => ({
 
 const neverInAnEmergency = ['audit_log', 'patient_export', 'clinic_settings', 'staff_account']
 
+/** What roles give, and what they would give with the consent that is demanded. */
+interface OfRoles {
+  readonly permitting: Ruled | undefined
+  readonly butForConsent: Ruled | undefined
+}
+
 const emergencyOf = (events: readonly AccessEvent[], { subject, patient }: AccessRequest, now: number) => {
   const over = events.filter(
     (event) => event.type === 'chartwarden.emergency.closed.v1' || event.type === 'chartwarden.emergency.reviewed.v1',
@@ -306,32 +334,35 @@ const byEmergency = (
   request: AccessRequest,
   now: number,
   restrictions: readonly Restriction[],
-  ofRoles: Ruled | undefined,
+  { permitting, butForConsent }: OfRoles,
 ): Permit | undefined => {
-  const { disabled, overrides } = settingsOf(events).emergency
+  const settled = settingsOf(events).emergency
   const emergency = emergencyOf(events, request, now)
-  if (emergency === undefined || disabled || !['BTG', 'ETREAT', 'ERTREAT'].includes(`${request.purpose}`)) return undefined
+  if (emergency === undefined || settled.disabled || !['BTG', 'ETREAT', 'ERTREAT'].includes(`${request.purpose}`)) return undefined
   if (neverInAnEmergency.includes(request.resourceType) || ['export', 'share'].includes(request.action)) return undefined
-  const named = [...new Set(ofType(events, 'chartwarden.role.defined.v2').map(({ data }) => data.role))].flatMap(
-    (role) => definitionOf(events, role)?.permissions ?? [],
-  )
-  if (!named.some(({ resource_type: type }) => type === '*' || type === request.resourceType)) return undefined
-  const inTheWay = [...restrictions, ...(ofRoles === undefined ? ['permissions' as const] : [])]
-  if (!inTheWay.every((kind) => kind !== 'own' && kind !== 'mismatch' && overrides.includes(kind))) return undefined
+  if (!settled.resource_types.includes(request.resourceType)) return undefined
+  const reading = settled.read_actions.includes(request.action)
+  if (!reading && !settled.write_actions.includes(request.action)) return undefined
+  const may = (kind: Restriction | 'permissions'): boolean => kind !== 'own' && kind !== 'mismatch' && settled.overrides.includes(kind)
+  if (!restrictions.every(may)) return undefined
   const rule = `emergency/${emergency.id}`
-  // What the roles permit themselves keeps its duties; what they do not is read without any, or done as some role allows it elsewhere.
-  if (ofRoles !== undefined) return permit(rule, ofRoles)
-  if (request.action === 'read') return permit(rule, undefined)
-  const right = plainest(
-    speakingOf(events, request, now).filter((permission) => permission.effect !== 'forbid' && dutiesAreSupported(permission, request)),
-  )
-  return right === undefined ? undefined : permit(rule, right)
+  const withoutRole = may('permissions') && (may('consent') || !lacksConsent(events, request, now))
+  // Full sight of it comes before what roles give with their duties.
+  if (reading && withoutRole) return permit(rule, undefined)
+  const rights = withoutRole
+    ? speakingOf(events, request, now).filter((permission) => permission.effect !== 'forbid' && dutiesAreSupported(permission, request))
+    : [permitting, may('consent') ? butForConsent : undefined].filter((given) => given !== undefined)
+  const right = plainest(rights)
+  if (right === undefined) return undefined
+  const lifts = permitting === undefined || restrictions.length > 0 || dutiesOf(right).length < dutiesOf(permitting).length
+  return lifts ? permit(rule, right) : undefined
 }
 
 /** The permit that the rules give; undefined: none. */
-export const permitByTheBook = (all: readonly AccessEvent[], request: AccessRequest, now: number): Permit | undefined => {
-  if (!mayActAtAll(all, request)) return undefined
+export const permitByTheBook = (all: readonly AccessEvent[], asked: AccessRequest, now: number): Permit | undefined => {
+  if (!mayActAtAll(all, asked)) return undefined
   const events = stillCounting(all)
+  const request = aboutItsPatient(events, asked)
   const facts = factsOf(events, request, now)
   const conditionOf = ({ condition }: Permission) => (condition === undefined ? true : predicateOf(condition)(facts))
   const speaking = speakingOf(events, request, now)
@@ -339,15 +370,22 @@ export const permitByTheBook = (all: readonly AccessEvent[], request: AccessRequ
     .filter(({ effect, purposes }) => effect === 'forbid' && fits(purposes, request.purpose, true))
     .some((permission) => conditionOf(permission) !== false)
   if (forbidden) return undefined
-  const ofRoles = plainest(
-    speaking
-      .filter(({ effect, purposes }) => effect !== 'forbid' && fits(purposes, request.purpose))
-      .filter((permission) => conditionOf(permission) === true)
-      .filter(({ bounds }) => bounds.every(({ kind }) => kind !== 'own_patients' || isOnCareTeam(events, request, now)))
-      .filter(({ bounds }) => bounds.every(({ kind }) => kind !== 'shared' || isSharedWith(events, request, now)))
-      .filter((permission) => dutiesAreSupported(permission, request)),
-  )
+  const isBound = ({ bounds }: Permission, asked: string) => bounds.some(({ kind }) => kind === asked)
+  const holding = speaking
+    .filter(({ effect, purposes }) => effect !== 'forbid' && fits(purposes, request.purpose))
+    .filter((permission) => conditionOf(permission) === true)
+    .filter((permission) => !isBound(permission, 'own_patients') || isOnCareTeam(events, request, now))
+    .filter((permission) => !isBound(permission, 'shared') || isCovered(events, request, now))
+    .filter((permission) => dutiesAreSupported(permission, request))
+  const lacking = lacksConsent(events, request, now)
+  const permitting = plainest(holding.filter((permission) => !lacking || !isBound(permission, 'shared')))
+  const butForConsent = plainest(holding.filter((permission) => lacking && isBound(permission, 'shared')))
   const restrictions = restrictionsOf(events, request, now)
-  if (ofRoles !== undefined && restrictions.length === 0) return permit(ofRoles.rule, ofRoles)
-  return byEmergency(events, request, now, restrictions, ofRoles)
+  const ofRoles = permitting !== undefined && restrictions.length === 0 ? permit(permitting.rule, permitting) : undefined
+  if (ofRoles?.duties.length === 0) return ofRoles
+  return byEmergency(events, request, now, restrictions, { permitting, butForConsent }) ?? ofRoles
 }
+
+/** The patient whom an answer is about. */
+export const patientByTheBook = (events: readonly AccessEvent[], request: AccessRequest): AccessRequest['patient'] =>
+  aboutItsPatient(events, request).patient

@@ -43,6 +43,7 @@ export type HappeningText =
       readonly member_of?: readonly string[]
       readonly grants?: readonly string[]
     }
+  | { readonly happens: 'update'; readonly subject: string; readonly own_patient?: string; readonly member_of?: readonly string[] }
   | { readonly happens: 'offboard'; readonly subject: string; readonly at?: string; readonly unknown?: true }
   | { readonly happens: 'reinstate'; readonly subject: string; readonly member_of?: readonly string[] }
   | ({ readonly happens: 'grant'; readonly as?: string; readonly subject: string; readonly role: string } & PeriodText)
@@ -214,6 +215,11 @@ const happen = (clinic: ClinicFold, ids: Map<string, string>, text: HappeningTex
         for (const role of grants) clinic.grant(referenceOf(one), role)
       }
       return undefined
+    }
+    case 'update': {
+      const { own_patient: own, member_of: memberOf = [] } = text
+      const data = { subject: referenceOf(text.subject), member_of: memberOf.map(referenceOf) }
+      return clinic.apply('chartwarden.staff.updated.v1', { ...data, ...(own === undefined ? {} : { own_patient: patient(own) }) })
     }
     case 'offboard': {
       const time = momentOf(text.at ?? '10:00')

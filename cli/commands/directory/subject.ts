@@ -1,3 +1,4 @@
+import type { JsonObject } from '@bufbuild/protobuf'
 import { Command } from 'commander'
 import {
   GetSubjectResponseSchema,
@@ -6,41 +7,63 @@ import {
 } from '../../../proto/gen/chartwarden/access/v1/directory_pb.js'
 import { type ChangeOptions, type ClinicOptions, withChange, withClinic } from '../../input/common-options.ts'
 import { parseTypedId, type TypedId } from '../../input/parsers.ts'
-import { type PropertyValues, parseProperty } from '../../input/properties.ts'
 import { entryText, subjectText } from '../../output/describe.ts'
-import { messageJson } from '../../output/message-json.ts'
+import { messageJson, messageObject } from '../../output/message-json.ts'
+import { tellNotes } from '../../output/notes.ts'
 import { printable } from '../../output/printable.ts'
 import { propertiesText } from '../../output/properties.ts'
 import type { Act } from '../../program.ts'
 import { change, clinicFields, needsOf } from '../../request.ts'
+import {
+  changedBy,
+  changedText,
+  mergedProperties,
+  notStanding,
+  type PutOptions,
+  propertyMembers,
+  readStanding,
+  withProperties,
+} from './standing.ts'
 
-interface PutOptions extends ChangeOptions {
-  readonly property?: PropertyValues
-}
+const membersOf = (subject: { readonly properties?: JsonObject | undefined } | undefined) => propertyMembers(subject?.properties)
 
 export const putSubjectCommand = (act: Act): Command =>
-  withChange(
-    new Command('put')
-      .description('Describe a subject; what was said before is replaced. It makes nobody known: that is "staff enrol".')
-      .argument('<subject>', 'who, as type:id', parseTypedId),
+  withProperties(
+    withChange(
+      new Command('put')
+        .description('Describe a subject; what is not given stays as it was said. It makes nobody known: that is "staff enrol".')
+        .argument('<subject>', 'who, as type:id', parseTypedId),
+    ),
+    'shift=night, level=3, locum=true, wards=["a","b"]',
+  ).action(
+    act(async (session, command) => {
+      const subject = command.processedArgs[0] as TypedId
+      const options = command.opts<PutOptions>()
+      const { directory } = await session.connect(needsOf(options, 'directory.read', 'directory.write'))
+      const standing = await readStanding(
+        options,
+        'SUBJECT_UNDESCRIBED',
+        async () => (await directory.getSubject({ ...clinicFields(options), subject })).subject,
+      )
+      const said = standing.kind === 'described' ? standing.description.properties : undefined
+      const put = { ...subject, properties: mergedProperties(options.replace ? undefined : said, options) }
+      const answer = await change(session, options, (requestId) =>
+        directory.putSubject({ ...clinicFields(options), requestId, subject: put }),
+      )
+      const changes = changedBy<{ readonly properties?: JsonObject | undefined }>(standing, membersOf, put)
+      if (session.json) {
+        await session.print(`${JSON.stringify({ ...messageObject(PutSubjectResponseSchema, answer), changes: changes ?? null })}\n`)
+      } else {
+        const what = `${printable(subjectText(subject))} is described${answer.replayed ? ' (a repeat)' : ''}`
+        await session.print(`${what}.\n  ${entryText(answer.entry)}\n${changedText(standing, changes)}`)
+      }
+      await tellNotes(
+        session,
+        notStanding(said, options).map((name) => `No property ${name} was said of it.`),
+      )
+      return 'ok'
+    }),
   )
-    .option('--property <name=value>', 'one property; repeat it for more: shift=night, level=3, locum=true, wards=["a","b"]', parseProperty)
-    .action(
-      act(async (session, command) => {
-        const subject = command.processedArgs[0] as TypedId
-        const options = command.opts<PutOptions>()
-        const { directory } = await session.connect(needsOf(options, 'directory.write'))
-        const answer = await change(session, options, (requestId) =>
-          directory.putSubject({ ...clinicFields(options), requestId, subject: { ...subject, properties: { ...options.property } } }),
-        )
-        if (session.json) await session.print(`${JSON.stringify(messageJson(PutSubjectResponseSchema, answer))}\n`)
-        else {
-          const what = `${printable(subjectText(subject))} is described${answer.replayed ? ' (a repeat)' : ''}`
-          await session.print(`${what}.\n  ${entryText(answer.entry)}\n`)
-        }
-        return 'ok'
-      }),
-    )
 
 export const showSubjectCommand = (act: Act): Command =>
   withClinic(new Command('show').description('What is said of a subject.').argument('<subject>', 'who, as type:id', parseTypedId)).action(

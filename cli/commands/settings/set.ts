@@ -21,6 +21,9 @@ interface SetOptions extends ChangeOptions {
   readonly consentToShare?: readonly string[] | false
   readonly emergency?: 'on' | 'off'
   readonly overrides?: readonly string[]
+  readonly emergencyTypes?: readonly string[]
+  readonly readActions?: readonly string[]
+  readonly writeActions?: readonly string[]
   readonly defaultMinutes?: number
   readonly maxMinutes?: number
   readonly reviewHours?: number
@@ -43,6 +46,9 @@ const changedSettings = (now: ClinicSettings, options: SetOptions): MessageInitS
     defaultMinutes: options.defaultMinutes ?? now.emergency?.defaultMinutes ?? 0,
     maxMinutes: options.maxMinutes ?? now.emergency?.maxMinutes ?? 0,
     reviewHours: options.reviewHours ?? now.emergency?.reviewHours ?? 0,
+    resourceTypes: [...(options.emergencyTypes ?? now.emergency?.resourceTypes ?? [])],
+    readActions: [...(options.readActions ?? now.emergency?.readActions ?? [])],
+    writeActions: [...(options.writeActions ?? now.emergency?.writeActions ?? [])],
   },
 })
 
@@ -58,6 +64,9 @@ export const setCommand = (act: Act): Command =>
     .addOption(new Option('--no-consent-to-share', 'no resource type needs consent'))
     .addOption(new Option('--emergency <on|off>', 'whether there is emergency access').choices(['on', 'off']))
     .option('--overrides <kinds>', 'what emergency access overrides: consent, confidentiality, permissions', parseList)
+    .option('--emergency-types <types>', 'resource types that emergency access reaches, all of them, separated by commas', parseList)
+    .option('--read-actions <actions>', 'actions that read: emergency access to them needs no role', parseList)
+    .option('--write-actions <actions>', 'further actions of emergency access, as far as a role of the person has them', parseList)
     .option('--default-minutes <minutes>', 'of an emergency access that names none', parseCount(1440))
     .option('--max-minutes <minutes>', 'of one emergency access', parseCount(1440))
     .option('--review-hours <hours>', 'within which it must be reviewed', parseCount(720))

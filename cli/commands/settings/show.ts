@@ -28,6 +28,9 @@ const settingsText = ({ ownRecord, openResourceTypes, consentToShare, emergency 
     { setting: 'emergency.default_minutes', value: String(emergency?.defaultMinutes ?? '') },
     { setting: 'emergency.max_minutes', value: String(emergency?.maxMinutes ?? '') },
     { setting: 'emergency.review_hours', value: String(emergency?.reviewHours ?? '') },
+    { setting: 'emergency.resource_types', value: emergency?.resourceTypes.join(', ') ?? '' },
+    { setting: 'emergency.read_actions', value: emergency?.readActions.join(', ') ?? '' },
+    { setting: 'emergency.write_actions', value: emergency?.writeActions.join(', ') ?? '' },
   ])
 
 export const showCommand = (act: Act): Command =>

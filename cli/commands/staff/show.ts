@@ -23,8 +23,9 @@ const grantColumns: readonly Column<Grant>[] = [
 const personText = (person: Staff, revision: bigint): string => {
   const cutOff = person.cutOff === undefined ? '' : `  sign-ins until ${timeText(person.cutOff)} are void\n`
   const organisations = person.memberOf.length === 0 ? '' : `  works for ${printable(person.memberOf.map(subjectText).join(', '))}\n`
+  const patient = person.isPatient ? '  is a patient of the clinic too\n' : ''
   const grants = person.grants.length === 0 ? '  holds no role\n' : table(grantColumns, person.grants)
-  return `${printable(subjectText(person.subject))}: ${statusText(person.status)}, as of revision ${revision}\n${cutOff}${organisations}${grants}`
+  return `${printable(subjectText(person.subject))}: ${statusText(person.status)}, as of revision ${revision}\n${cutOff}${organisations}${patient}${grants}`
 }
 
 export const showCommand = (act: Act): Command =>

@@ -29,6 +29,15 @@ export interface EnrolStaff {
   readonly memberOf: readonly SubjectReference[]
 }
 
+export interface UpdateStaff {
+  readonly kind: 'update_staff'
+  readonly subject: SubjectReference
+  /** Absent: the person is no patient of the clinic. */
+  readonly ownPatient?: Pseudonym
+  /** All of them. */
+  readonly memberOf: readonly SubjectReference[]
+}
+
 export interface GrantRole {
   readonly kind: 'grant_role'
   readonly subject: SubjectReference
@@ -179,6 +188,7 @@ export interface ReviewEmergency {
 export type AdministrativeCommand =
   | RegisterClinic
   | EnrolStaff
+  | UpdateStaff
   | GrantRole
   | RevokeRole
   | Offboard
@@ -204,6 +214,7 @@ export type AdministrativeCommand =
 export const commandMethods = {
   register_clinic: 'chartwarden.access.v1.ClinicService/RegisterClinic',
   enrol_staff: 'chartwarden.access.v1.StaffService/EnrolStaff',
+  update_staff: 'chartwarden.access.v1.StaffService/UpdateStaff',
   grant_role: 'chartwarden.access.v1.StaffService/GrantRole',
   revoke_role: 'chartwarden.access.v1.StaffService/RevokeRole',
   offboard: 'chartwarden.access.v1.StaffService/Offboard',

@@ -20,12 +20,16 @@ const anotherCouldGrant = (state: ClinicState, person: Pseudonym, now: number): 
     return decideWhoeverSignedIn(state, request, now).decision === 'permit'
   })
 
+/** Each entry about a person lists the roles the person holds, and an entry has limited room. */
+const maxGrants = 200
+
 /** Gives a role. To oneself only while nobody else could, and then flagged. */
 export const grantRole = (state: ClinicState, command: GrantRole, actor: Actor, now: number): PlannedEvent | CommandError => {
   const { subject, role } = command
   const refused = notEmployed(state, subject)
   if (refused !== undefined) return refused
   if (!state.roles.definitions.has(role)) return commandError('ROLE_UNKNOWN')
+  if (grantsHeld(state, subject.pseudonym, now).length >= maxGrants) return commandError('TOO_MANY_GRANTS')
   const toOneself = actor.subject?.pseudonym === subject.pseudonym
   if (toOneself && anotherCouldGrant(state, subject.pseudonym, now)) return commandError('SELF_GRANT')
   return {

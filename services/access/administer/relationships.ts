@@ -1,4 +1,5 @@
 import type { FieldViolation } from '../../kernel/errors.ts'
+import { knownPatient } from '../decide/labels-of.ts'
 import type { Actor } from '../events.ts'
 import { isAction, isResourceType } from '../policy/names.ts'
 import { isPurpose } from '../policy/purposes.ts'
@@ -8,6 +9,7 @@ import {
   type CommandError,
   commandError,
   type EndShare,
+  malformed,
   type PlannedEvent,
   type PutCareTeam,
   type RemoveCareTeam,
@@ -56,10 +58,19 @@ export const shareViolations = (command: ShareRecord, now: number): readonly Fie
   ]
 }
 
+/** Records that the directory knows of another patient: none of them may go out under this one's name. */
+const foreignRecords = (state: ClinicState, { patient, records = [] }: ShareRecord): boolean => {
+  const { resources } = state.directory
+  return records.some(({ pseudonym }) => (knownPatient(resources.find(pseudonym)) ?? patient) !== patient)
+}
+
 /** Shares records of one patient. The recipient need not be enrolled (a lab), but must not be a former one. */
 export const shareRecord = (state: ClinicState, command: ShareRecord, actor: Actor): PlannedEvent | CommandError => {
   const { recipient, patient, resourceTypes, records, actions, purpose, until } = command
   if (state.subjects.get(recipient.pseudonym)?.status === 'offboarded') return commandError('SUBJECT_FORMER')
+  if (foreignRecords(state, command)) {
+    return malformed([{ field: 'resource_ids', description: 'names a record that the directory knows of another patient' }])
+  }
   return {
     type: 'chartwarden.record.shared.v1',
     data: {

@@ -4,7 +4,7 @@ import { canonicalJson } from '../../kernel/canonical-json.ts'
 import type { FieldViolation } from '../../kernel/errors.ts'
 import { clockToleranceMs } from '../decide.ts'
 import type { Actor, StaffOffboarded, SubjectReference } from '../events.ts'
-import { type ClinicState, grantsHeld, membershipsHeld, sharesReceived } from '../state.ts'
+import { type ClinicState, emergenciesOpen, grantsHeld, membershipsHeld, sharesReceived } from '../state.ts'
 import {
   type CommandError,
   commandError,
@@ -13,6 +13,7 @@ import {
   type PlannedEvent,
   type Reinstate,
   type Standing,
+  type UpdateStaff,
 } from './commands.ts'
 import { timeText } from './times.ts'
 
@@ -37,6 +38,17 @@ export const enrolStaff = (state: ClinicState, command: EnrolStaff, actor: Actor
   }
 }
 
+/** Takes effect at once: an own patient is protected from then on, and the one named before no longer. */
+export const updateStaff = (state: ClinicState, command: UpdateStaff, actor: Actor): PlannedEvent | CommandError => {
+  const { subject, ownPatient, memberOf } = command
+  const refused = notEmployed(state, subject)
+  if (refused !== undefined) return refused
+  return {
+    type: 'chartwarden.staff.updated.v1',
+    data: { actor, subject, ...(ownPatient === undefined ? {} : { own_patient: ownPatient }), member_of: memberOf },
+  }
+}
+
 /**
  * What an offboarding at this moment ends: everything in force or to come that the subject holds or received. The digest lets a report
  * that names them be checked against the entry.
@@ -45,16 +57,23 @@ const endedBy = (state: ClinicState, subject: Pseudonym, now: number): StaffOffb
   const grants = grantsHeld(state, subject, now).map(({ id }) => id)
   const shares = sharesReceived(state, subject, now).map(({ id }) => id)
   const relationships = membershipsHeld(state, subject, now).map(({ patient }) => `careteam/${patient}/${subject}`)
-  const ids = [...grants, ...shares, ...relationships].sort()
+  const emergencies = emergenciesOpen(state, subject, now).map(({ id }) => id)
+  const ids = [...grants, ...shares, ...relationships, ...emergencies].sort()
   const digest = createHash('sha256').update(canonicalJson(ids), 'utf8').digest('base64url')
-  return { grants: grants.length, shares: shares.length, relationships: relationships.length, digest }
+  return {
+    grants: grants.length,
+    shares: shares.length,
+    relationships: relationships.length,
+    ...(emergencies.length === 0 ? {} : { emergencies: emergencies.length }),
+    digest,
+  }
 }
 
-/** Whether the clinic knows this identifier from anywhere: enrolled once, given something, or the organisation of someone. */
+/** Whether the clinic knows this identifier from anywhere: enrolled once, shared with once, or the organisation of someone. */
 const isKnown = (state: ClinicState, subject: Pseudonym): boolean => {
   const entry = state.subjects.get(subject)
   if (entry !== undefined) return entry.known
-  if (state.shares.byRecipient.has(subject)) return true
+  if (state.shares.recipients.has(subject)) return true
   return state.subjects.values().some(({ memberOf }) => memberOf.some(({ pseudonym }) => pseudonym === subject))
 }
 

@@ -1,4 +1,6 @@
-import type { ConditionFacts } from '../policy/condition.ts'
+import type { ConditionError, ConditionFacts } from '../policy/condition.ts'
+import type { EffectivePermission } from '../policy/roles.ts'
+import type { ResourceState } from '../state/directory.ts'
 import type { GrantState } from '../state/grants.ts'
 import type { SubjectState } from '../state/subjects.ts'
 import type { ClinicState } from '../state.ts'
@@ -9,7 +11,10 @@ import type { AccessRequest, Trace } from './request.ts'
 /** What all steps of one decision share. */
 export interface Deliberation {
   readonly state: ClinicState
+  /** About the patient whom the directory knows, where the caller names none. */
   readonly request: AccessRequest
+  /** What the directory says of the one record asked for. */
+  readonly described: ResourceState | undefined
   readonly subject: SubjectState
   /** Of the subject, in force or not. */
   readonly grants: readonly GrantState[]
@@ -18,6 +23,10 @@ export interface Deliberation {
   readonly trace: Trace | undefined
   /** Made when the first condition is reached. */
   facts: ConditionFacts | undefined
+  /** What conditions came to, by permission: one reached through several roles is evaluated, and paid for, once. */
+  answers: Map<EffectivePermission, boolean | ConditionError> | undefined
+  /** What the conditions consulted so far may have cost at most, in the units of `Condition.cost`. */
+  cost: number
   /** Made when first asked for. */
   labels: Labels | undefined
   /** The earliest moment at which something that was consulted ends or begins, for a permit to be decided again then. */
@@ -36,16 +45,12 @@ export const holdUntil = (deliberation: Deliberation, moment: number): void => {
 export const dependsOnClock = (deliberation: Deliberation): void => holdUntil(deliberation, deliberation.now + clockBoundMs)
 
 export const labelsIn = (deliberation: Deliberation): Labels => {
-  deliberation.labels ??= labelsOf(deliberation.state, deliberation.subject, deliberation.request)
+  deliberation.labels ??= labelsOf(deliberation.state, deliberation.subject, deliberation.request, deliberation.described)
   return deliberation.labels
 }
 
-/** What conditions see. They may ask for the roles in force, so an answer must not outlive the first of them to end. */
+/** What conditions see. */
 export const conditionFacts = (deliberation: Deliberation): ConditionFacts => {
-  if (deliberation.facts !== undefined) return deliberation.facts
-  for (const { until } of deliberation.grants) {
-    if (until !== undefined && deliberation.now < until) holdUntil(deliberation, until)
-  }
-  deliberation.facts = factsOf(deliberation, labelsIn(deliberation))
+  deliberation.facts ??= factsOf(deliberation, labelsIn(deliberation))
   return deliberation.facts
 }

@@ -1,6 +1,5 @@
 import type { Properties } from '../events.ts'
 import type { ConditionFacts } from '../policy/condition.ts'
-import { isInForce } from '../state/period.ts'
 import type { Deliberation } from './deliberation.ts'
 import { descriptionOf, isOwnRecord, type Labels, labelsOf } from './labels-of.ts'
 import type { AccessRequest } from './request.ts'
@@ -23,14 +22,9 @@ export const factsOf = (
   const { stated } = request
   const described = descriptionOf(state, request)
   const { confidentiality, sensitivities } = labels
-  const roles: string[] = []
-  for (const grant of state.grants.bySubject.get(request.subject.pseudonym) ?? []) {
-    if (isInForce(grant, now) && !roles.includes(grant.role)) roles.push(grant.role)
-  }
   return {
     subject: {
       type: request.subject.type,
-      roles,
       properties: merged(directory.subjects.get(request.subject.pseudonym), stated?.subject, request),
     },
     resource: {
@@ -46,5 +40,6 @@ export const factsOf = (
       caller: stated?.caller ?? '',
       purpose: request.purpose ?? '',
     } as ConditionFacts['context'],
+    ready: new Map(),
   }
 }

@@ -1,6 +1,7 @@
+import type { Pseudonym } from '../../audit/vault.ts'
 import type { Confidentiality } from '../events.ts'
 import { isConfidentiality, moreConfidential } from '../policy/labels.ts'
-import type { ResourceState } from '../state/directory.ts'
+import { patientResource, type ResourceState } from '../state/directory.ts'
 import type { SubjectState } from '../state/subjects.ts'
 import type { ClinicState } from '../state.ts'
 import type { AccessRequest } from './request.ts'
@@ -34,15 +35,34 @@ export const isOwnRecord = (subject: SubjectState, request: AccessRequest): bool
 export const descriptionOf = ({ directory: { resources } }: ClinicState, request: AccessRequest): ResourceState | undefined =>
   resources.size === 0 || request.record === undefined ? undefined : resources.find(request.record)
 
+/** The patient whose record a description is of. */
+const patientOf = ({ resourceType, record, patient }: ResourceState): Pseudonym | undefined =>
+  patient ?? (resourceType === patientResource ? record : undefined)
+
+/** The patient whom the directory knows of the record asked for. */
+export const knownPatient = (described: ResourceState | undefined): Pseudonym | undefined =>
+  described === undefined ? undefined : patientOf(described)
+
+/** The request as one about the patient whom the directory knows, where it names none: leaving a patient out must open nothing. */
+export const withKnownPatient = (request: AccessRequest, described: ResourceState | undefined): AccessRequest => {
+  if (described === undefined || request.patient !== undefined) return request
+  const patient = patientOf(described)
+  return patient === undefined ? request : { ...request, patient }
+}
+
 /**
  * Labels of the record, of its patient, of employment, and those the caller states. Stated ones only ever restrict further, unless the
  * caller may override what is stored.
  */
-export const labelsOf = (state: ClinicState, subject: SubjectState, request: AccessRequest): Labels => {
+export const labelsOf = (
+  state: ClinicState,
+  subject: SubjectState,
+  request: AccessRequest,
+  ofRecord: ResourceState | undefined = descriptionOf(state, request),
+): Labels => {
   const { resources } = state.directory
   const { patient } = request
   const ofPatient = patient === undefined ? undefined : resources.find(patient)
-  const ofRecord = descriptionOf(state, request)
   const employee = patient !== undefined && patient !== subject.ownPatient && state.employeePatients.holds(patient)
   const said = stated(request)
   if (ofPatient === undefined && ofRecord === undefined && !employee && said === unstated) return unlabelled

@@ -1,6 +1,7 @@
 /** Steps 3 and 5: what the roles in force forbid, and the best of what they permit. */
 import type { Pseudonym } from '../../audit/vault.ts'
 import type { ConditionError } from '../policy/condition.ts'
+import { conditionLimits } from '../policy/conditions/limits.ts'
 import { covers } from '../policy/purposes.ts'
 import { type EffectivePermission, effectiveRole, permissionsFor } from '../policy/roles.ts'
 import type { ReasonCode } from '../reasons.ts'
@@ -47,6 +48,8 @@ export interface RolesVerdict {
   roles: readonly string[]
   forbidding: Forbidding | undefined
   best: Candidate | undefined
+  /** The plainest that holds, duties included, but for the consent that the clinic demands. */
+  unconsented: Candidate | undefined
 }
 
 type Mutable<T> = { -readonly [name in keyof T]: T[name] }
@@ -69,32 +72,60 @@ const sharedWith = ({ state, request, now }: Deliberation, recipient: Pseudonym,
   return longest
 }
 
+/**
+ * Whether the clinic gives records of this type to third parties only with a consent, this is one, and there is none. A consent may have been
+ * withdrawn since a share was made.
+ */
+export const lacksDemandedConsent = (deliberation: Deliberation): boolean => {
+  const { state, request, subject, now } = deliberation
+  const { patient, purpose, resourceType } = request
+  if (patient === undefined || purpose === undefined || !demandsConsent(state, resourceType)) return false
+  if (!isThirdParty(state, request.subject, patient)) return false
+  const disclosure = { patient, recipient: request.subject.pseudonym, memberOf: subject.memberOf, resourceType, purpose }
+  const { consent, until } = directiveFor(state, disclosure, now)
+  holdUntil(deliberation, until)
+  return consent?.decision !== 'permit'
+}
+
 /** Until when a share covers the request, the longest where several do; a reason when none does. */
 const sharedUntil = (deliberation: Deliberation): number | 'not_shared' | 'consent_required' => {
-  const { state, request, subject, now } = deliberation
-  const { patient, purpose } = request
+  const { request, subject } = deliberation
   let until = sharedWith(deliberation, request.subject.pseudonym, undefined)
   for (const organisation of subject.memberOf) until = sharedWith(deliberation, organisation.pseudonym, until)
-  if (until === undefined || patient === undefined) return 'not_shared'
-  if (purpose === undefined || !demandsConsent(state, request.resourceType) || !isThirdParty(state, request.subject, patient)) return until
-  // The consent may have been withdrawn since the share was made.
-  const disclosure = {
-    patient,
-    recipient: request.subject.pseudonym,
-    memberOf: subject.memberOf,
-    resourceType: request.resourceType,
-    purpose,
-  }
-  const directive = directiveFor(state, disclosure, now)
-  if (directive.consent?.decision === 'permit') return Math.min(until, directive.until)
-  holdUntil(deliberation, directive.until)
+  if (until === undefined) return 'not_shared'
+  if (!lacksDemandedConsent(deliberation)) return until
+  // An emergency may override that, as long as there is something shared.
+  holdUntil(deliberation, until)
   return 'consent_required'
 }
 
+/** Of one decision, in units of about ten nanoseconds. */
+const { decisionCost: budget } = conditionLimits
+
+/** Whether the conditions of the permissions consulted may cost more than one decision may take. */
+export const isOverBudget = ({ cost }: Deliberation): boolean => cost > budget
+
+const notEvaluated: ConditionError = { error: 'the conditions of the roles in force would take too long together' }
+
+/**
+ * Whether a permission's condition holds. Each permission of the roles in force that speaks of the request and fits its purpose comes here,
+ * whatever others came to, forbids too, and is paid for once, evaluated or not: so the sum, and with it whether the budget is kept, does not
+ * depend on the order of grants, roles and permissions. Beyond the budget nothing is evaluated any more, and the decision is a deny.
+ */
 const evaluate = (deliberation: Deliberation, permission: EffectivePermission): boolean | ConditionError => {
-  if (permission.condition === undefined) return true
-  if (permission.condition.usesTime) dependsOnClock(deliberation)
-  return permission.condition.evaluate(conditionFacts(deliberation))
+  const { condition } = permission
+  if (condition === undefined) return true
+  deliberation.answers ??= new Map()
+  const known = deliberation.answers.get(permission)
+  if (known !== undefined) return known
+  deliberation.cost += condition.cost
+  let answer: boolean | ConditionError = notEvaluated
+  if (!isOverBudget(deliberation)) {
+    if (condition.usesTime) dependsOnClock(deliberation)
+    answer = condition.evaluate(conditionFacts(deliberation))
+  }
+  deliberation.answers.set(permission, answer)
+  return answer
 }
 
 const judge = (deliberation: Deliberation, permission: EffectivePermission, grantUntil: number): Candidate => {
@@ -184,7 +215,8 @@ const weighForbid = (deliberation: Deliberation, verdict: RolesVerdict, permissi
 }
 
 const weigh = (deliberation: Deliberation, verdict: RolesVerdict, permission: EffectivePermission, grantUntil: number): void => {
-  const { best } = verdict
+  const { best, unconsented } = verdict
+  if (unconsented?.permission === permission) unconsented.grantUntil = Math.max(unconsented.grantUntil, grantUntil)
   if (best?.permission === permission) {
     best.grantUntil = Math.max(best.grantUntil, grantUntil)
     return
@@ -198,6 +230,8 @@ const weigh = (deliberation: Deliberation, verdict: RolesVerdict, permission: Ef
     ...(candidate.detail === undefined ? {} : { detail: candidate.detail }),
   })
   if (best === undefined || byPreference(candidate, best) < 0) verdict.best = candidate
+  if (candidate.verdict !== 'consent_required' || !supportsObligations(deliberation, permission)) return
+  if (unconsented === undefined || plainestFirst(permission, unconsented.permission) < 0) verdict.unconsented = candidate
 }
 
 /** With one name more, sorted and each once. The list that is given is not changed. */
@@ -219,7 +253,7 @@ export const rolesInForce = (state: ClinicState, grants: readonly GrantState[], 
 /** Consults every permission of the roles in force that speaks of the request. */
 export const consultRoles = (deliberation: Deliberation): RolesVerdict => {
   const { state, request, grants, now } = deliberation
-  const verdict: RolesVerdict = { roles: noNames, forbidding: undefined, best: undefined }
+  const verdict: RolesVerdict = { roles: noNames, forbidding: undefined, best: undefined, unconsented: undefined }
   for (const grant of grants) {
     if (!isInForce(grant, now)) {
       // A role to come may forbid: what is permitted now must not be stored after it has begun.

@@ -31,6 +31,7 @@ export interface AccessRequest {
   readonly resourceType: string
   /** The one record concerned. */
   readonly record?: Pseudonym
+  /** The patient named. Where none is, and the directory knows the patient of the record, that one counts. */
   readonly patient?: Pseudonym
   /** PurposeOfUse code. Undefined only for administrative decisions: the purposes of permissions are then not consulted. */
   readonly purpose: string | undefined
@@ -52,6 +53,8 @@ export interface AccessDecision {
   readonly rule: string
   /** Duties of a permit; none on a deny. */
   readonly obligations: readonly ObligationData[]
+  /** The patient it was decided about: the one named, or the one the directory knows of the record. Undefined: none. */
+  readonly patient?: Pseudonym | undefined
   /** Roles granted and in force, sorted; not those they inherit. */
   readonly roles: readonly string[]
   /** The earliest moment at which the decision may be another without any change of state, milliseconds since the epoch. */

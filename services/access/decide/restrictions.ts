@@ -8,7 +8,7 @@ import { isInForce } from '../state/period.ts'
 import { find } from '../state/pseudonym-lookup.ts'
 import { directiveFor } from './consent.ts'
 import { type Deliberation, holdUntil, labelsIn } from './deliberation.ts'
-import { descriptionOf, isOwnRecord, unlabelled } from './labels-of.ts'
+import { isOwnRecord, knownPatient, unlabelled } from './labels-of.ts'
 
 export interface Restriction {
   readonly reasonCode: ReasonCode
@@ -45,16 +45,18 @@ const clearedUntil = (
   return until
 }
 
-/** A care team, a consent or an emergency of another patient must not open the record; who may override what is stored knows better. */
-const patientMismatch = ({ state, request }: Deliberation): ReasonCode | undefined => {
-  const patient = descriptionOf(state, request)?.patient
-  return patient === undefined || patient === request.patient || request.stated?.override === true ? undefined : 'patient_mismatch'
+/** A care team, a consent or an emergency of another patient must not open the record. Stated properties override nothing of this. */
+const patientMismatch = ({ request, described }: Deliberation): ReasonCode | undefined => {
+  const patient = knownPatient(described)
+  return patient === undefined || patient === request.patient ? undefined : 'patient_mismatch'
 }
 
 const ownRecord = ({ state, request, subject }: Deliberation): ReasonCode | undefined => {
   if (!isOwnRecord(subject, request) || request.subject.type === 'patient') return undefined
-  const { own_record: rule } = state.settings
-  return rule === 'as_roles_permit' || (rule === 'read' && request.action === 'read') ? undefined : 'own_record'
+  const { own_record: rule, emergency } = state.settings
+  // The clinic names its actions that read in one place.
+  const reads = rule === 'read' && emergency.read_actions.includes(request.action)
+  return rule === 'as_roles_permit' || reads ? undefined : 'own_record'
 }
 
 /** Every label that stands in the way, the strongest first; what clears the others is noted as a boundary. */

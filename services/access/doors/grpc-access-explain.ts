@@ -21,6 +21,7 @@ import type { Randomness } from '../../kernel/ids.ts'
 import type { Question } from '../check.ts'
 import type { AccessDecision } from '../decide.ts'
 import type { Explain } from '../explain.ts'
+import { patientIdOf } from '../patient-of.ts'
 import { patientResource } from '../state/directory.ts'
 import type { WhatCan, WhatCanQuestion } from '../what-can.ts'
 import type { WhoCan } from '../who-can.ts'
@@ -134,7 +135,7 @@ const whatCanQuestion = (request: WhatCanRequest, randomness: Randomness): WhatC
       ...readRest(fields, request),
     },
     subject,
-    ...(resource === undefined || resource.patientId === '' ? {} : { patientId: resource.patientId }),
+    ...(resource === undefined ? {} : { patientId: patientIdOf(resource) }),
     pageSize: pageSize(fields, request.pageSize),
     pageToken: request.pageToken,
     filter: filterOf(WhatCanRequestSchema, request),
@@ -182,12 +183,12 @@ export const explainHandlers = ({ explain, whoCan, whatCan, randomness }: Explai
     const subjectType = fields.text('subject_type', request.subjectType, { min: 0, max: maxTypeLength })
     const size = pageSize(fields, request.pageSize)
     fields.check()
-    const { able, nextPageToken, entry, revision } = await whoCan(context, {
+    const { able, nextPageToken, entry, revision, notes } = await whoCan(context, {
       ...common,
       query: 'who_can',
       question,
       subjectType,
-      ...(question.resource.patientId === '' ? {} : { patientId: question.resource.patientId }),
+      patientId: patientIdOf(question.resource),
       pageSize: size,
       pageToken: request.pageToken,
       filter: filterOf(WhoCanRequestSchema, request),
@@ -197,11 +198,12 @@ export const explainHandlers = ({ explain, whoCan, whatCan, randomness }: Explai
       nextPageToken,
       entry: entryRefOf(entry),
       completeToRevision: revision,
+      notes: [...notes],
     }
   },
 
   whatCan: async (request: WhatCanRequest, context: CallContext): Promise<MessageInitShape<typeof WhatCanResponseSchema>> => {
-    const { able, nextPageToken, entry, revision } = await whatCan(context, whatCanQuestion(request, randomness))
+    const { able, nextPageToken, entry, revision, notes } = await whatCan(context, whatCanQuestion(request, randomness))
     return {
       allowed: able.map(
         ({ action, resource, decision }): MessageInitShape<typeof AllowedActionSchema> => ({ action, resource, ...decided(decision) }),
@@ -209,6 +211,7 @@ export const explainHandlers = ({ explain, whoCan, whatCan, randomness }: Explai
       nextPageToken,
       entry: entryRefOf(entry),
       completeToRevision: revision,
+      notes: [...notes],
     }
   },
 })

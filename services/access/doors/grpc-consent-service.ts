@@ -92,8 +92,8 @@ export const consentServiceHandlers = ({ administration, authorise, identities, 
     request: RecordConsentRequest,
     context: CallContext,
   ): Promise<MessageInitShape<typeof RecordConsentResponseSchema>> => {
-    const { entry, replayed } = await administrativeCall(administration, randomness, recordConsent, request, context)
-    return { entry: entryRefOf(entry), consentId: entry.id, replayed }
+    const { entry, replayed, notes } = await administrativeCall(administration, randomness, recordConsent, request, context)
+    return { entry: entryRefOf(entry), consentId: entry.id, replayed, notes: [...notes] }
   },
   withdrawConsent: async (
     request: WithdrawConsentRequest,

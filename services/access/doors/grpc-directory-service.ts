@@ -26,7 +26,7 @@ import type { Administration } from '../administration.ts'
 import { isConfidentiality } from '../policy/labels.ts'
 import type { AuthoriseReading } from '../reading.ts'
 import { shownPatient, shownSubject } from '../shown.ts'
-import { patientResource } from '../state/directory.ts'
+import { patientResource, type ResourceState } from '../state/directory.ts'
 import {
   type AdministrativeMethod,
   aboutSubject,
@@ -144,8 +144,8 @@ export const directoryServiceHandlers = ({ administration, authorise, identities
       return { entry: entryRefOf(entry), replayed }
     },
     putResource: async (request: PutResourceRequest, context: CallContext): Promise<MessageInitShape<typeof PutResourceResponseSchema>> => {
-      const { entry, replayed } = await administrativeCall(administration, randomness, putResource, request, context)
-      return { entry: entryRefOf(entry), replayed }
+      const { entry, replayed, notes } = await administrativeCall(administration, randomness, putResource, request, context)
+      return { entry: entryRefOf(entry), replayed, notes: [...notes] }
     },
     removeResource: async (
       request: RemoveResourceRequest,
@@ -186,19 +186,28 @@ export const directoryServiceHandlers = ({ administration, authorise, identities
       const onBehalfOf = fields.person('on_behalf_of', request.onBehalfOf)
       const { type, id } = readResource(fields, 'resource_', request.resourceType, request.resourceId)
       fields.check()
+      // Labels tell of somebody's health: who looked stands in the patient's history, and what is shown is what stood there then.
+      let seen: { readonly described: ResourceState | undefined; readonly revision: bigint } | undefined
       const { writer } = await authorise(context, {
         clinic,
         ...(onBehalfOf === undefined ? {} : { onBehalfOf }),
         query: 'get_resource',
         scope: 'directory.read',
         needs: resourceNeeds,
-        record: 'decision',
+        record: 'viewing',
         streamed: false,
-        filter: {},
+        patientIn: ({ vault, state }) => {
+          const record = vault.pseudonym(recordIdentity(type, id))
+          const described = state.directory.resources.get(record)
+          seen = { described, revision: state.revision }
+          return type === patientResource ? record : described?.patient
+        },
+        filter: { resource_type: type, resource_id: id },
       })
-      const { vault, state } = writer
-      const completeToRevision = state.revision
-      const described = state.directory.resources.get(vault.pseudonym(recordIdentity(type, id)))
+      const { vault } = writer
+      if (seen === undefined)
+        throw new ChartwardenError('INTERNAL', { cause: new Error('a viewing was recorded without a look at the state') })
+      const { described, revision: completeToRevision } = seen
       if (described === undefined) throw new ChartwardenError('RESOURCE_UNDESCRIBED')
       const { patient, confidentiality, sensitivities, properties } = described
       const patientId = patient === undefined ? '' : shownPatient(patient, await identities.resolve(clinic, vault, [patient]))

@@ -94,8 +94,8 @@ export const policyServiceHandlers = ({ administration, writers, randomness, now
 
   return {
     putRole: async (request: PutRoleRequest, context: CallContext): Promise<MessageInitShape<typeof PutRoleResponseSchema>> => {
-      const { entry, replayed } = await administrativeCall(administration, randomness, putRole, request, context)
-      return { entry: entryRefOf(entry), replayed }
+      const { entry, replayed, notes } = await administrativeCall(administration, randomness, putRole, request, context)
+      return { entry: entryRefOf(entry), replayed, notes: [...notes] }
     },
     retireRole: async (request: RetireRoleRequest, context: CallContext): Promise<MessageInitShape<typeof RetireRoleResponseSchema>> => {
       const { entry, replayed } = await administrativeCall(administration, randomness, retireRole, request, context)
@@ -107,8 +107,8 @@ export const policyServiceHandlers = ({ administration, writers, randomness, now
       return { roles: sorted.map(roleMessage), completeToRevision: revision }
     },
     putSettings: async (request: PutSettingsRequest, context: CallContext): Promise<MessageInitShape<typeof PutSettingsResponseSchema>> => {
-      const { entry, replayed } = await administrativeCall(administration, randomness, putSettings, request, context)
-      return { entry: entryRefOf(entry), replayed }
+      const { entry, replayed, notes } = await administrativeCall(administration, randomness, putSettings, request, context)
+      return { entry: entryRefOf(entry), replayed, notes: [...notes] }
     },
     getSettings: async (request: GetSettingsRequest, context: CallContext): Promise<MessageInitShape<typeof GetSettingsResponseSchema>> => {
       const { settings, revision } = await currentState(request, context)

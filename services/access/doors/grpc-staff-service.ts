@@ -21,12 +21,16 @@ import {
   type RevokeRoleResponseSchema,
   type StaffSchema,
   StaffStatus,
+  type UpdateStaffRequest,
+  UpdateStaffRequestSchema,
+  type UpdateStaffResponseSchema,
 } from '../../../proto/gen/chartwarden/access/v1/administration_pb.js'
 import type { SubjectRef } from '../../../proto/gen/chartwarden/types/v1/types_pb.js'
+import type { ClinicVault } from '../../audit/vault.ts'
 import type { CallContext } from '../../kernel/caller.ts'
 import { ChartwardenError } from '../../kernel/errors.ts'
 import { isUuid, type Randomness } from '../../kernel/ids.ts'
-import type { Administered, Administration } from '../administration.ts'
+import type { Administered, Administration, Prepared } from '../administration.ts'
 import type { StaffOffboarded } from '../events.ts'
 import type { NamedPerson } from '../person.ts'
 import type { AuthoriseReading, ReadingRequest } from '../reading.ts'
@@ -58,24 +62,36 @@ const readOrganisations = (fields: Fields, organisations: readonly SubjectRef[])
   return organisations.slice(0, maxOrganisations).map((organisation, index) => fields.subject(`member_of[${index}]`, organisation))
 }
 
-const enrolStaff: AdministrativeMethod<typeof EnrolStaffRequestSchema> = {
-  schema: EnrolStaffRequestSchema,
-  operation: 'enrol_staff',
-  scope: 'staff.write',
-  read: (request, fields) => {
+/** What enrolment says of a person, and an update anew. */
+const readPerson =
+  (kind: 'enrol_staff' | 'update_staff') =>
+  (request: EnrolStaffRequest | UpdateStaffRequest, fields: Fields): ((vault: ClinicVault) => Prepared) => {
     const subject = fields.subject('subject', request.subject)
     const ownPatient = fields.text('own_patient_id', request.ownPatientId, { min: 0, max: maxIdLength })
     const memberOf = readOrganisations(fields, request.memberOf)
     return (vault) => ({
       command: {
-        kind: 'enrol_staff',
+        kind,
         subject: referenceOf(vault, subject),
         ...(ownPatient === '' ? {} : { ownPatient: vault.pseudonym(patientIdentity(ownPatient)) }),
         memberOf: memberOf.map((organisation) => referenceOf(vault, organisation)),
       },
       identities: [subjectIdentity(subject), ...memberOf.map(subjectIdentity), ...(ownPatient === '' ? [] : [patientIdentity(ownPatient)])],
     })
-  },
+  }
+
+const enrolStaff: AdministrativeMethod<typeof EnrolStaffRequestSchema> = {
+  schema: EnrolStaffRequestSchema,
+  operation: 'enrol_staff',
+  scope: 'staff.write',
+  read: readPerson('enrol_staff'),
+}
+
+const updateStaff: AdministrativeMethod<typeof UpdateStaffRequestSchema> = {
+  schema: UpdateStaffRequestSchema,
+  operation: 'update_staff',
+  scope: 'staff.write',
+  read: readPerson('update_staff'),
 }
 
 const grantRole: AdministrativeMethod<typeof GrantRoleRequestSchema> = {
@@ -166,6 +182,7 @@ const staffMessage = (staff: ShownStaff): MessageInitShape<typeof StaffSchema> =
   })),
   ...(staff.cutOff === undefined ? {} : { cutOff: timestampOf(staff.cutOff) }),
   memberOf: [...staff.memberOf],
+  isPatient: staff.isPatient,
 })
 
 /** What the entry says of an offboarding; anything else under its id is damage. */
@@ -192,6 +209,10 @@ export const staffServiceHandlers = ({ administration, authorise, view, randomne
     const { entry, replayed } = await administrativeCall(administration, randomness, enrolStaff, request, context)
     return { entry: entryRefOf(entry), replayed }
   },
+  updateStaff: async (request: UpdateStaffRequest, context: CallContext): Promise<MessageInitShape<typeof UpdateStaffResponseSchema>> => {
+    const { entry, replayed } = await administrativeCall(administration, randomness, updateStaff, request, context)
+    return { entry: entryRefOf(entry), replayed }
+  },
   grantRole: async (request: GrantRoleRequest, context: CallContext): Promise<MessageInitShape<typeof GrantRoleResponseSchema>> => {
     const { entry, replayed } = await administrativeCall(administration, randomness, grantRole, request, context)
     return { entry: entryRefOf(entry), grantId: entry.id, replayed }
@@ -208,6 +229,7 @@ export const staffServiceHandlers = ({ administration, authorise, view, randomne
       grantsEnded: ended.grants,
       sharesEnded: ended.shares,
       relationshipsEnded: ended.relationships,
+      emergenciesEnded: ended.emergencies ?? 0,
       unknownSubject,
       replayed: administered.replayed,
     }

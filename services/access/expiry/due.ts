@@ -4,6 +4,7 @@
  */
 import type { PlannedEvent } from '../administer/commands.ts'
 import { timeText } from '../administer/times.ts'
+import type { Emergencies, EmergencyState } from '../state/emergencies.ts'
 import type { ClinicState } from '../state.ts'
 
 /** Something whose end lies behind, and the event that says so. */
@@ -16,6 +17,12 @@ export interface Ended {
 interface Ending {
   readonly until: number
   ended(): Ended
+}
+
+/** A review may come before the entry that says that it is over. */
+function* unclosed({ openBySubject, reviewed }: Emergencies): Generator<EmergencyState> {
+  for (const ofSubject of openBySubject.values()) yield* ofSubject
+  yield* reviewed.values()
 }
 
 /** Everything that no entry has ended and that ends by itself, in the order of the fold. */
@@ -46,11 +53,9 @@ function* endings(state: ClinicState): Generator<Ending> {
     const data = () => ({ consent_id: id, patient, until: timeText(until) })
     yield { until, ended: () => ({ key: id, event: { type: 'chartwarden.consent.expired.v1', data: data() } }) }
   }
-  for (const ofSubject of state.emergencies.openBySubject.values()) {
-    for (const { id, subject, patient, until } of ofSubject) {
-      const data = { actor: { rule: 'expiry' }, emergency_id: id, subject, patient, cause: 'expired' } as const
-      yield { until, ended: () => ({ key: id, event: { type: 'chartwarden.emergency.closed.v1', data } }) }
-    }
+  for (const { id, subject, patient, until } of unclosed(state.emergencies)) {
+    const data = { actor: { rule: 'expiry' }, emergency_id: id, subject, patient, cause: 'expired' } as const
+    yield { until, ended: () => ({ key: id, event: { type: 'chartwarden.emergency.closed.v1', data } }) }
   }
 }
 
@@ -67,8 +72,7 @@ const earliest = (things: Iterable<{ readonly until: number | undefined }>): num
 export const nextEnd = ({ grants, careTeams, shares, consents, emergencies }: ClinicState): number => {
   let next = Math.min(earliest(grants.byId.values()), earliest(shares.byId.values()), earliest(consents.byId.values()))
   for (const ofSubject of careTeams.values()) next = Math.min(next, earliest(ofSubject.values()))
-  for (const ofSubject of emergencies.openBySubject.values()) next = Math.min(next, earliest(ofSubject))
-  return next
+  return Math.min(next, earliest(unclosed(emergencies)))
 }
 
 /** At most `limit` things that had ended by a moment. */

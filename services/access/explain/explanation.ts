@@ -1,5 +1,6 @@
 /** A decision rule by rule: what was consulted, what each came to and why, which was preferred, and what would be needed. Pure. */
 
+import { descriptionOf, withKnownPatient } from '../decide/labels-of.ts'
 import { plainestFirst } from '../decide/permissions.ts'
 import { type AccessDecision, type AccessRequest, type Consulted, decide } from '../decide.ts'
 import type { EffectivePermission } from '../policy/roles.ts'
@@ -31,12 +32,27 @@ const first: readonly ReasonCode[] = ['patient_mismatch', 'own_record']
 
 const placeOf = ({ step, reasonCode }: Consulted): number => order.indexOf(first.includes(reasonCode) ? 'own_record' : step)
 
-/** The permission that a rule names, as it stands in its role. */
-const permissionOf = ({ roles }: ClinicState, rule: string) => {
-  const [, role = '', id = ''] = /^(?:role|forbid)\/([^#]+)#(.*)$/.exec(rule) ?? []
-  return {
-    permission: roles.own.get(role)?.find((one) => one.id === id),
-    namedPurposes: roles.definitions.get(role)?.permissions.find((one) => one.id === id)?.purposes ?? [],
+interface NamedPermission {
+  readonly permission: EffectivePermission | undefined
+  readonly namedPurposes: readonly string[]
+}
+
+const noPermission: NamedPermission = { permission: undefined, namedPurposes: [] }
+
+/** The permissions that rules name, as they stand in their roles; each role is looked through once. */
+const permissionsByRule = ({ roles }: ClinicState): ((rule: string) => NamedPermission) => {
+  const known = new Map<string, ReadonlyMap<string, NamedPermission>>()
+  return (rule) => {
+    const [, role = '', id = ''] = /^(?:role|forbid)\/([^#]+)#(.*)$/.exec(rule) ?? []
+    let ofRole = known.get(role)
+    if (ofRole === undefined) {
+      const stated = roles.definitions.get(role)?.permissions ?? []
+      ofRole = new Map(
+        roles.own.get(role)?.map((permission, index) => [permission.id, { permission, namedPurposes: stated[index]?.purposes ?? [] }]),
+      )
+      known.set(role, ofRole)
+    }
+    return ofRole.get(id) ?? noPermission
   }
 }
 
@@ -57,14 +73,17 @@ const preference = (chosen: EffectivePermission, holding: readonly EffectivePerm
 const nothingSpeaks: readonly ReasonCode[] = ['no_grant', 'unknown_resource_type', 'unknown_action']
 
 /** The answer that a check would give, with everything that led to it. `now` is ledger time in milliseconds since the epoch. */
-export function* explain(state: ClinicState, request: AccessRequest, now: number): Generator<void, Explanation> {
+export function* explain(state: ClinicState, asked: AccessRequest, now: number): Generator<void, Explanation> {
+  const request = withKnownPatient(asked, descriptionOf(state, asked))
   const consulted = new Map<string, Consulted>()
   // A permission reached through several roles is consulted once for each, to the same end.
   const decision = decide(state, request, now, (one) => consulted.set(`${one.step} ${one.rule} ${one.reasonCode} ${one.detail ?? ''}`, one))
+  yield
+  const permissionOf = permissionsByRule(state)
   const all = [...consulted.values()].toSorted((left, right) => placeOf(left) - placeOf(right))
   const holding = all
     .filter(({ step, outcome }) => step === 'permission' && outcome === 'permits')
-    .flatMap(({ rule }) => permissionOf(state, rule).permission ?? [])
+    .flatMap(({ rule }) => permissionOf(rule).permission ?? [])
 
   const standing = (permission: EffectivePermission | undefined): string => {
     if (permission !== undefined && permission.rule === decision.rule) return preference(permission, holding)
@@ -73,11 +92,14 @@ export function* explain(state: ClinicState, request: AccessRequest, now: number
       ? 'It allows this too; another permission was preferred.'
       : 'It allows this, but an earlier step refuses.'
   }
-  const rules = all.map((one): ExplainedRule => {
-    const { permission, namedPurposes } = permissionOf(state, one.rule)
+  const rules: ExplainedRule[] = []
+  for (const one of all) {
+    yield
+    const { permission, namedPurposes } = permissionOf(one.rule)
     const facts = { permission, namedPurposes, purpose: request.purpose ?? '', standing: standing(permission) }
-    return { step: one.step, rule: one.rule, outcome: one.outcome, reasonCode: one.reasonCode, detail: ruleText(one, facts) }
-  })
+    const detail = ruleText(one, facts)
+    rules.push({ step: one.step, rule: one.rule, outcome: one.outcome, reasonCode: one.reasonCode, detail })
+  }
   if (nothingSpeaks.includes(decision.reasonCode)) {
     const { reasonCode } = decision
     rules.push({ step: 'permission', rule: '', outcome: 'not_met', reasonCode, detail: reasonCodes[reasonCode] })

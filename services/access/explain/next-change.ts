@@ -1,4 +1,5 @@
 /** When a deny may become something else by the clock alone. */
+import { descriptionOf, withKnownPatient } from '../decide/labels-of.ts'
 import type { AccessRequest } from '../decide.ts'
 import { eachPermission } from '../policy/roles.ts'
 import { isInForce, type Period } from '../state/period.ts'
@@ -24,12 +25,13 @@ const looksAtClock = (state: ClinicState, request: AccessRequest, now: number): 
  * The earliest moment at which anything this person holds, or this patient decided, begins or ends; undefined when nothing does. It may
  * change nothing then, but before it the answer is the same.
  */
-export const nextChange = (state: ClinicState, request: AccessRequest, now: number): number | undefined => {
+export const nextChange = (state: ClinicState, asked: AccessRequest, now: number): number | undefined => {
+  const request = withKnownPatient(asked, descriptionOf(state, asked))
   const { subject, patient } = request
   const { pseudonym } = subject
   const moments = [
     ...(state.grants.bySubject.get(pseudonym) ?? []).flatMap(bounds),
-    ...(state.emergencies.openBySubject.get(pseudonym) ?? []).flatMap(bounds),
+    ...(state.emergencies.openBySubject.get(pseudonym) ?? []).filter((emergency) => emergency.patient === patient).flatMap(bounds),
     looksAtClock(state, request, now) ? now + clockBoundMs : undefined,
   ]
   if (patient !== undefined) {

@@ -8,6 +8,8 @@ import type { ClinicState } from '../state.ts'
 /** One thing that somebody could do. */
 export type Step =
   | { readonly kind: 'enrol' | 'reinstate' | 'care_team' | 'share' | 'consent' }
+  /** The patient whom the directory knows of the record. */
+  | { readonly kind: 'name_patient'; readonly patient: Pseudonym }
   /** `issuedAt` in milliseconds since the epoch. */
   | { readonly kind: 'sign_in'; readonly issuedAt: number }
   | { readonly kind: 'grant_role' | 'revoke_role'; readonly role: string }
@@ -139,6 +141,8 @@ export const suppose = (supposed: Supposed, step: Step, now: number): Supposed =
       return { request, state: withSubject(state, subject.pseudonym, (subjects) => enrol(subjects, subject, undefined, [])) }
     case 'reinstate':
       return { request, state: withSubject(state, subject.pseudonym, (subjects) => reinstate(subjects, subject, [])) }
+    case 'name_patient':
+      return { state, request: { ...request, patient: step.patient } }
     case 'sign_in':
       return { state, request: { ...request, session: { issuedAt: step.issuedAt } } }
     case 'grant_role':

@@ -4,6 +4,7 @@
  */
 
 import { directiveFor } from '../decide/consent.ts'
+import { descriptionOf, knownPatient, withKnownPatient } from '../decide/labels-of.ts'
 import { type AccessRequest, decide } from '../decide.ts'
 import { emergencyPurposes, purposes } from '../policy/purposes.ts'
 import type { ConsentState } from '../state/consents.ts'
@@ -42,7 +43,7 @@ const standingSteps = (state: ClinicState, request: AccessRequest, now: number):
 }
 
 /** Every directive that refuses, as one withdrawn after the other shows. */
-const refusingConsents = ({ state, request }: Supposed, now: number): readonly string[] => {
+function* refusingConsents({ state, request }: Supposed, now: number): Generator<void, readonly string[]> {
   const { patient, subject, resourceType, purpose } = request
   if (patient === undefined) return []
   const memberOf = state.subjects.get(subject.pseudonym)?.memberOf ?? []
@@ -52,13 +53,21 @@ const refusingConsents = ({ state, request }: Supposed, now: number): readonly s
   for (;;) {
     const byPatient = new Map([[patient, directives]])
     const { consent } = directiveFor({ ...state, consents: { ...state.consents, byPatient } }, disclosure, now)
+    yield
     if (consent?.decision !== 'deny') return ids
     ids.push(consent.id)
     directives = directives.filter(({ id }) => id !== consent.id)
   }
 }
 
-const mayOpenEmergency = ({ state, request }: Supposed, now: number): boolean => {
+/** One that runs already opens what a second one would. */
+const hasEmergency = ({ state, request }: Supposed, now: number): boolean =>
+  (state.emergencies.openBySubject.get(request.subject.pseudonym) ?? []).some(
+    ({ patient, until }) => patient === request.patient && now < until,
+  )
+
+const mayOpenEmergency = (supposed: Supposed, now: number): boolean => {
+  const { state, request } = supposed
   const { subject, session } = request
   const opening = {
     subject,
@@ -68,7 +77,8 @@ const mayOpenEmergency = ({ state, request }: Supposed, now: number): boolean =>
     supportedObligations: new Set<string>(),
     ...(session === undefined ? {} : { session }),
   }
-  return !state.settings.emergency.disabled && decide(state, opening, now).decision === 'permit'
+  if (state.settings.emergency.disabled || hasEmergency(supposed, now)) return false
+  return decide(state, opening, now).decision === 'permit'
 }
 
 /** Duties that stand in the way: those of the permission that would permit if the caller carried out any. */
@@ -81,11 +91,11 @@ const missingDuties = ({ state, request }: Supposed, now: number): readonly Step
 }
 
 /** Steps by kind, in the order in which they are worth doing. Those of one kind are alternatives. */
-const stepsFor = (supposed: Supposed, now: number): readonly (readonly Step[])[] => {
+function* stepsFor(supposed: Supposed, now: number): Generator<void, readonly (readonly Step[])[]> {
   const { state, request } = supposed
   const held = new Set((state.grants.bySubject.get(request.subject.pseudonym) ?? []).map(({ role }) => role))
   const roles = [...state.roles.definitions.keys()].sort()
-  const withdrawn = refusingConsents(supposed, now)
+  const withdrawn = yield* refusingConsents(supposed, now)
   const emergency = emergencyPurposes.has(request.purpose ?? '') ? request.purpose : 'BTG'
   const ofPatient: readonly (readonly Step[])[] = [
     [{ kind: 'care_team' }],
@@ -109,36 +119,45 @@ const chosen = <Item>(items: readonly Item[], size: number, from = 0): readonly 
 }
 
 /**
- * What the person could do or be given so that this request is permitted; empty when nothing would, or it is permitted already. Every trial
- * is a place where it may be interrupted.
+ * What the person could do or be given so that this request is permitted; empty when nothing would, or it is permitted already. It may be
+ * interrupted between any two decisions: conditions may make one take milliseconds.
  */
-export function* waysTo(state: ClinicState, request: AccessRequest, now: number): Generator<void, readonly Way[]> {
-  if (permits({ state, request }, now)) return []
-  const first = standingSteps(state, request, now)
-  if (first === undefined) return []
+export function* waysTo(state: ClinicState, asked: AccessRequest, now: number): Generator<void, readonly Way[]> {
+  if (permits({ state, request: asked }, now)) return []
+  yield
+  const described = descriptionOf(state, asked)
+  const request = withKnownPatient(asked, described)
+  const standing = standingSteps(state, request, now)
+  yield
+  if (standing === undefined) return []
+  const patient = knownPatient(described)
+  const first: Way = patient === undefined || patient === request.patient ? standing : [...standing, { kind: 'name_patient', patient }]
   const base = first.reduce<Supposed>((supposed, step) => suppose(supposed, step, now), { state, request })
   if (permits(base, now)) return [first]
-  const kinds = stepsFor(base, now)
+  yield
+  const kinds = yield* stepsFor(base, now)
+  yield
   let trials = 0
   const found: Way[] = []
 
   /** Tries a way, also with the duties it would come with. */
-  const attempt = (supposed: Supposed, steps: readonly Step[]): void => {
+  function* attempt(supposed: Supposed, steps: readonly Step[]): Generator<void, void> {
     trials += 1
-    if (permits(supposed, now)) {
-      found.push([...first, ...steps])
-      return
-    }
-    if (steps.length >= maxSteps) return
-    for (const duties of missingDuties(supposed, now)) {
+    const permitted = permits(supposed, now)
+    yield
+    if (permitted) found.push([...first, ...steps])
+    if (permitted || steps.length >= maxSteps) return
+    const missing = missingDuties(supposed, now)
+    yield
+    for (const duties of missing) {
       if (permits(suppose(supposed, duties, now), now)) withDuties.push([...first, ...steps, duties])
+      yield
     }
   }
   function* tryAll(supposed: Supposed, steps: readonly Step[], rest: readonly (readonly Step[])[]): Generator<void, void> {
     const [next, ...others] = rest
     if (next === undefined) {
-      attempt(supposed, steps)
-      yield
+      yield* attempt(supposed, steps)
       return
     }
     for (const step of next) {

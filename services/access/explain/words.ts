@@ -15,13 +15,26 @@ const looksAt = (permission: EffectivePermission | undefined): string => {
   return attributes.length === 0 ? '.' : `; it looks at ${list(attributes)}.`
 }
 
-const forbidding = ({ outcome, reasonCode, detail }: Consulted, permission: EffectivePermission | undefined, purpose: string): string => {
+/** The attribute that an error of a condition (policy/conditions/explain.ts) names as missing, as what to do about it. */
+const toState = (detail = ''): string => {
+  const [, path] = /: ((?:subject|resource|action|context)\.[^ ]+) is not stated$/.exec(detail) ?? []
+  if (path === undefined) return ''
+  const describable = /^(?:subject|resource)\.properties/.test(path) ? ', or describe it in the directory' : ''
+  return `; state ${path}${describable}`
+}
+
+const forbidding = (consulted: Consulted, permission: EffectivePermission | undefined, purpose: string): string => {
+  const { rule, outcome, reasonCode, detail } = consulted
+  if (rule === '') {
+    return 'The conditions of the roles in force would take too long together; not all could be asked, those that forbid included, so it is refused.'
+  }
   if (outcome === 'not_met') {
     return permission?.purposes.has(purpose) === false
       ? 'It forbids this, but not for the purpose stated.'
       : `It forbids this on a condition that does not hold${looksAt(permission)}`
   }
-  if (reasonCode === 'condition_error') return `Its condition could not be evaluated (${detail ?? 'it errs'}), so it forbids.`
+  if (reasonCode === 'condition_error')
+    return `Its condition could not be evaluated (${detail ?? 'it errs'}), so it forbids${toState(detail)}.`
   return 'It forbids this, whatever other roles allow.'
 }
 
@@ -50,7 +63,7 @@ const notPermitting = (
     case 'condition_not_met':
       return `It allows this on a condition that does not hold${looksAt(permission)}`
     case 'condition_error':
-      return `Its condition could not be evaluated (${detail ?? 'it errs'}), so it gives nothing.`
+      return `Its condition could not be evaluated (${detail ?? 'it errs'}), so it gives nothing${toState(detail)}.`
     case 'obligation_unsupported': {
       const duties = permission?.obligations.map(({ type }) => type) ?? []
       return `It allows this under duties that the calling software does not say it carries out: ${list(duties)}.`
@@ -97,6 +110,8 @@ const stepText = (step: Step): string => {
       return 'enrol this subject'
     case 'reinstate':
       return 'reinstate this subject'
+    case 'name_patient':
+      return 'name the patient of the record, as the directory knows it (resource.patient_id)'
     case 'sign_in':
       return 'state a sign-in from after the cut-off (session.issued_at)'
     case 'grant_role':

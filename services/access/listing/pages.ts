@@ -1,6 +1,7 @@
 /** Pages of one recorded reading: the first makes the entry, later ones belong to it and rest on the same state and moment. */
 import { createHash } from 'node:crypto'
 import type { Ledger, StoredEntry } from '../../audit/ledger.ts'
+import type { ClinicVault } from '../../audit/vault.ts'
 import type { CallContext } from '../../kernel/caller.ts'
 import { canonicalJson, type JsonValue } from '../../kernel/canonical-json.ts'
 import { ChartwardenError } from '../../kernel/errors.ts'
@@ -8,6 +9,7 @@ import type { PageTokens } from '../../kernel/page-tokens.ts'
 import type { ClinicWriter } from '../clinic-writer.ts'
 import type { Pin, PinnedReading, Steps } from '../pinned-reading.ts'
 import type { AuthoriseReading, ReadingRequest } from '../reading.ts'
+import type { ClinicState } from '../state.ts'
 import type { Page, PageWishes } from './page.ts'
 
 /** What a list needs besides what it lists. */
@@ -24,6 +26,8 @@ export interface ListedPage<Found> extends Page<Found> {
   readonly revision: bigint
   /** Empty at the end. */
   readonly nextPageToken: string
+  /** In words: why it may be emptier than meant, by the state that the page rests on. */
+  readonly notes: readonly string[]
 }
 
 export interface PagesOptions {
@@ -38,6 +42,7 @@ export type ReadPage = <Found>(
   context: CallContext,
   request: ListRequest,
   page: (writer: ClinicWriter, wishes: PageWishes) => Steps<Page<Found>>,
+  notes: (state: ClinicState, vault: ClinicVault) => readonly string[],
 ) => Promise<ListedPage<Found>>
 
 interface Cursor extends Pin {
@@ -63,7 +68,7 @@ export const createReadPage = ({ ledger, authorise, tokens, pinned }: PagesOptio
     filter: createHash('sha256').update(canonicalJson(filter)).digest('base64url'),
   })
 
-  return async (context, request, page) => {
+  return async (context, request, page, notes) => {
     const { pageSize: size, pageToken, ...reading } = request
     const bound = boundTo(context, request)
     const cursor = pageToken === '' ? undefined : cursorOf(tokens.read(bound, pageToken))
@@ -76,7 +81,10 @@ export const createReadPage = ({ ledger, authorise, tokens, pinned }: PagesOptio
     })
     const entry = made ?? (cursor === undefined ? undefined : (await ledger.find(request.clinic, [cursor.entryId])).get(cursor.entryId))
     if (entry === undefined) throw new ChartwardenError('PAGE_TOKEN_INVALID')
-    const { result, revision, time } = await pinned(context, writer, cursor, page(writer, { after: cursor?.after, size }))
+    const steps = page(writer, { after: cursor?.after, size })
+    const { result, revision, time } = await pinned(context, writer, cursor, function* (state, moment) {
+      return { ...(yield* steps(state, moment)), notes: notes(state, writer.vault) }
+    })
     const next = result.next
     return {
       ...result,

@@ -4,9 +4,12 @@
  */
 import type { Properties } from '../events.ts'
 
-/** What an expression sees. Built once for each request, and only when a condition is reached. */
+/**
+ * What an expression sees. Built once for each request, and only when a condition is reached. Roles are not among it: a condition that holds
+ * because somebody lacks a role would permit more once a grant is taken away.
+ */
 export interface ConditionFacts {
-  readonly subject: { readonly type: string; readonly roles: readonly string[]; readonly properties: Properties }
+  readonly subject: { readonly type: string; readonly properties: Properties }
   readonly resource: {
     readonly type: string
     /** Whether a patient is named, and whether that is the subject. */
@@ -17,6 +20,8 @@ export interface ConditionFacts {
   readonly action: { readonly name: string; readonly properties: Properties }
   /** Of the request, and `time`, `caller` and `purpose`, which no request can set; `intent` is reserved and cannot be read. */
   readonly context: Properties & { readonly time: Date; readonly caller: string; readonly purpose: string }
+  /** Lists and objects among the properties as conditions read them: made ready once, however many conditions read them. */
+  readonly ready?: Map<object, unknown>
 }
 
 /** Why a condition could not be evaluated. */
@@ -31,6 +36,8 @@ export interface Condition {
   readonly attributes: readonly string[]
   /** It depends on the moment, so that its answer may change without anything being recorded. */
   readonly usesTime: boolean
+  /** What one evaluation may cost at most, whatever the facts, in units of about ten nanoseconds; a decision has a budget of them. */
+  readonly cost: number
   /** Never throws. */
   evaluate(facts: ConditionFacts): boolean | ConditionError
 }

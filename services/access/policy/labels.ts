@@ -60,6 +60,9 @@ const parents = {
 
 type Sensitivity = keyof typeof parents
 
+/** Every sensitivity that policy may name. */
+export const sensitivities: ReadonlySet<string> = new Set(Object.keys(parents))
+
 /** Patients whose records colleagues and the curious look for: satisfied by a clearance or by a place on the care team. */
 export const protectedPersons: ReadonlySet<string> = new Set(['EMP', 'VIP', 'CEL'])
 

@@ -4,9 +4,10 @@ import type { FieldViolation } from '../../kernel/errors.ts'
 import type { Properties } from '../events.ts'
 
 const maxProperties = 32
-const maxCharacters = 256
 const maxItems = 64
 const maxBytes = 4 * 1024
+/** What a code is written with; a sentence or a name has white space. */
+const code = /^[A-Za-z0-9][A-Za-z0-9_.:/+-]{0,255}$/
 const propertyName = /^[A-Za-z_][A-Za-z0-9_]{0,63}$/
 
 /** Names that stand for labels, which a description holds beside the properties. */
@@ -14,8 +15,7 @@ export const labelNames: ReadonlySet<string> = new Set(['confidentiality', 'sens
 
 const codeFault = (value: unknown): string | undefined => {
   if (typeof value !== 'string') return 'must be a boolean, a number, a code or a list of codes'
-  if ([...value].length > maxCharacters) return `has more than ${maxCharacters} characters`
-  return value.includes('\0') || !value.isWellFormed() ? 'holds a character that is no text' : undefined
+  return code.test(value) ? undefined : 'must be a code: 1 to 256 letters, digits and _ . : / + -, the first a letter or digit'
 }
 
 const valueFault = (value: JsonValue | undefined): string | undefined => {

@@ -106,7 +106,7 @@ const conditionOf = ({ condition: source }: Permission): Condition | undefined =
   if (source === undefined) return undefined
   const compiled = compileCondition(source)
   if (compiled.kind === 'condition') return compiled.condition
-  return { source, attributes: [], usesTime: false, evaluate: () => ({ error: compiled.message }) }
+  return { source, attributes: [], usesTime: false, cost: 1, evaluate: () => ({ error: compiled.message }) }
 }
 
 const coverageOf = (coverage: Roles['coverage'], { purposes: named, effect }: Permission): ReadonlySet<string> => {
@@ -157,7 +157,7 @@ export const retireRole = (roles: Roles, role: string): void => {
 }
 
 /** The role itself and every role it inherits, directly or not, whether in force or not. A cycle ends. */
-export const closureOf = (definitions: ReadonlyMap<string, RoleDefinition>, role: string): ReadonlySet<string> => {
+export const closureOf = (definitions: ReadonlyMap<string, Pick<RoleDefinition, 'inherits'>>, role: string): ReadonlySet<string> => {
   const reached = new Set<string>()
   const open = [role]
   for (let name = open.pop(); name !== undefined; name = open.pop()) {
@@ -251,7 +251,7 @@ export const namedAttributes = (roles: Roles): readonly string[] => {
 }
 
 /** Resource types and actions that any role in force names; what they lack is most likely a misspelling. */
-export const vocabularyOf = (roles: Roles): NonNullable<Roles['vocabulary']> => {
+export const vocabularyOf = (roles: Pick<Roles, 'definitions' | 'vocabulary'>): NonNullable<Roles['vocabulary']> => {
   if (roles.vocabulary === undefined) {
     const resourceTypes = new Set<string>()
     const actions = new Set<string>()

@@ -2,7 +2,8 @@
 import type { FieldViolation } from '../../kernel/errors.ts'
 import type { EmergencyOverride, OwnRecord } from '../events.ts'
 import { defaultSettings, type Settings } from '../state/settings.ts'
-import { isResourceType } from './names.ts'
+import { neverInEmergency } from './emergency-floor.ts'
+import { isAction, isResourceType } from './names.ts'
 import { wildcard } from './roles.ts'
 
 export interface EmergencySettingsDraft {
@@ -13,6 +14,10 @@ export interface EmergencySettingsDraft {
   readonly default_minutes: number
   readonly max_minutes: number
   readonly review_hours: number
+  /** Empty: the default; so for the two below. */
+  readonly resource_types: readonly string[]
+  readonly read_actions: readonly string[]
+  readonly write_actions: readonly string[]
 }
 
 export interface SettingsDraft {
@@ -28,7 +33,8 @@ export interface SettingsDraft {
 
 const ownRecords: readonly OwnRecord[] = ['deny', 'read', 'as_roles_permit']
 const overrides: readonly EmergencyOverride[] = ['confidentiality', 'consent', 'permissions']
-const limits = { resourceTypes: 100, minutes: 1_440, reviewHours: 720 } as const
+const limits = { resourceTypes: 100, emergencyNames: 64, minutes: 1_440, reviewHours: 720 } as const
+const nameWords = '1 to 64 letters, digits and _ . : / -'
 
 type Report = (field: string, description: string) => void
 
@@ -55,6 +61,9 @@ export const settingsOf = (draft: SettingsDraft): Settings => {
             default_minutes: orDefault(emergency.default_minutes, defaults.default_minutes),
             max_minutes: orDefault(emergency.max_minutes, defaults.max_minutes),
             review_hours: orDefault(emergency.review_hours, defaults.review_hours),
+            resource_types: listed(emergency.resource_types, defaults.resource_types),
+            read_actions: listed(emergency.read_actions, defaults.read_actions),
+            write_actions: listed(emergency.write_actions, defaults.write_actions),
           },
   }
 }
@@ -63,7 +72,7 @@ const checkTypes = (report: Report, field: string, types: readonly string[], als
   types.forEach((type, index) => {
     if (type !== also && !isResourceType(type)) {
       const or = also === undefined ? '' : `"${also}" or `
-      report(`${field}[${index}]`, `must be ${or}1 to 64 letters, digits and _ . : / -`)
+      report(`${field}[${index}]`, `must be ${or}${nameWords}`)
     }
   })
   if (also !== undefined && types.includes(also) && types.length > 1) report(field, `"${also}" stands alone`)
@@ -75,6 +84,31 @@ const checkNumber = (report: Report, field: string, value: number, most: number)
   if (!Number.isInteger(value) || value < 0 || value > most) report(field, `must lie between 1 and ${most}, or be 0 for the default`)
 }
 
+/** What an emergency is to reach: names as they are, no wildcard among them. */
+const checkReach = (
+  report: Report,
+  field: string,
+  names: readonly string[],
+  isName: (text: string) => boolean,
+  never: ReadonlySet<string>,
+): void => {
+  names.forEach((name, index) => {
+    if (!isName(name)) report(`${field}[${index}]`, `must be ${nameWords}`)
+    else if (never.has(name)) report(`${field}[${index}]`, `"${name}" is reached by no emergency, whatever a clinic settles`)
+  })
+  if (new Set(names).size !== names.length) report(field, 'names the same twice')
+  if (names.length > limits.emergencyNames) report(field, `holds more than ${limits.emergencyNames}`)
+}
+
+const checkActions = (report: Report, at: string, draft: EmergencySettingsDraft): void => {
+  checkReach(report, `${at}.read_actions`, draft.read_actions, isAction, neverInEmergency.actions)
+  checkReach(report, `${at}.write_actions`, draft.write_actions, isAction, neverInEmergency.actions)
+  const { read_actions: reading, write_actions: writing } = defaultSettings.emergency
+  const read = listed(draft.read_actions, reading)
+  const both = listed(draft.write_actions, writing).find((action) => read.includes(action))
+  if (both !== undefined) report(`${at}.write_actions`, `has "${both}", which read_actions names: it either needs a role or does not`)
+}
+
 const checkEmergency = (report: Report, draft: EmergencySettingsDraft): void => {
   const at = 'settings.emergency'
   draft.overrides.forEach((override, index) => {
@@ -83,6 +117,8 @@ const checkEmergency = (report: Report, draft: EmergencySettingsDraft): void => 
     }
   })
   if (new Set(draft.overrides).size !== draft.overrides.length) report(`${at}.overrides`, 'names the same twice')
+  checkReach(report, `${at}.resource_types`, draft.resource_types, isResourceType, neverInEmergency.resourceTypes)
+  checkActions(report, at, draft)
   checkNumber(report, `${at}.default_minutes`, draft.default_minutes, limits.minutes)
   checkNumber(report, `${at}.max_minutes`, draft.max_minutes, limits.minutes)
   checkNumber(report, `${at}.review_hours`, draft.review_hours, limits.reviewHours)

@@ -19,6 +19,9 @@ export const settingsDraftOf = ({ emergency, ...settings }: ClinicSettings): Set
           default_minutes: emergency.defaultMinutes,
           max_minutes: emergency.maxMinutes,
           review_hours: emergency.reviewHours,
+          resource_types: emergency.resourceTypes,
+          read_actions: emergency.readActions,
+          write_actions: emergency.writeActions,
         },
       }),
 })
@@ -35,5 +38,8 @@ export const settingsMessage = (settings: Settings): MessageInitShape<typeof Cli
     defaultMinutes: settings.emergency.default_minutes,
     maxMinutes: settings.emergency.max_minutes,
     reviewHours: settings.emergency.review_hours,
+    resourceTypes: [...settings.emergency.resource_types],
+    readActions: [...settings.emergency.read_actions],
+    writeActions: [...settings.emergency.write_actions],
   },
 })

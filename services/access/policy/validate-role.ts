@@ -1,6 +1,7 @@
 /** What makes a proposed role refused. Every finding names its field as the contract does, so that a person can mend it. */
 import { canonicalJson, type JsonValue } from '../../kernel/canonical-json.ts'
 import type { FieldViolation } from '../../kernel/errors.ts'
+import { type CostedPermission, tooCostlyByInheritance, tooCostlyTogether } from './condition-budget.ts'
 import { compileCondition } from './conditions/compile.ts'
 import { isConfidentiality, isSensitivity } from './labels.ts'
 import { isAction, isBoundKind, isPermissionId, isPlainSource, isPlainText, isResourceType, isRoleName } from './names.ts'
@@ -17,6 +18,8 @@ const roleLimits = {
   bounds: 16,
   codes: 64,
   codeCharacters: 128,
+  /** Of the codes of one permission, all its bounds together, as JSON: they come back with every permit as obligations, and an entry holds them. */
+  codeBytes: 8 * 1024,
   conditionCharacters: 4_000,
   /** Of the canonical JSON; an entry holds 65,535 bytes with everything around the role. */
   bytes: 60_000,
@@ -47,10 +50,13 @@ const checkBounds = (report: Report, field: string, { bounds, effect }: Permissi
       report(`${at}.codes`, `each has 1 to ${roleLimits.codeCharacters} characters, no blanks at its ends and none that cannot be seen`)
     }
   })
+  const bytes = bounds.reduce((sum, { codes }) => sum + Buffer.byteLength(JSON.stringify(codes)), 0)
+  if (bytes > roleLimits.codeBytes) report(`${field}.bounds`, `hold codes of more than ${roleLimits.codeBytes} bytes together`)
 }
 
-const checkCondition = (report: Report, field: string, { condition = '' }: PermissionDraft): void => {
-  if (condition === '') return
+/** What the condition may cost; 0 for none, and for one that is refused. */
+const checkCondition = (report: Report, field: string, { condition = '' }: PermissionDraft): number => {
+  if (condition === '') return 0
   const at = `${field}.condition`
   if (condition.length > roleLimits.conditionCharacters) {
     report(at, `has more than ${roleLimits.conditionCharacters} characters`)
@@ -58,8 +64,10 @@ const checkCondition = (report: Report, field: string, { condition = '' }: Permi
     report(at, 'holds a character that cannot be seen; write it as an escape')
   } else {
     const compiled = compileCondition(condition)
-    if (compiled.kind === 'invalid') report(at, `line ${compiled.line}, column ${compiled.column}: ${compiled.message}`)
+    if (compiled.kind === 'condition') return compiled.condition.cost
+    report(at, `line ${compiled.line}, column ${compiled.column}: ${compiled.message}`)
   }
+  return 0
 }
 
 const checkClearance = (report: Report, { confidentiality, sensitivities }: ClearanceDraft): void => {
@@ -74,7 +82,7 @@ const checkClearance = (report: Report, { confidentiality, sensitivities }: Clea
   checkList(report, field, sensitivities, roleLimits.codes)
 }
 
-const checkPermission = (report: Report, field: string, permission: PermissionDraft): void => {
+const checkPermission = (report: Report, field: string, permission: PermissionDraft): CostedPermission => {
   const { id, resource_type: type, actions, effect, purposes } = permission
   if (id !== undefined && id !== '' && !isPermissionId(id)) report(`${field}.id`, 'must be 1 to 128 letters, digits and _ . : / * + ~ -')
   if (type !== wildcard && !isResourceType(type)) report(`${field}.resource_type`, 'must be "*" or 1 to 64 letters, digits and _ . : / -')
@@ -89,7 +97,7 @@ const checkPermission = (report: Report, field: string, permission: PermissionDr
   for (const code of purposes.filter((purpose) => !isPurpose(purpose)))
     report(`${field}.purposes`, `${JSON.stringify(code)} is no PurposeOfUse code`)
   checkList(report, `${field}.purposes`, purposes, roleLimits.codes)
-  checkCondition(report, field, permission)
+  return { resource_type: type, actions, cost: checkCondition(report, field, permission) }
 }
 
 const bytesOf = (draft: RoleDraft): number => {
@@ -120,7 +128,9 @@ export const validateRole = (draft: RoleDraft): readonly FieldViolation[] => {
     report('role', `is larger than ${roleLimits.bytes} bytes; split it`)
     return violations
   }
-  for (const [index, permission] of draft.permissions.entries()) checkPermission(report, `role.permissions[${index}]`, permission)
+  const costed = draft.permissions.map((permission, index) => checkPermission(report, `role.permissions[${index}]`, permission))
+  const costly = tooCostlyTogether(costed)
+  if (costly !== undefined) report('role.permissions', costly)
   const ids = draft.permissions.flatMap(({ id }) => (id === undefined || id === '' ? [] : [id]))
   if (new Set(ids).size !== ids.length) report('role.permissions', 'two permissions have the same id')
   if (violations.length === 0 && bytesOf(draft) > roleLimits.bytes) report('role', `is larger than ${roleLimits.bytes} bytes; split it`)

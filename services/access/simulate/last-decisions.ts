@@ -12,48 +12,68 @@ export interface LastDecisionsOptions {
   /** Shows entries, one clinic at a time. */
   readonly entries: Pick<Ledger, 'read'>
   readonly clock: Clock
+  /** Entries searched where few decisions are asked for. Defaults to 10,000. */
+  readonly searchedAtLeast?: number
 }
 
 export interface RecordedDecision {
   readonly entry: StoredEntry
-  readonly event: DecidedEvent
   readonly question: RecordedQuestion
 }
 
 /** Revisions read at once. */
 const pageRevisions = 1_000n
+/** Entries searched for each decision asked for: a ledger may hold millions that decide nothing. */
+const searchedForEach = 50
 /** Sealed parts opened at once: each may be a look at the key store. */
 const openTogether = 64
 
+/** Ends with one that is `not_searched`, at the oldest entry looked at, where more were asked for and older entries were left alone. */
 export type LastDecisions = (context: CallContext, writer: ClinicWriter, count: number) => Promise<readonly RecordedDecision[]>
 
-/** Reads backwards from the head, whatever else stands in between, until there are enough or nothing is left. */
-export const createLastDecisions = ({ ledger, entries, clock }: LastDecisionsOptions): LastDecisions => {
-  const decidedIn = async (clinic: string, from: bigint, to: bigint): Promise<Omit<RecordedDecision, 'question'>[]> => {
-    const found: Omit<RecordedDecision, 'question'>[] = []
+interface Found {
+  readonly entry: StoredEntry
+  readonly event: DecidedEvent
+}
+
+/** Reads backwards from the head, whatever else stands in between, until there are enough, nothing is left or it was searched far enough. */
+export const createLastDecisions = ({ ledger, entries, clock, searchedAtLeast = 10_000 }: LastDecisionsOptions): LastDecisions => {
+  const decidedIn = async (clinic: string, from: bigint, to: bigint): Promise<{ oldest: StoredEntry | undefined; found: Found[] }> => {
+    const found: Found[] = []
+    let oldest: StoredEntry | undefined
     for await (const entry of entries.read(clinic, from, to)) {
+      oldest ??= entry
       if (entry.type !== 'chartwarden.access.decided.v1') continue
       const event = decodeEntry(entry)
       if (event?.type === 'chartwarden.access.decided.v1') found.push({ entry, event })
     }
-    return found.reverse()
+    return { oldest, found: found.reverse() }
   }
 
   return async (context, { clinic, vault }, count) => {
     const decisions: RecordedDecision[] = []
     let to = (await ledger.head(clinic))?.revision ?? -1n
-    while (to >= 0n && decisions.length < count) {
+    const searchTo = to - BigInt(Math.max(searchedAtLeast, searchedForEach * count))
+    let oldest: StoredEntry | undefined
+    while (to >= 0n && to > searchTo && decisions.length < count) {
       stillWanted(context, clock)
       const from = to < pageRevisions ? 0n : to - pageRevisions + 1n
-      const found = (await decidedIn(clinic, from, to)).slice(0, count - decisions.length)
+      const page = await decidedIn(clinic, from, to)
+      oldest = page.oldest
+      const found = page.found.slice(0, count - decisions.length)
       for (let start = 0; start < found.length; start += openTogether) {
         stillWanted(context, clock)
         const together = found.slice(start, start + openTogether)
         decisions.push(
-          ...(await Promise.all(together.map(async (one) => ({ ...one, question: await recordedQuestion(vault, one.entry, one.event) })))),
+          ...(await Promise.all(
+            together.map(async ({ entry, event }) => ({ entry, question: await recordedQuestion(vault, entry, event) })),
+          )),
         )
       }
       to = from - 1n
+    }
+    if (to >= 0n && decisions.length < count && oldest !== undefined) {
+      decisions.push({ entry: oldest, question: { kind: 'not_simulated', reason: 'not_searched' } })
     }
     return decisions
   }

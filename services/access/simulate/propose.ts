@@ -2,6 +2,7 @@
 import { errorCatalogue, type FieldViolation } from '../../kernel/errors.ts'
 import { type AdministrativeCommand, administer } from '../administer.ts'
 import type { AccessEvent } from '../events.ts'
+import { isRoleName } from '../policy/names.ts'
 import type { RoleDraft } from '../policy/role-draft.ts'
 import { noRoles } from '../policy/roles.ts'
 import { type SettingsDraft, validateSettings } from '../policy/settings-draft.ts'
@@ -49,7 +50,10 @@ export const malformedProposal = (proposed: ProposedPolicy): readonly FieldViola
   changesOf(proposed).flatMap((change) => {
     const { command } = change
     if (command.kind === 'put_role') return validateRole(command.role).map((found) => renamed(change, found))
-    return command.kind === 'put_settings' ? validateSettings(command.settings).map((found) => renamed(change, found)) : []
+    if (command.kind === 'put_settings') return validateSettings(command.settings).map((found) => renamed(change, found))
+    return command.kind === 'retire_role' && !isRoleName(command.role)
+      ? [{ field: change.field, description: 'must be 1 to 64 lower-case letters, digits and underscores' }]
+      : []
   })
 
 /** A state whose policy, and the grants that end with a role, may be folded on without touching the one it was copied from. */

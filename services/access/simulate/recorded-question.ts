@@ -11,7 +11,7 @@ export type DecidedEvent = Extract<AccessEvent, { readonly type: 'chartwarden.ac
 
 export type RecordedQuestion =
   | { readonly kind: 'question'; readonly asked: Asked }
-  | { readonly kind: 'not_simulated'; readonly reason: 'administrative' | 'identity_erased' }
+  | { readonly kind: 'not_simulated'; readonly reason: 'administrative' | 'identity_erased' | 'not_searched' }
 
 interface SealedPart {
   readonly resource_id: string
@@ -65,7 +65,7 @@ const requestOf = (vault: ClinicVault, { data, time, caller }: DecidedEvent, sea
       resource: resource?.properties,
       context,
       caller,
-      override: false,
+      override: data.override === true,
       recordedAt: time,
     },
   }

@@ -22,10 +22,12 @@ export interface CapturedState extends Pick<ClinicState, 'revision' | 'clinic' |
   readonly grants: Indexed<GrantState>
   readonly memberships: readonly MembershipState[]
   readonly shares: Indexed<ShareState>
+  readonly recipients: readonly string[]
   readonly describedSubjects: readonly (readonly [pseudonym: string, properties: Properties])[]
   readonly resources: readonly ResourceState[]
   readonly consents: Indexed<ConsentState>
   readonly emergencies: Indexed<EmergencyState>
+  readonly reviewedEmergencies: readonly EmergencyState[]
   readonly employeePatients: readonly string[]
 }
 
@@ -63,10 +65,12 @@ export const captureState = (state: ClinicState): CapturedState => {
       rows: [...shares.byId.values()],
       order: [...shares.byRecipient.values()].flatMap((ofRecipient) => [...ofRecipient.values()].flat()),
     },
+    recipients: [...shares.recipients],
     describedSubjects: [...directory.subjects],
     resources: [...directory.resources.values()],
     consents: { rows: [...consents.byId.values()], order: [...consents.byPatient.values()].flat() },
     emergencies: { rows: [...emergencies.byId.values()], order: [...emergencies.openBySubject.values()].flat() },
+    reviewedEmergencies: [...emergencies.reviewed.values()],
     employeePatients: [...employeePatients],
   }
 }

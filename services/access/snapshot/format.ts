@@ -126,6 +126,7 @@ export interface RowParts {
   readonly resources: ResourceRow
   readonly consents: ConsentRow
   readonly emergencies: EmergencyRow
+  readonly reviewedEmergencies: EmergencyRow
 }
 
 /**
@@ -141,6 +142,7 @@ export type Parts = { readonly [P in keyof RowParts]: Columns<RowParts[P]> } & {
   /** Of the shares of the line after it. */
   readonly sharedRecords: readonly Pseudonym[]
   readonly shareOrder: readonly Place[]
+  readonly recipients: readonly Place[]
   readonly consentOrder: readonly Place[]
   readonly emergencyOrder: readonly Place[]
   readonly employeePatients: readonly Place[]

@@ -7,7 +7,7 @@ import { type EmergencyState, openEmergency } from '../state/emergencies.ts'
 import { addGrant, type GrantState } from '../state/grants.ts'
 import { indexShare, type ShareState } from '../state/shares.ts'
 import { type ClinicState, emptyState } from '../state.ts'
-import { type Parts, type Place, snapshotFormat, type TimeCell } from './format.ts'
+import { type Columns, type EmergencyRow, type Parts, type Place, snapshotFormat, type TimeCell } from './format.ts'
 
 export interface RestoredState {
   readonly state: ClinicState
@@ -58,6 +58,17 @@ const createRestorer = () => {
     coveredPurposes.set(key, known)
     return known
   }
+
+  const emergencyOf = (column: Columns<EmergencyRow>, row: number): EmergencyState => ({
+    id: there(column.id[row]),
+    subject: reference(there(column.subject[row])),
+    patient: pseudonym(there(column.patient[row])),
+    purpose: there(column.purpose[row]),
+    from: time(there(column.from[row])),
+    until: time(there(column.until[row])),
+    closed: there(column.closed[row]),
+    reviewDue: time(there(column.reviewDue[row])),
+  })
 
   const read: { readonly [P in keyof Parts]: (content: Parts[P]) => void } = {
     header: (header) => {
@@ -142,6 +153,9 @@ const createRestorer = () => {
     shareOrder: (places) => {
       for (const place of places) indexShare(state.shares.byRecipient, shares[place] as ShareState)
     },
+    recipients: (places) => {
+      for (const place of places) state.shares.recipients.add(pseudonym(place))
+    },
     describedSubjects: ({ subject, properties }) => {
       for (let row = 0; row < subject.length; row += 1) {
         state.directory.subjects.set(pseudonym(there(subject[row])), there(properties[row]))
@@ -185,18 +199,15 @@ const createRestorer = () => {
     },
     emergencies: (column) => {
       for (let row = 0; row < column.id.length; row += 1) {
-        const emergency: EmergencyState = {
-          id: there(column.id[row]),
-          subject: reference(there(column.subject[row])),
-          patient: pseudonym(there(column.patient[row])),
-          purpose: there(column.purpose[row]),
-          from: time(there(column.from[row])),
-          until: time(there(column.until[row])),
-          closed: there(column.closed[row]),
-          reviewDue: time(there(column.reviewDue[row])),
-        }
+        const emergency = emergencyOf(column, row)
         emergencies.push(emergency)
         state.emergencies.byId.set(emergency.id, emergency)
+      }
+    },
+    reviewedEmergencies: (column) => {
+      for (let row = 0; row < column.id.length; row += 1) {
+        const emergency = emergencyOf(column, row)
+        state.emergencies.reviewed.set(emergency.id, emergency)
       }
     },
     emergencyOrder: (places) => {

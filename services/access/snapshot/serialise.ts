@@ -1,7 +1,9 @@
 import type { SubjectReference } from '../events.ts'
+import type { EmergencyState } from '../state/emergencies.ts'
 import type { CapturedState, Indexed } from './capture.ts'
 import {
   type Columns,
+  type EmergencyRow,
   type Part,
   type Parts,
   type Place,
@@ -102,6 +104,22 @@ export function* serialiseState(captured: CapturedState, anchor: string): Genera
       )
   }
 
+  function* pseudonyms(part: 'recipients' | 'employeePatients', all: readonly string[]): Generator<string, void> {
+    for (const held of chunks(all)) {
+      const places = held.map(name)
+      yield withNames(line(part, places))
+    }
+  }
+  const emergencyCells: Cells<EmergencyState, EmergencyRow> = {
+    id: ({ id }) => id,
+    subject: ({ subject }) => reference(subject),
+    patient: ({ patient }) => name(patient),
+    purpose: ({ purpose }) => purpose,
+    ...periodCells,
+    closed: ({ closed }) => closed,
+    reviewDue: ({ reviewDue }) => timeCell(reviewDue),
+  }
+
   const { revision, clinic, settings } = captured
   yield line('header', { format: snapshotFormat, revision: `${revision}`, anchor, clinic: clinic ?? null, settings })
   for (const role of captured.roles) yield line('roles', [role])
@@ -145,6 +163,7 @@ export function* serialiseState(captured: CapturedState, anchor: string): Genera
     })
   }
   yield* order('shareOrder', captured.shares)
+  yield* pseudonyms('recipients', captured.recipients)
   yield* rows('describedSubjects', captured.describedSubjects, {
     subject: ([pseudonym]) => name(pseudonym),
     properties: ([, properties]) => properties,
@@ -168,18 +187,8 @@ export function* serialiseState(captured: CapturedState, anchor: string): Genera
     ...periodCells,
   })
   yield* order('consentOrder', captured.consents)
-  yield* rows('emergencies', captured.emergencies.rows, {
-    id: ({ id }) => id,
-    subject: ({ subject }) => reference(subject),
-    patient: ({ patient }) => name(patient),
-    purpose: ({ purpose }) => purpose,
-    ...periodCells,
-    closed: ({ closed }) => closed,
-    reviewDue: ({ reviewDue }) => timeCell(reviewDue),
-  })
+  yield* rows('emergencies', captured.emergencies.rows, emergencyCells)
   yield* order('emergencyOrder', captured.emergencies)
-  for (const patients of chunks(captured.employeePatients)) {
-    const places = patients.map(name)
-    yield withNames(line('employeePatients', places))
-  }
+  yield* rows('reviewedEmergencies', captured.reviewedEmergencies, emergencyCells)
+  yield* pseudonyms('employeePatients', captured.employeePatients)
 }

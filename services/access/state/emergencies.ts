@@ -21,9 +21,11 @@ export interface Emergencies {
   readonly byId: Map<string, EmergencyState>
   /** Those no entry has closed: subject → emergencies. */
   readonly openBySubject: Map<Pseudonym, readonly EmergencyState[]>
+  /** Those reviewed after they had ended by themselves and before an entry said so, by id: that entry is still to come. */
+  readonly reviewed: Map<string, EmergencyState>
 }
 
-export const noEmergencies = (): Emergencies => ({ byId: new Map(), openBySubject: new Map() })
+export const noEmergencies = (): Emergencies => ({ byId: new Map(), openBySubject: new Map(), reviewed: new Map() })
 
 export const openEmergency = (emergencies: Emergencies, emergency: EmergencyState): void => {
   const { pseudonym } = emergency.subject
@@ -33,6 +35,7 @@ export const openEmergency = (emergencies: Emergencies, emergency: EmergencyStat
 
 /** Ends it at a moment; never later than it would have ended by itself. The review stays owed. */
 export const closeEmergency = (emergencies: Emergencies, id: string, time: number): void => {
+  emergencies.reviewed.delete(id)
   const emergency = emergencies.byId.get(id)
   if (emergency === undefined) return
   emergencies.byId.set(id, { ...emergency, closed: true, until: Math.min(emergency.until, time) })
@@ -44,10 +47,14 @@ export const closeEmergency = (emergencies: Emergencies, id: string, time: numbe
 
 export const closeEmergenciesOf = (emergencies: Emergencies, subject: Pseudonym, time: number): void => {
   for (const { id } of emergencies.openBySubject.get(subject) ?? []) closeEmergency(emergencies, id, time)
+  for (const { id, subject: of } of emergencies.reviewed.values()) if (of.pseudonym === subject) emergencies.reviewed.delete(id)
 }
 
-/** Nothing is owed any more. */
+/** Nothing is owed any more, except the entry that says that it is over where there is none yet. */
 export const reviewEmergency = (emergencies: Emergencies, id: string): void => {
+  const emergency = emergencies.byId.get(id)
+  if (emergency === undefined) return
   closeEmergency(emergencies, id, Number.POSITIVE_INFINITY)
   emergencies.byId.delete(id)
+  if (!emergency.closed) emergencies.reviewed.set(id, emergency)
 }

@@ -20,9 +20,11 @@ export interface ShareState {
 export interface Shares {
   readonly byId: Map<string, ShareState>
   readonly byRecipient: Map<Pseudonym, Map<Pseudonym, ShareState[]>>
+  /** Everybody ever shared with, whatever became of the shares: no mistyped identifier. */
+  readonly recipients: Set<Pseudonym>
 }
 
-export const noShares = (): Shares => ({ byId: new Map(), byRecipient: new Map() })
+export const noShares = (): Shares => ({ byId: new Map(), byRecipient: new Map(), recipients: new Set() })
 
 /** Puts a share into the second index alone. */
 export const indexShare = (byRecipient: Shares['byRecipient'], share: ShareState): void => {
@@ -38,6 +40,7 @@ export const indexShare = (byRecipient: Shares['byRecipient'], share: ShareState
 
 export const addShare = (shares: Shares, share: ShareState): void => {
   shares.byId.set(share.id, share)
+  shares.recipients.add(share.recipient.pseudonym)
   indexShare(shares.byRecipient, share)
 }
 

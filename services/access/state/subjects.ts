@@ -43,6 +43,22 @@ export const enrol = (
   })
 }
 
+/** Replaces what enrolment said. Somebody who left, or never came, is not touched. */
+export const update = (
+  subjects: Subjects,
+  { pseudonym }: SubjectReference,
+  ownPatient: Pseudonym | undefined,
+  memberOf: readonly SubjectReference[],
+): void => {
+  const before = subjects.get(pseudonym)
+  if (before === undefined || before.status === 'offboarded') return
+  subjects.set(pseudonym, { ...before, ownPatient, memberOf })
+}
+
+/** Whether the patient is, or was, somebody of the clinic. A patient's own sign-in makes nobody an employee. */
+export const isEmployee = (subjects: Subjects, patient: Pseudonym): boolean =>
+  subjects.values().some(({ reference, ownPatient }) => ownPatient === patient && reference.type !== 'patient')
+
 /**
  * Ends employment. Memberships in organisations end with it, since each of them reaches what is shared with that organisation; the own
  * patient identifier stays, since it can only ever restrict.

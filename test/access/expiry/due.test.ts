@@ -47,6 +47,40 @@ t.test('the next end is that of whatever ends next, until nothing does', async (
   t.equal(nextEnd(fold.state), Number.POSITIVE_INFINITY)
 })
 
+t.test('an emergency that was reviewed before anybody said that it is over is said to be over still, once', async (t) => {
+  const fold = createClinicFold()
+  fold.enrol(anna)
+  const emergency = { subject: anna, patient: patient('mia'), purpose: 'BTG', until: at(noon + minute), review_due: at(noon + minute) } as const
+  const id = fold.apply('chartwarden.emergency.opened.v1', emergency)
+  const about = { emergency_id: id, subject: anna, patient: patient('mia') }
+  fold.apply('chartwarden.emergency.reviewed.v1', { ...about, outcome: 'justified' }, noon + minute)
+  t.equal(fold.state.emergencies.byId.size, 0, 'its review is no longer owed')
+  t.equal(fold.state.emergencies.openBySubject.size, 0, 'nor is it open')
+  t.equal(nextEnd(fold.state), noon + minute)
+  const [over, ...others] = endedBy(fold.state, noon + minute, 10)
+  t.same(over?.event.data, { ...about, actor: { rule: 'expiry' }, cause: 'expired' })
+  t.equal(others.length, 0)
+  fold.applyAll(over === undefined ? [] : [over.event], noon + minute)
+  t.same(endedBy(fold.state, noon + minute, 10), [])
+  t.equal(nextEnd(fold.state), Number.POSITIVE_INFINITY)
+  t.equal(fold.state.emergencies.reviewed.size, 0)
+})
+
+t.test('one that was closed and then reviewed is not said to be over again, nor one of somebody who left', async (t) => {
+  const fold = createClinicFold()
+  fold.enrol(anna)
+  const emergency = { subject: anna, patient: patient('mia'), purpose: 'BTG', until: at(noon), review_due: at(noon) } as const
+  for (const end of ['close', 'leave'] as const) {
+    const about = { emergency_id: fold.apply('chartwarden.emergency.opened.v1', emergency), subject: anna, patient: patient('mia') }
+    if (end === 'close') fold.apply('chartwarden.emergency.closed.v1', { ...about, cause: 'closed' })
+    fold.apply('chartwarden.emergency.reviewed.v1', { ...about, outcome: 'justified' })
+  }
+  const ended = { grants: 0, shares: 0, relationships: 0, digest: '' }
+  t.equal(endedBy(fold.state, noon, 10).length, 1, 'the second, until its person leaves')
+  fold.apply('chartwarden.staff.offboarded.v1', { subject: anna, effective: at(noon), unknown_subject: false, ended })
+  t.same(endedBy(fold.state, noon, 10), [])
+})
+
 t.test('no more is handed out than asked for, and each thing has a key of its own', async (t) => {
   const { state } = clinic()
   t.equal(endedBy(state, noon + 10 * minute, 3).length, 3)

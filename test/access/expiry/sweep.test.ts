@@ -40,6 +40,22 @@ t.test('everything that has ended is said so once, a second after its end and no
   t.match(state.emergencies.byId.get(emergency.id), { closed: true, until }, 'its review stays owed, and it ended when it ended')
 })
 
+t.test('a review that comes before the entry does not swallow it', async (t) => {
+  const house = createEndingHouse()
+  const until = house.clock.wall() + minute
+  const { script, anna, patient, emergency } = await house.clinicEndingAt('north', until)
+  const about = { emergency_id: emergency.id, subject: anna, patient }
+  house.clock.advance(minute)
+  await script.write('chartwarden.emergency.reviewed.v1', { actor: { rule: 'scope/x' }, ...about, outcome: 'justified' })
+  house.clock.advance(minute)
+  const writer = await house.replica().writers.open('north')
+  t.equal(await sweepOf(house)(writer, never), 5)
+  const closings = endingsOf(await house.events('north')).filter(({ type }) => type === 'chartwarden.emergency.closed.v1')
+  t.same(closings, [{ type: 'chartwarden.emergency.closed.v1', data: { ...about, actor: { rule: 'expiry' }, cause: 'expired' } }])
+  t.same([writer.state.emergencies.byId.size, writer.state.emergencies.reviewed.size], [0, 0])
+  t.equal(await sweepOf(house)(writer, never), 0, 'once')
+})
+
 t.test('two replicas write one entry, whatever each has seen', async (t) => {
   const house = createEndingHouse()
   const until = house.clock.wall() + minute

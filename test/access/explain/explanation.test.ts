@@ -3,7 +3,18 @@ import t from 'tap'
 import { type AccessRequest, decide } from '../../../services/access/decide.ts'
 import { explain } from '../../../services/access/explain/explanation.ts'
 import { clinicOf, happenings, moments, requests } from '../../support/arbitrary-clinic.ts'
-import { type ClinicFold, createClinicFold, noon, patient, permission, question, record, role, staff } from '../../support/clinic-fold.ts'
+import {
+  at,
+  type ClinicFold,
+  createClinicFold,
+  noon,
+  patient,
+  permission,
+  question,
+  record,
+  role,
+  staff,
+} from '../../support/clinic-fold.ts'
 import { finish } from '../../support/finish.ts'
 
 const anna = staff('anna')
@@ -164,9 +175,36 @@ t.test('a condition says what it looks at, never what it saw', async (t) => {
       'role/careful#imaging.read',
       'not_met',
       'condition_error',
-      /^Its condition could not be evaluated \(.+\), so it gives nothing\.$/,
+      /^Its condition could not be evaluated \(.+\), so it gives nothing; state resource\.properties\.status, or describe it in the directory\.$/,
     ],
   ])
+})
+
+t.test('a forbid whose condition lacks an attribute names what to state', async (t) => {
+  const clinic = clinicWith((clinic) => {
+    const nights = { ...permission('imaging', 'read', { effect: 'forbid', id: 'no' }), condition: 'subject.properties.shift == "night"' }
+    const busy = { ...permission('imaging', 'read', { effect: 'forbid', id: 'busy' }), condition: 'context.queue > 3' }
+    clinic.define(role('careful', [permission('imaging', 'read'), nights, busy]))
+    clinic.grant(anna, 'careful')
+  })
+  const details = rulesOf(clinic, question(anna, 'imaging', 'read')).map(([, rule, , , detail]) => [rule, detail])
+  t.match(details, [
+    ['forbid/careful#no', /, so it forbids; state subject\.properties\.shift, or describe it in the directory\.$/],
+    ['forbid/careful#busy', /, so it forbids; state context\.queue\.$/],
+    ['role/careful#imaging.read', 'It allows this, but an earlier step refuses.'],
+  ])
+})
+
+t.test('an emergency of another patient changes nothing of this answer', async (t) => {
+  const open = (of: string) =>
+    clinicWith((clinic) => {
+      clinic.define(role('plain', [permission('imaging', 'read')]))
+      const until = at(noon + 60_000)
+      clinic.apply('chartwarden.emergency.opened.v1', { subject: anna, patient: patient(of), purpose: 'BTG', until, review_due: until })
+    })
+  const untilOf = (of: string) => finish(explain(open(of).state, question(anna, 'imaging', 'read', { patient: patient('p') }), noon)).until
+  t.equal(untilOf('p'), noon + 60_000)
+  t.equal(untilOf('another'), undefined)
 })
 
 t.test('where nothing speaks of the question the reason is said all the same', async (t) => {

@@ -1,17 +1,30 @@
 /** What is said to be needed is true: made as entries, each way ends in a permit. */
 import fc from 'fast-check'
 import t from 'tap'
+import { descriptionOf, withKnownPatient } from '../../../services/access/decide/labels-of.ts'
 import { type AccessRequest, decide } from '../../../services/access/decide.ts'
 import type { Step } from '../../../services/access/explain/steps.ts'
 import { type Way, waysTo } from '../../../services/access/explain/ways.ts'
 import { wayTexts } from '../../../services/access/explain/words.ts'
 import { clinicOf, happenings, moments, requests } from '../../support/arbitrary-clinic.ts'
-import { at, type ClinicFold, createClinicFold, noon, patient, permission, question, role, staff } from '../../support/clinic-fold.ts'
+import {
+  at,
+  type ClinicFold,
+  createClinicFold,
+  noon,
+  patient,
+  permission,
+  question,
+  record,
+  role,
+  staff,
+} from '../../support/clinic-fold.ts'
 import { finish } from '../../support/finish.ts'
 
 /** Does what a step says, as the entries of the calls that do it; what concerns the question is the question's. */
 const make = (clinic: ClinicFold, request: AccessRequest, step: Step, now: number): AccessRequest => {
-  const { subject, patient: of, resourceType, action, purpose = '' } = request
+  const { subject, resourceType, action, purpose = '' } = request
+  const { patient: of } = withKnownPatient(request, descriptionOf(clinic.state, request))
   const concerned = of as NonNullable<typeof of>
   switch (step.kind) {
     case 'enrol':
@@ -20,6 +33,8 @@ const make = (clinic: ClinicFold, request: AccessRequest, step: Step, now: numbe
     case 'reinstate':
       clinic.apply('chartwarden.staff.reinstated.v1', { subject }, now)
       return request
+    case 'name_patient':
+      return { ...request, patient: step.patient }
     case 'sign_in':
       return { ...request, session: { issuedAt: step.issuedAt } }
     case 'grant_role':
@@ -182,5 +197,52 @@ t.test('where nothing would help nothing is said, and of a permit neither', asyn
   t.same(
     needed((clinic) => clinic.grant(anna, 'viewer')),
     [],
+  )
+})
+
+const describe = (clinic: ClinicFold) =>
+  clinic.apply('chartwarden.resource.described.v1', {
+    resource_type: 'imaging',
+    record: record('imaging', 'i'),
+    patient: patient('p'),
+    confidentiality: 'N',
+    sensitivities: [],
+    properties: {},
+  })
+
+t.test('a record asked for with another patient is asked for with its own', async (t) => {
+  const named = 'Name the patient of the record, as the directory knows it (resource.patient_id)'
+  const asked = imaging({ record: record('imaging', 'i'), patient: patient('other') })
+  const happen = (held?: string) => (clinic: ClinicFold) => {
+    describe(clinic)
+    if (held !== undefined) clinic.grant(anna, held)
+  }
+  t.same(needed(happen('viewer'), asked), [`${named}.`])
+  t.ok(needed(happen('own'), asked).includes(`${named}; and put this subject on the care team of the patient.`))
+  t.ok(needed(happen(), asked).every((way) => way.startsWith(named)))
+  const { patient: _, ...unnamed } = asked
+  t.ok(needed(happen('own'), unnamed).includes('Put this subject on the care team of the patient.'), 'the patient is the known one')
+})
+
+t.test('no emergency access is advised where one is open already', async (t) => {
+  const advice = /open emergency access/i
+  const open = (clinic: ClinicFold, of = 'p', from = noon) => {
+    clinic.grant(anna, 'carer')
+    const until = at(from + 60_000)
+    clinic.apply('chartwarden.emergency.opened.v1', { subject: anna, patient: patient(of), purpose: 'BTG', until, review_due: until }, from)
+  }
+  const ways = needed((clinic) => open(clinic))
+  t.notOk(
+    ways.some((way) => advice.test(way)),
+    ways.join(),
+  )
+  t.ok(
+    ways.some((way) => /^Ask with another purpose.*BTG/.test(way)),
+    ways.join(),
+  )
+  t.ok(needed((clinic) => open(clinic, 'another')).some((way) => advice.test(way)))
+  t.ok(
+    needed((clinic) => open(clinic, 'p', noon - 60_000)).some((way) => advice.test(way)),
+    'that one is over',
   )
 })

@@ -11,7 +11,7 @@ import { fault } from '../../support/fault.ts'
 import { createLedgerScript } from '../../support/ledger-script.ts'
 import { manualClock } from '../../support/manual-clock.ts'
 
-const setUp = async () => {
+const setUp = async (searchedAtLeast?: number) => {
   const clock = manualClock()
   const engine = createMemoryEngine({ clock })
   const masterKey = createMasterKey(systemRandomness.bytes(32), systemRandomness)
@@ -25,7 +25,7 @@ const setUp = async () => {
       return engine.read(clinic, from, to)
     },
   }
-  const last = createLastDecisions({ ledger: engine, entries, clock })
+  const last = createLastDecisions({ ledger: engine, entries, clock, ...(searchedAtLeast === undefined ? {} : { searchedAtLeast }) })
   const writer = { clinic: 'north', vault: script.vault } as ClinicWriter
   const context = (deadline = Number.POSITIVE_INFINITY) => ({ deadline, signal: new AbortController().signal }) as CallContext
   return { script, keyStore, reads, context, clock, ask: (count: number, of = context()) => last(of, writer, count) }
@@ -139,6 +139,32 @@ t.test('an entry of an older version, an erased one and an administrative one sa
     { kind: 'not_simulated', reason: 'administrative' },
   ])
 })
+
+t.test(
+  'the ledger is searched fifty entries for each decision, at least a number, and where it was not searched further is said',
+  async (t) => {
+    const { script, reads, ask } = await setUp(1_000)
+    const anna = await script.staff('anna')
+    const rare = await script.decided('permit', { subject: anna })
+    for (let index = 0; index < 2_198; index += 1) await script.recorded({ subject: anna })
+    const found = await script.decided('permit', { subject: anna })
+    t.match(await ask(1), [{ entry: { revision: found.revision }, question: { kind: 'question' } }], 'enough were found')
+    reads.length = 0
+    const searched = await ask(2)
+    t.match(searched, [
+      { entry: { revision: found.revision } },
+      { entry: { revision: found.revision - 999n }, question: { kind: 'not_simulated', reason: 'not_searched' } },
+    ])
+    t.equal(searched.length, 2)
+    t.equal(reads.length, 1)
+    t.match(
+      await ask(41),
+      [{ entry: { revision: found.revision } }, { entry: { revision: rare.revision } }],
+      'asked for more, it looks further',
+    )
+    t.equal((await ask(41)).length, 2, 'what was read to its beginning says nothing')
+  },
+)
 
 t.test('it ends at the deadline', async (t) => {
   const { script, ask, context } = await setUp()

@@ -119,6 +119,11 @@ const story: readonly Told[] = [
   ['chartwarden.staff.offboarded.v1', { subject: dora, effective: at(noon), unknown_subject: true, ended }, noon + 3],
   ['chartwarden.staff.offboarded.v1', { subject: ada, effective: at(noon), unknown_subject: false, ended }, noon + 4],
   ['chartwarden.staff.reinstated.v1', { subject: ada, member_of: [south] }],
+  ['chartwarden.staff.updated.v1', { subject: ben, member_of: [south], own_patient: patient('ada') }],
+  ['chartwarden.staff.updated.v1', { subject: ada, member_of: [south], own_patient: patient('ada') }],
+  ['chartwarden.staff.updated.v1', { subject: ben, member_of: [north], own_patient: patient('3') }],
+  ['chartwarden.emergency.opened.v1', { ...emergency, patient: patient('3') }],
+  ['chartwarden.emergency.reviewed.v1', { emergency_id: 'entry-57', subject: ben, patient: patient('3'), outcome: 'unclear' }],
 ]
 
 const told = () => {

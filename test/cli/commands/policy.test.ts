@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto'
 import { writeFileSync } from 'node:fs'
 import path from 'node:path'
 import t, { type Test } from 'tap'
+import { builtinRoles } from '../../../services/access/policy/builtin/builtin-roles.ts'
 import { importRoles } from '../../../services/access/policy/import/import-roles.ts'
 import type { RoleDefinition } from '../../../services/access/policy/roles.ts'
 import { clientsOf, registerTestClinic } from '../../support/clinic.ts'
@@ -104,8 +105,64 @@ t.test('a dry run says what would change, and changes nothing', async (t) => {
   const changed = nurses.replace('title: Lead nurse', 'title: Head nurse').replace('"final"', '"signed"').replace('[read]', "['*']")
   const { code, out } = await run('import', 'roles', file('changed.yaml', changed), '--clinic', clinic, '--dry-run')
   t.equal(code, 0)
-  t.match(out, /nurse: permission imaging\.\* is added\nnurse: permission imaging\.read is removed\nnurse_lead: title is changed\n/)
+  t.match(out, /nurse: permission imaging\.\* is added: limited imaging \[\*\] inside own_patients for TREAT if .*"signed" {2}LOOSER/)
+  t.match(
+    out,
+    /\nnurse: permission imaging\.read is removed: limited imaging \[read\] .*"final"\nnurse_lead: title: Lead nurse -> Head nurse\n/,
+  )
   t.equal(await ledgers.count(clinic), before)
+})
+
+t.test('the preview names every member that changes, from what to what, and marks what opens something', async (t) => {
+  const { run, file } = await aClinic(t)
+  const guarded = (effect: string, purposes: string, condition: string, clearance: string) =>
+    `roles:\n  - role: clerk\n    title: Clerk\n    clearance: {confidentiality: ${clearance}}\n    permissions:\n      - {id: bills, resource_type: invoice, actions: [read], effect: permit, purposes: [${purposes}]${condition}}\n      - {id: notes, resource_type: clinical_note, actions: [read], effect: ${effect}}\n`
+  const strict = guarded('forbid', 'HPAYMT', ", condition: 'context.on_shift == true'", 'N')
+  await run('import', 'roles', file('strict.yaml', strict), '--clinic', clinic)
+  const loose = file('loose.yaml', guarded('permit', 'HPAYMT, TREAT', '', 'V'))
+  const preview = ['import', 'roles', loose, '--clinic', clinic, '--dry-run']
+  const { out } = await run(...preview)
+  for (const line of [
+    'clerk: clearance.confidentiality: N -> V  LOOSER: clears for more confidential records',
+    'clerk: permission bills: purposes: HPAYMT -> HPAYMT, TREAT  LOOSER: permits for more purposes',
+    'clerk: permission bills: condition: context.on_shift == true -> none  LOOSER: the condition is gone or another one',
+    'clerk: permission notes: effect: forbid -> permit  LOOSER: what was forbidden is permitted',
+    '4 changes marked LOOSER: somebody may do more than before.',
+  ]) {
+    t.ok(out.split('\n').includes(line), `${line}\n${out}`)
+  }
+  t.match(await json(run, ...preview), {
+    roles: [
+      {
+        change: 'changed',
+        differences: [
+          { member: 'clearance.confidentiality', from: 'N', to: 'V', loosens: String },
+          { permission: 'bills', member: 'purposes', from: ['HPAYMT'], to: ['HPAYMT', 'TREAT'], loosens: String },
+          { permission: 'bills', member: 'condition', from: 'context.on_shift == true', to: null, loosens: String },
+          { permission: 'notes', member: 'effect', from: 'forbid', to: 'permit', loosens: String },
+        ],
+      },
+    ],
+  })
+  await run('import', 'roles', loose, '--clinic', clinic)
+  const back = await run('import', 'roles', file('back.yaml', strict), '--clinic', clinic, '--dry-run')
+  t.match(back.out, /effect: permit -> forbid\n/)
+  t.notMatch(back.out, /LOOSER/)
+})
+
+t.test('the built-in roles are imported whole, clearances included', async (t) => {
+  const { run, ledgers } = await aClinic(t)
+  const builtin = ['import', 'roles', '--builtin', '--clinic', clinic]
+  t.match(await json(run, ...builtin), { format: 'builtin', dry_run: false })
+  for (const { role, ...definition } of builtinRoles()) {
+    t.same((await json(run, 'role', 'show', role, '--clinic', clinic)).role, { role, ...definition })
+  }
+  const before = await ledgers.count(clinic)
+  t.match(await run(...builtin), { code: 0, out: /dentist {2,}\d+ {2,}unchanged {2,}unchanged/ })
+  t.equal(await ledgers.count(clinic), before)
+  t.match(await run(...builtin, 'roles.csv'), { code: 2, err: /not both/ })
+  t.match(await run('import', 'roles', '--clinic', clinic), { code: 2, err: /or --builtin/ })
+  t.match(await run(...builtin, '--bounds', 'x.csv'), { code: 2, err: /cannot be used/ })
 })
 
 t.test('what a role would inherit of those in force is looked at too', async (t) => {

@@ -16,8 +16,13 @@ export interface Size {
 
 /** Of an expression. */
 export interface Estimate {
+  /** Of what is evaluated, errors that are forgiven within it included, without the one that may leave it. */
   readonly cost: number
   readonly size: Size
+  /** It may err. */
+  readonly errs: boolean
+  /** Unless it errs, it is true or false. */
+  readonly truth: boolean
 }
 
 export const scalar: Size = { elements: 0, weight: 1 }
@@ -41,14 +46,20 @@ export const stated: Size = {
   item: statedPart,
 }
 
-const roleName: Size = { elements: 0, weight: 64 }
-
-export const roles: Size = { elements: conditionLimits.roles, weight: conditionLimits.roles * roleName.weight, item: roleName }
-
-/** Making an attribute usable, once in each evaluation. */
-export const attributeCost = Math.ceil(conditionLimits.attributeWeight / 4)
-
 const operation = 10
+
+/** Making and forgiving one error of the library; a thousand times the work of whatever erred, and loops may forgive one for each element. */
+const forgiven = 500
+
+/** Saying in words what went wrong with a condition, the error included. */
+const explained = 1_500
+
+/** Around every evaluation, and for each variable of it. What is in the variables is made ready once in a decision, whatever is read of it. */
+const started = 50
+const variable = 10
+
+/** Whether an operand of a logical operator, or a step of a loop, may have to be forgiven. */
+const mayNeedForgiving = ({ errs, truth }: Estimate): boolean => errs || !truth
 
 /** Copying and searching. */
 const perCharacter = (weight: number): number => Math.ceil(weight / 8)
@@ -70,11 +81,24 @@ const together = (left: Size, right: Size): Size => ({
   weight: left.weight + right.weight,
 })
 
-export const leaf = (size: Size): Estimate => ({ cost: 2, size })
+/** A value that is always there. */
+export const leaf = (size: Size): Estimate => ({ cost: 2, size, errs: false, truth: false })
+
+/** Something that is true or false, and always there. */
+export const sure: Estimate = { ...leaf(scalar), truth: true }
+
+/** An attribute: it may not be stated. */
+export const statedValue: Estimate = { ...leaf(stated), errs: true }
+
+/** A whole condition that reads so many variables. */
+export const whole = ({ cost, errs, truth }: Estimate, variables: number): number =>
+  cost + started + variables * variable + (errs || !truth ? explained : 0)
 
 export const selection = (base: Estimate): Estimate => ({
   cost: base.cost + 5,
   size: base.size.elements > 0 ? base.size : (base.size.item ?? scalar),
+  errs: true,
+  truth: false,
 })
 
 /** Until the first difference; elements are compared one by one, and texts much faster. */
@@ -83,26 +107,44 @@ const comparison = (left: Size, right: Size): number => Math.ceil(Math.min(left.
 const membership = (value: Size, list: Size): number =>
   list.elements * (value.elements > 0 ? operation : 1) + Math.ceil(Math.min(list.weight, Math.max(1, list.elements) * value.weight) / 2)
 
-export const binary = (operator: string, left: Estimate, right: Estimate): Estimate => {
+/** `mayErr`: whether the operation itself may; its operands may besides. */
+export const binary = (operator: string, left: Estimate, right: Estimate, mayErr: boolean): Estimate => {
   const cost = left.cost + right.cost + operation
+  const errs = mayErr || left.errs || right.errs
   switch (operator) {
     case 'in':
-      return { cost: cost + membership(left.size, right.size), size: scalar }
+      return { cost: cost + membership(left.size, right.size), size: scalar, errs, truth: true }
     case '+': {
       const size = together(left.size, right.size)
-      return { cost: cost + size.elements + perCharacter(size.weight), size }
+      return { cost: cost + size.elements + perCharacter(size.weight), size, errs, truth: false }
     }
     case '&&':
-    case '||':
-      return { cost, size: scalar }
+    case '||': {
+      const toForgive = [left, right].filter(mayNeedForgiving).length
+      return { cost: cost + toForgive * forgiven, size: scalar, errs: toForgive > 0, truth: true }
+    }
+    case '-':
+    case '*':
+    case '/':
+    case '%':
+      return { cost, size: scalar, errs, truth: false }
     default:
-      return { cost: cost + comparison(left.size, right.size), size: scalar }
+      return { cost: cost + comparison(left.size, right.size), size: scalar, errs, truth: true }
   }
 }
+
+export const negation = (operator: '!' | '-', operand: Estimate): Estimate => ({
+  cost: operand.cost + operation,
+  size: scalar,
+  errs: operator === '-' || mayNeedForgiving(operand),
+  truth: operator === '!',
+})
 
 export const choice = (condition: Estimate, left: Estimate, right: Estimate): Estimate => ({
   cost: condition.cost + Math.max(left.cost, right.cost) + operation,
   size: larger(left.size, right.size),
+  errs: mayNeedForgiving(condition) || left.errs || right.errs,
+  truth: left.truth && right.truth,
 })
 
 export const listOf = (elements: readonly Estimate[]): Estimate => {
@@ -114,21 +156,29 @@ export const listOf = (elements: readonly Estimate[]): Estimate => {
       weight: elements.reduce((sum, { size }) => sum + size.weight + 1, 1),
       item: rest.reduce(larger, first),
     },
+    errs: elements.some(({ errs }) => errs),
+    truth: false,
   }
 }
 
-export const call = (kind: 'constant' | 'traversal' | 'clock', operands: readonly Estimate[]): Estimate => {
+/** `truth`: whether the function gives true or false. */
+export const call = (kind: 'constant' | 'traversal' | 'clock', operands: readonly Estimate[], truth: boolean): Estimate => {
   const cost = operands.reduce((sum, operand) => sum + operand.cost, 2 * operation)
-  if (kind === 'constant') return { cost, size: operands[0]?.size ?? scalar }
-  if (kind === 'clock') return { cost: cost + (operands.length > 1 ? 500 : 0), size: scalar }
-  return { cost: cost + operands.reduce((sum, { size }) => sum + size.weight, 0), size: scalar }
+  if (kind === 'constant') return { cost, size: operands[0]?.size ?? scalar, errs: true, truth }
+  if (kind === 'clock') return { cost: cost + (operands.length > 1 ? 500 : 0), size: scalar, errs: true, truth }
+  return { cost: cost + operands.reduce((sum, { size }) => sum + size.weight, 0), size: scalar, errs: true, truth }
 }
 
-/** A loop over every element of `range`, each time evaluating `step`, which may keep an element of `kept`. */
+/**
+ * A loop over every element of `range`, each time evaluating `step`, which may keep an element of `kept`. `all` and `exists` go on after an
+ * error, the others end with it.
+ */
 export const loop = (name: string, range: Estimate, step: Estimate, kept: Size): Estimate => {
   const { elements } = range.size
-  const cost = range.cost + operation + elements * (step.cost + 2 * operation)
-  if (name === 'filter') return { cost, size: range.size }
-  if (name === 'map') return { cost, size: { elements, weight: elements * (kept.weight + 1), item: kept } }
-  return { cost, size: scalar }
+  const goesOn = name === 'all' || name === 'exists'
+  const each = step.cost + 2 * operation + (goesOn && mayNeedForgiving(step) ? forgiven : 0)
+  const cost = range.cost + operation + elements * each
+  if (name === 'filter') return { cost, size: range.size, errs: true, truth: false }
+  if (name === 'map') return { cost, size: { elements, weight: elements * (kept.weight + 1), item: kept }, errs: true, truth: false }
+  return { cost, size: scalar, errs: true, truth: true }
 }

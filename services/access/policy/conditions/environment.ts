@@ -55,7 +55,6 @@ const functions: Readonly<Record<string, (...values: never[]) => unknown>> = {
 /** Names and types of what no request can set. */
 const fixedVariables = {
   subject_type: 'string',
-  subject_roles: 'list<string>',
   resource_type: 'string',
   resource_has_patient: 'bool',
   resource_own_record: 'bool',

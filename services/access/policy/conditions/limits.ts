@@ -1,5 +1,5 @@
 /**
- * What one condition may be and cost. Everything is bounded before it runs: the source by its length and shape, the values it reads by
+ * What conditions may be and cost. Everything is bounded before it runs: the source by its length and shape, the values it reads by
  * their size, and so the work by an estimate that no request can exceed.
  */
 export const conditionLimits = {
@@ -18,13 +18,13 @@ export const conditionLimits = {
   /** Loops (`all`, `exists`, `exists_one`, `map`, `filter`) within one another. */
   nestedLoops: 3,
   /** Units of the estimate, about ten nanoseconds each. */
-  cost: 5_000_000,
+  cost: 500_000,
+  /** Of all conditions that one decision evaluates, in the same units. */
+  decisionCost: 1_000_000,
   /** Lists and objects within one another, of one attribute. Also keeps the kinds of value that the library remembers few. */
   attributeDepth: 4,
   /** Of each list and object of an attribute. */
-  attributeElements: 256,
+  attributeElements: 64,
   /** Characters of one attribute, each value counting as two more; properties have at most 8 KiB as JSON. */
   attributeWeight: 8_192,
-  /** Roles in force of one subject. */
-  roles: 256,
 } as const

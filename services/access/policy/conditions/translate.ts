@@ -4,7 +4,23 @@
  * two sets of facts that agree on its attributes and on the fixed fields give it the same variables.
  */
 import type { ASTNode } from '@marcbachmann/cel-js'
-import { attributeCost, binary, call, choice, type Estimate, leaf, listOf, loop, roles, scalar, selection, stated } from './cost.ts'
+import {
+  binary,
+  call,
+  choice,
+  type Estimate,
+  leaf,
+  listOf,
+  loop,
+  negation,
+  scalar,
+  selection,
+  stated,
+  statedValue,
+  sure,
+  whole,
+} from './cost.ts'
+import type { FixedVariable } from './environment.ts'
 import { conditionLimits } from './limits.ts'
 import { createNames, type Place, type Scope, type Variables } from './names.ts'
 import type { Fault } from './place.ts'
@@ -25,6 +41,9 @@ type Translated = { readonly kind: 'translation'; readonly translation: Translat
 const maxInt = 2n ** 63n - 1n
 const nothing = leaf(scalar)
 const codeText = leaf({ elements: 0, weight: 256 })
+const truths: ReadonlySet<FixedVariable> = new Set(['resource_has_patient', 'resource_own_record'])
+const truthMethods: ReadonlySet<string> = new Set(['startsWith', 'endsWith', 'contains'])
+const neverErr: ReadonlySet<string> = new Set(['==', '!=', '&&', '||'])
 
 /** Translates a syntax tree, or says what in it is not offered. */
 export const translate = (root: ASTNode): Translated => {
@@ -55,10 +74,10 @@ export const translate = (root: ASTNode): Translated => {
         return refuse(node, `${place.root}.properties stands only with the name of a property behind it`)
       case 'field':
         write(node, names.readField(place.variable))
-        return place.variable === 'subject_roles' ? leaf(roles) : codeText
+        return truths.has(place.variable) ? sure : codeText
       case 'attribute':
         write(node, names.readAttribute(node, place.attribute))
-        return leaf(stated)
+        return statedValue
       default:
         return place satisfies never
     }
@@ -66,7 +85,7 @@ export const translate = (root: ASTNode): Translated => {
 
   const writePresent = (node: ASTNode, attribute: Attribute): Estimate => {
     write(node, names.readPresence(node, attribute))
-    return nothing
+    return sure
   }
 
   const writeGroup = (node: ASTNode, scope: Scope, depth: number, strength: number): Estimate => {
@@ -86,7 +105,7 @@ export const translate = (root: ASTNode): Translated => {
     if (typeof value === 'bigint' && value > maxInt) return refuse(node, 'a whole number has at most 64 bits')
     if (typeof value === 'object' && value !== null) return refuse(node, 'bytes and unsigned numbers are not offered')
     write(node, typeof value === 'number' ? decimal(value) : String(value))
-    return nothing
+    return typeof value === 'boolean' ? sure : nothing
   }
 
   const identifier = (node: NodeOf<'id'>, scope: Scope): Estimate => {
@@ -108,8 +127,8 @@ export const translate = (root: ASTNode): Translated => {
     text += '['
     const index = visit(node.args[1], scope, depth)
     text += ']'
-    const { cost, size } = selection(base)
-    return { cost: cost + index.cost, size }
+    const selected = selection(base)
+    return { ...selected, cost: selected.cost + index.cost }
   }
 
   const operation = (node: ASTNode & { readonly args: readonly [ASTNode, ASTNode] }, scope: Scope, depth: number): Estimate => {
@@ -133,7 +152,8 @@ export const translate = (root: ASTNode): Translated => {
     text += ' '
     write(node, node.op)
     text += ' '
-    return binary(node.op, first, writeGroup(right, scope, depth, strength + 1))
+    const mayErr = !neverErr.has(node.op) && !(node.op === 'in' && right.op === 'list')
+    return binary(node.op, first, writeGroup(right, scope, depth, strength + 1), mayErr)
   }
 
   const has = (node: ASTNode, field: ASTNode | undefined, scope: Scope, depth: number): Estimate => {
@@ -144,7 +164,7 @@ export const translate = (root: ASTNode): Translated => {
     write(node, 'has(')
     const { cost } = visit(field, scope, depth)
     text += ')'
-    return { cost: cost + 10, size: scalar }
+    return { ...sure, cost: cost + 10, errs: true }
   }
 
   const globalCall = (node: NodeOf<'call'>, scope: Scope, depth: number): Estimate => {
@@ -169,7 +189,7 @@ export const translate = (root: ASTNode): Translated => {
     write(node, `${offered.translated ?? name}(`)
     const operand = visit(first, scope, depth)
     text += ')'
-    return call(offered.kind, [operand])
+    return call(offered.kind, [operand], name === 'bool')
   }
 
   const iteration = (node: NodeOf<'rcall'>, scope: Scope, depth: number): Estimate => {
@@ -190,7 +210,9 @@ export const translate = (root: ASTNode): Translated => {
     })
     text += ')'
     const cost = estimates.reduce((sum, estimate) => sum + estimate.cost, 0)
-    return loop(name, over, { cost, size: scalar }, estimates.at(-1)?.size ?? scalar)
+    const errs = estimates.some((estimate) => estimate.errs)
+    const truth = estimates.at(-1)?.truth === true
+    return loop(name, over, { cost, size: scalar, errs, truth }, estimates.at(-1)?.size ?? scalar)
   }
 
   const method = (node: NodeOf<'rcall'>, scope: Scope, depth: number): Estimate => {
@@ -214,7 +236,7 @@ export const translate = (root: ASTNode): Translated => {
     write(node, `${offered.translated ?? name}(`)
     if (offered.kind !== 'clock' && argument !== undefined) operands.push(visit(argument, scope, depth))
     text += ')'
-    return call(offered.kind, operands)
+    return call(offered.kind, operands, truthMethods.has(name))
   }
 
   const visit = (node: ASTNode, scope: Scope, depth: number): Estimate => {
@@ -252,7 +274,7 @@ export const translate = (root: ASTNode): Translated => {
       case '-_': {
         write(node, node.op === '!_' ? '!' : '-')
         const operand = writeGroup(node.args, scope, depth, unaryPrecedence)
-        return { cost: operand.cost + 10, size: scalar }
+        return negation(node.op === '!_' ? '!' : '-', operand)
       }
       case 'map':
         return refuse(node, 'objects cannot be written in a condition')
@@ -264,14 +286,18 @@ export const translate = (root: ASTNode): Translated => {
     }
   }
 
-  const { cost } = visit(root, new Map(), 0)
+  const estimate = visit(root, new Map(), 0)
   if (fault !== undefined) return { kind: 'fault', fault }
+  const { fixed, attributes, present, constants } = names.variables
   return {
     kind: 'translation',
     translation: {
       text,
       ...names.variables,
-      cost: cost + names.variables.attributes.size * attributeCost,
+      cost: whole(
+        estimate,
+        [fixed, attributes, present, constants].reduce((sum, { size }) => sum + size, 0),
+      ),
       origin: (offset) => origins.findLast(([from]) => from <= offset)?.[1] ?? 0,
     },
   }

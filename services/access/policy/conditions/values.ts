@@ -58,11 +58,18 @@ const usable = (value: unknown, budget: Budget, depth: number): unknown => {
   return budget.weight < 0 ? undefined : map
 }
 
+const whole = (): Budget => ({ weight: conditionLimits.attributeWeight })
+
 /** The value of an attribute; undefined if it is absent, or too large or too deep to be used. */
 export const attributeValue = (facts: ConditionFacts, attribute: Attribute): unknown => {
   const value = ownValue(facts, attribute)
   if (value === undefined || typeof value === 'boolean') return value
-  return usable(value, { weight: conditionLimits.attributeWeight }, conditionLimits.attributeDepth)
+  if (typeof value !== 'object' || value === null) return usable(value, whole(), conditionLimits.attributeDepth)
+  const { ready } = facts
+  if (ready?.has(value) === true) return ready.get(value)
+  const made = usable(value, whole(), conditionLimits.attributeDepth)
+  ready?.set(value, made)
+  return made
 }
 
 const text = (value: unknown): string | undefined => (typeof value === 'string' ? value : undefined)
@@ -70,7 +77,6 @@ const truth = (value: unknown): boolean | undefined => (typeof value === 'boolea
 
 export const fixedValues: Readonly<Record<FixedVariable, (facts: ConditionFacts) => unknown>> = {
   subject_type: ({ subject }) => text(subject.type),
-  subject_roles: ({ subject }) => (subject.roles.length > conditionLimits.roles ? undefined : subject.roles),
   resource_type: ({ resource }) => text(resource.type),
   resource_has_patient: ({ resource }) => truth(resource.has_patient),
   resource_own_record: ({ resource }) => truth(resource.own_record),

@@ -11,9 +11,9 @@ interface Structure {
 
 export const structures: Readonly<Record<AttributeRoot, Structure>> = {
   subject: {
-    fields: { type: 'subject_type', roles: 'subject_roles' },
+    fields: { type: 'subject_type' },
     open: false,
-    described: 'subject has type, roles and properties',
+    described: 'subject has type and properties',
   },
   resource: {
     fields: { type: 'resource_type', has_patient: 'resource_has_patient', own_record: 'resource_own_record' },

@@ -1,7 +1,11 @@
 import { canonicalJson, type JsonValue } from '../../../kernel/canonical-json.ts'
 import { administratorRole } from '../administrator.ts'
-import { closureOf, type RoleDefinition, wildcard } from '../roles.ts'
+import { closureOf, type RoleDefinition, vocabularyOf, wildcard } from '../roles.ts'
+import { likelyMeant, nearlyCheckedBounds, type UnknownName, unknownNames } from '../unknown-names.ts'
 import { openEmrAdministration, openEmrAdministrators } from './openemr-table.ts'
+
+/** Names of one file that are compared with each other. */
+const maxCompared = 500
 
 /** Something a person should look at; it does not keep the table from being imported. */
 export interface ImportFinding {
@@ -12,6 +16,8 @@ export interface ImportFinding {
     | 'emergency_self_review'
     | 'any_purpose'
     | 'limited_left_out'
+    | 'new_to_clinic'
+    | 'nearly_checked_bound'
   readonly roles: readonly string[]
   readonly message: string
 }
@@ -112,3 +118,64 @@ export const limitedLeftOut = (leftOut: ReadonlyMap<string, number>): readonly I
     },
   ]
 }
+
+/** How many permissions name each. */
+const counted = (names: readonly string[]): ReadonlyMap<string, number> => {
+  const counts = new Map<string, number>()
+  for (const name of names) if (name !== wildcard) counts.set(name, (counts.get(name) ?? 0) + 1)
+  return counts
+}
+
+/** Names of one file that are one letter away from others of it which more permissions name. */
+const nearlyAlike = (kind: UnknownName['kind'], names: readonly string[]): readonly UnknownName[] => {
+  const counts = [...counted(names)].slice(0, maxCompared)
+  return counts.flatMap(([name, count]) => {
+    const oftener = counts.filter(([, other]) => other > count).map(([other]) => other)
+    const meant = likelyMeant(name, oftener, 1)
+    return meant === undefined ? [] : [{ kind, name, meant }]
+  })
+}
+
+/**
+ * Names that neither the roles in force nor the service know: new ones, or misspelt. In a clinic without roles of its own every name is
+ * new; there only those are told that nearly are others of the file. And bounds that nearly are one which is checked.
+ */
+export const newToClinic = (roles: readonly RoleDefinition[], inForce: readonly RoleDefinition[]): readonly ImportFinding[] => {
+  const permissions = roles.flatMap((role) => role.permissions)
+  const resourceTypes = permissions.map(({ resource_type: type }) => type)
+  const actions = permissions.flatMap((permission) => permission.actions)
+  const known = vocabularyOf({ definitions: new Map(inForce.map((role) => [role.role, role])), vocabulary: undefined })
+  const unknown = inForce.every(({ role }) => role === administratorRole)
+    ? [...nearlyAlike('resource type', resourceTypes), ...nearlyAlike('action', actions)]
+    : unknownNames(known, { resourceTypes, actions })
+  const names = unknown.map(({ kind, name, meant }) => `${kind} "${name}"${meant === undefined ? '' : ` (did you mean "${meant}"?)`}`)
+  const holding = (one: (permission: RoleDefinition['permissions'][number]) => boolean): readonly string[] =>
+    roles.filter((role) => role.permissions.some(one)).map(({ role }) => role)
+  const isNew = new Set(unknown.map(({ name }) => name))
+  const bounds = nearlyCheckedBounds(permissions.flatMap((permission) => permission.bounds))
+  return [
+    ...(names.length === 0
+      ? []
+      : [
+          {
+            kind: 'new_to_clinic' as const,
+            roles: holding(({ resource_type: type, actions: named }) => isNew.has(type) || named.some((action) => isNew.has(action))),
+            message: `new to this clinic: ${names.join(', ')}`,
+          },
+        ]),
+    ...bounds.map(({ kind, meant }) => ({
+      kind: 'nearly_checked_bound' as const,
+      roles: holding((permission) => permission.bounds.some((bound) => bound.kind === kind)),
+      message: `the bound "${kind}" is a duty of the calling software and is not checked here (did you mean "${meant}"?)`,
+    })),
+  ]
+}
+
+/** All that can be said of roles alone. */
+export const findingsOf = (roles: readonly RoleDefinition[]): readonly ImportFinding[] => [
+  ...equalRoles(roles),
+  ...strayAdministration(roles),
+  ...standingEmergency(roles),
+  ...emergencySelfReview(roles),
+  ...anyPurpose(roles),
+]

@@ -5,15 +5,7 @@
 import type { RoleDefinition } from '../roles.ts'
 import { validateRole } from '../validate-role.ts'
 import { isClinicTable, rolesOfClinicTable } from './clinic-table.ts'
-import {
-  anyPurpose,
-  emergencySelfReview,
-  equalRoles,
-  type ImportFinding,
-  limitedLeftOut,
-  standingEmergency,
-  strayAdministration,
-} from './findings.ts'
+import { findingsOf, type ImportFinding, limitedLeftOut } from './findings.ts'
 import { isOpenEmrTable, rolesOfOpenEmrTable } from './openemr-table.ts'
 import { definitionsOf } from './role-drafts.ts'
 import { isRoleTable, rolesOfRoleTable } from './role-table.ts'
@@ -105,13 +97,6 @@ export const importRoles = (files: RoleTables): RoleImport => {
   const read = problems.length > 0 ? undefined : readRoles(files, problems)
   if (read === undefined || problems.length > 0) return { kind: 'problems', problems }
   const { format, roles, leftOut = new Map() } = read
-  const findings = [
-    ...limitedLeftOut(leftOut),
-    ...equalRoles(roles),
-    ...strayAdministration(roles),
-    ...standingEmergency(roles),
-    ...emergencySelfReview(roles),
-    ...anyPurpose(roles),
-  ]
+  const findings = [...limitedLeftOut(leftOut), ...findingsOf(roles)]
   return { kind: 'roles', format, roles, findings }
 }

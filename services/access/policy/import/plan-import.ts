@@ -1,14 +1,14 @@
 /** What an import would change, and in which order roles have to be put so that each finds in force what it inherits. */
-import { canonicalJson, type JsonValue } from '../../../kernel/canonical-json.ts'
 import { administratorRole } from '../administrator.ts'
 import { closureOf, type RoleDefinition } from '../roles.ts'
+import { type RoleDifference, roleDifferences, sameData } from './role-differences.ts'
 
 export interface PlannedRole {
   readonly role: RoleDefinition
   /** Against the role of that name in force. */
   readonly change: 'new' | 'changed' | 'unchanged'
-  /** Of a changed role, in words: `permission imaging.read is removed`. */
-  readonly differences: readonly string[]
+  /** Of a changed role, member by member; at least one. */
+  readonly differences: readonly RoleDifference[]
 }
 
 export type ImportPlan =
@@ -42,20 +42,6 @@ const problemsOf = (role: RoleDefinition, after: ReadonlyMap<string, RoleDefinit
   ]
 }
 
-const same = (left: unknown, right: unknown): boolean =>
-  canonicalJson((left ?? null) as JsonValue) === canonicalJson((right ?? null) as JsonValue)
-
-const differencesOf = (before: RoleDefinition, after: RoleDefinition): readonly string[] => {
-  const earlier = new Map(before.permissions.map((permission) => [permission.id, permission]))
-  const later = new Map(after.permissions.map((permission) => [permission.id, permission]))
-  return [
-    ...(['title', 'inherits', 'clearance'] as const).filter((name) => !same(before[name], after[name])).map((name) => `${name} is changed`),
-    ...[...later.keys()].filter((id) => !earlier.has(id)).map((id) => `permission ${id} is added`),
-    ...[...later].filter(([id, now]) => earlier.has(id) && !same(earlier.get(id), now)).map(([id]) => `permission ${id} is changed`),
-    ...[...earlier.keys()].filter((id) => !later.has(id)).map((id) => `permission ${id} is removed`),
-  ]
-}
-
 /**
  * Plans the import of `roles` into a clinic where `inForce` are. Put one by one in the planned order, no step can be refused for what it
  * inherits: every role it reaches has its new definition by then, or keeps the one it has.
@@ -81,9 +67,8 @@ export const planImport = (roles: readonly RoleDefinition[], inForce: readonly R
     roles: [...ordered.values()].map((role) => {
       const earlier = before.get(role.role)
       if (earlier === undefined) return { role, change: 'new', differences: [] }
-      if (same(earlier, role)) return { role, change: 'unchanged', differences: [] }
-      const differences = differencesOf(earlier, role)
-      return { role, change: 'changed', differences: differences.length > 0 ? differences : ['permissions stand in another order'] }
+      if (sameData(earlier, role)) return { role, change: 'unchanged', differences: [] }
+      return { role, change: 'changed', differences: roleDifferences(earlier, role, before) }
     }),
   }
 }

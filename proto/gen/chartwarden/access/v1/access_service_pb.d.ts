@@ -577,6 +577,13 @@ export declare type WhoCanResponse = Message<"chartwarden.access.v1.WhoCanRespon
    * @generated from field: uint64 complete_to_revision = 4;
    */
   completeToRevision: bigint;
+
+  /**
+   * Why the answer may be emptier than meant: a name that no role knows, a subject that is not known or has left. In words.
+   *
+   * @generated from field: repeated string notes = 5;
+   */
+  notes: string[];
 };
 
 /**
@@ -756,6 +763,13 @@ export declare type WhatCanResponse = Message<"chartwarden.access.v1.WhatCanResp
    * @generated from field: uint64 complete_to_revision = 4;
    */
   completeToRevision: bigint;
+
+  /**
+   * Why the answer may be emptier than meant: a name that no role knows, a subject that is not known or has left. In words.
+   *
+   * @generated from field: repeated string notes = 5;
+   */
+  notes: string[];
 };
 
 /**

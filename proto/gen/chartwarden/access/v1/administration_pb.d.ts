@@ -270,6 +270,88 @@ export declare type EnrolStaffResponse = Message<"chartwarden.access.v1.EnrolSta
 export declare const EnrolStaffResponseSchema: GenMessage<EnrolStaffResponse>;
 
 /**
+ * Replaces what enrolment said of a person.
+ *
+ * @generated from message chartwarden.access.v1.UpdateStaffRequest
+ */
+export declare type UpdateStaffRequest = Message<"chartwarden.access.v1.UpdateStaffRequest"> & {
+  /**
+   * UUID.
+   *
+   * @generated from field: string request_id = 1;
+   */
+  requestId: string;
+
+  /**
+   * The clinic.
+   *
+   * @generated from field: string clinic = 2;
+   */
+  clinic: string;
+
+  /**
+   * Who decided.
+   *
+   * @generated from field: chartwarden.types.v1.SubjectRef on_behalf_of = 3;
+   */
+  onBehalfOf?: SubjectRef | undefined;
+
+  /**
+   * The person.
+   *
+   * @generated from field: chartwarden.types.v1.Subject subject = 4;
+   */
+  subject?: Subject | undefined;
+
+  /**
+   * As in EnrolStaffRequest; empty: the person is no patient of the clinic.
+   *
+   * @generated from field: string own_patient_id = 5;
+   */
+  ownPatientId: string;
+
+  /**
+   * As in EnrolStaffRequest; all of them.
+   *
+   * @generated from field: repeated chartwarden.types.v1.SubjectRef member_of = 6;
+   */
+  memberOf: SubjectRef[];
+};
+
+/**
+ * Describes the message chartwarden.access.v1.UpdateStaffRequest.
+ * Use `create(UpdateStaffRequestSchema)` to create a new message.
+ */
+export declare const UpdateStaffRequestSchema: GenMessage<UpdateStaffRequest>;
+
+/**
+ * It is so.
+ *
+ * @generated from message chartwarden.access.v1.UpdateStaffResponse
+ */
+export declare type UpdateStaffResponse = Message<"chartwarden.access.v1.UpdateStaffResponse"> & {
+  /**
+   * The entry.
+   *
+   * @generated from field: chartwarden.types.v1.EntryRef entry = 1;
+   */
+  entry?: EntryRef | undefined;
+
+  /**
+   * A repeat.
+   *
+   * @generated from field: bool replayed = 2;
+   */
+  replayed: boolean;
+};
+
+/**
+ * Describes the message chartwarden.access.v1.UpdateStaffResponse.
+ * Use `create(UpdateStaffResponseSchema)` to create a new message.
+ */
+export declare const UpdateStaffResponseSchema: GenMessage<UpdateStaffResponse>;
+
+/**
  * Gives a role.
  *
  * @generated from message chartwarden.access.v1.GrantRoleRequest
@@ -564,6 +646,13 @@ export declare type OffboardResponse = Message<"chartwarden.access.v1.OffboardRe
    * @generated from field: bool replayed = 6;
    */
   replayed: boolean;
+
+  /**
+   * What it ended.
+   *
+   * @generated from field: uint32 emergencies_ended = 7;
+   */
+  emergenciesEnded: number;
 };
 
 /**
@@ -837,6 +926,13 @@ export declare type Staff = Message<"chartwarden.access.v1.Staff"> & {
    * @generated from field: repeated chartwarden.types.v1.SubjectRef member_of = 5;
    */
   memberOf: SubjectRef[];
+
+  /**
+   * The person is a patient of the clinic too; which one is not told here.
+   *
+   * @generated from field: bool is_patient = 6;
+   */
+  isPatient: boolean;
 };
 
 /**
@@ -1131,6 +1227,13 @@ export declare type PutRoleResponse = Message<"chartwarden.access.v1.PutRoleResp
    * @generated from field: bool replayed = 2;
    */
   replayed: boolean;
+
+  /**
+   * What may be a misspelling: resource types and actions that no other role in force knows. In words.
+   *
+   * @generated from field: repeated string notes = 3;
+   */
+  notes: string[];
 };
 
 /**
@@ -1728,6 +1831,28 @@ export declare type EmergencySettings = Message<"chartwarden.access.v1.Emergency
    * @generated from field: uint32 review_hours = 5;
    */
   reviewHours: number;
+
+  /**
+   * Resource types it reaches; a clinic that has types of its own names them here. Unset: appointment, clinical_note, imaging, lab_report,
+   * medical_history, message, personal_details, referral, treatment_record. Types of administration and evidence are refused.
+   *
+   * @generated from field: repeated string resource_types = 6;
+   */
+  resourceTypes: string[];
+
+  /**
+   * Actions that read, which need no role; unset: read. "export" and "share" are refused here and below.
+   *
+   * @generated from field: repeated string read_actions = 7;
+   */
+  readActions: string[];
+
+  /**
+   * Further actions it reaches, as far as a role of the person has them; unset: create, update.
+   *
+   * @generated from field: repeated string write_actions = 8;
+   */
+  writeActions: string[];
 };
 
 /**
@@ -1803,6 +1928,13 @@ export declare type PutSettingsResponse = Message<"chartwarden.access.v1.PutSett
    * @generated from field: bool replayed = 2;
    */
   replayed: boolean;
+
+  /**
+   * What may be a misspelling: names that no role in force knows. In words.
+   *
+   * @generated from field: repeated string notes = 3;
+   */
+  notes: string[];
 };
 
 /**
@@ -1941,7 +2073,9 @@ export declare type SimulateRequest = Message<"chartwarden.access.v1.SimulateReq
     case: "check";
   } | {
     /**
-     * The last recorded decisions, at most 10,000. Somebody named in on_behalf_of must be allowed to read the audit log.
+     * The last recorded decisions, at most 10,000. Needs the scope audit.unseal besides, since their sealed attributes are decided on;
+     * somebody named in on_behalf_of must be allowed to read the audit log. Fifty entries are searched for each, at least 10,000 in all;
+     * fewer are decided than were asked for where they stand further apart, and not_simulated says so.
      *
      * @generated from field: uint32 last_decisions = 5;
      */
@@ -2135,7 +2269,8 @@ export declare type NotSimulated = Message<"chartwarden.access.v1.NotSimulated">
   recorded?: EntryRef | undefined;
 
   /**
-   * "attribute_not_kept", "identity_erased", "obligations_not_kept", "administrative".
+   * "attribute_not_kept", "identity_erased", "obligations_not_kept", "administrative"; "not_searched": no decision, but the oldest entry
+   * searched; older ones were not looked at.
    *
    * @generated from field: string reason = 2;
    */
@@ -2288,6 +2423,16 @@ export declare const StaffService: GenService<{
     methodKind: "unary";
     input: typeof GrantRoleRequestSchema;
     output: typeof GrantRoleResponseSchema;
+  },
+  /**
+   * Replaces what enrolment said of a person: the own patient identifier and the organisations.
+   *
+   * @generated from rpc chartwarden.access.v1.StaffService.UpdateStaff
+   */
+  updateStaff: {
+    methodKind: "unary";
+    input: typeof UpdateStaffRequestSchema;
+    output: typeof UpdateStaffResponseSchema;
   },
   /**
    * Ends a grant.

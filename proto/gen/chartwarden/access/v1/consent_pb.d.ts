@@ -157,6 +157,13 @@ export declare type RecordConsentResponse = Message<"chartwarden.access.v1.Recor
    * @generated from field: bool replayed = 3;
    */
   replayed: boolean;
+
+  /**
+   * What may be a misspelling: resource types that no role in force knows. In words.
+   *
+   * @generated from field: repeated string notes = 4;
+   */
+  notes: string[];
 };
 
 /**

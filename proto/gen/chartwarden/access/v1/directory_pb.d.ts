@@ -41,7 +41,8 @@ export declare type PutSubjectRequest = Message<"chartwarden.access.v1.PutSubjec
   onBehalfOf?: SubjectRef | undefined;
 
   /**
-   * The subject; its properties are kept: at most 32, each a boolean, a number, a code of at most 256 characters or a list of such codes.
+   * The subject; its properties are kept: at most 32, each a boolean, a number, a code or a list of codes. A code is 1 to 256 letters, digits
+   * and _ . : / + -, the first a letter or digit.
    *
    * @generated from field: chartwarden.types.v1.Subject subject = 4;
    */
@@ -304,6 +305,13 @@ export declare type PutResourceResponse = Message<"chartwarden.access.v1.PutReso
    * @generated from field: bool replayed = 2;
    */
   replayed: boolean;
+
+  /**
+   * What may be a misspelling: a resource type that no role in force knows, a sensitivity of no vocabulary. In words.
+   *
+   * @generated from field: repeated string notes = 3;
+   */
+  notes: string[];
 };
 
 /**
@@ -520,7 +528,7 @@ export declare const DirectoryService: GenService<{
     output: typeof RemoveResourceResponseSchema;
   },
   /**
-   * What is said of a resource.
+   * What is said of a resource, labels included: that somebody looked is recorded for the patient before it is shown.
    *
    * @generated from rpc chartwarden.access.v1.DirectoryService.GetResource
    */
