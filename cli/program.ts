@@ -1,5 +1,6 @@
 import { Command, CommanderError, Help, type HelpConfiguration, Option } from 'commander'
 import packageJson from '../package.json' with { type: 'json' }
+import { careTeamCommand } from './commands/care-team.ts'
 import { checkCommand } from './commands/check.ts'
 import { clinicCommand } from './commands/clinic.ts'
 import { consentCommand } from './commands/consent.ts'
@@ -14,6 +15,7 @@ import { reportCommand } from './commands/report.ts'
 import { roleCommand } from './commands/role.ts'
 import { serveCommand } from './commands/serve.ts'
 import { settingsCommand } from './commands/settings.ts'
+import { shareCommand } from './commands/share.ts'
 import { simulateCommand } from './commands/simulate.ts'
 import { staffCommand } from './commands/staff.ts'
 import { tokenCommand } from './commands/token.ts'
@@ -71,6 +73,8 @@ export const createProgram = (act: Act): Command => {
     roleCommand,
     settingsCommand,
     offboardCommand,
+    careTeamCommand,
+    shareCommand,
     directoryCommand,
     consentCommand,
     emergencyCommand,

@@ -42,3 +42,16 @@ export const change = async <Answer>(
 /** `name` with the value, or nothing when there is none: protobuf messages take no undefined. */
 export const optional = <Name extends string, Value>(name: Name, value: Value | undefined): { readonly [N in Name]?: Value } =>
   (value === undefined ? {} : { [name]: value }) as { readonly [N in Name]?: Value }
+
+/** Makes a call; a field that it refuses is named as the option it was typed as. `options`: field path, or the first part of one → option. */
+export const underOptions = async <Answer>(options: Readonly<Record<string, string>>, call: () => Promise<Answer>): Promise<Answer> => {
+  try {
+    return await call()
+  } catch (thrown) {
+    if (!(thrown instanceof ChartwardenError) || thrown.fields.length === 0) throw thrown
+    const optionOf = (field: string): string => options[field] ?? options[field.replace(/\[.*$/, '')] ?? field
+    const fields = thrown.fields.map(({ field, description }) => ({ field: optionOf(field), description }))
+    const message = thrown.fields.reduce((text, { field }) => text.replace(`${field}: `, () => `${optionOf(field)}: `), thrown.message)
+    throw new ChartwardenError(thrown.reason, { message, fields, metadata: thrown.metadata, cause: thrown })
+  }
+}

@@ -15,7 +15,7 @@ export interface RoleFiles {
 /** Every problem with file and line. */
 const refused = (problems: readonly ImportProblem[], files: RoleFiles): ChartwardenError =>
   new ChartwardenError('INVALID_ARGUMENT', {
-    message: `The table cannot be imported, ${count(problems.length, 'problem')}; nothing was changed.`,
+    message: `The roles cannot be imported, ${count(problems.length, 'problem')}; nothing was changed.`,
     fields: problems.map(({ file, line, message }) => ({ field: `${files[file] ?? file}:${line}`, description: message })),
   })
 

@@ -58,7 +58,7 @@ const errors = (): string =>
       ]),
     ),
     '## What else stands in ErrorInfo',
-    '`metadata` of the `google.rpc.ErrorInfo` holds text under these keys. Over HTTP the same stands in `metadata` of the problem document, without the correlation id. The command line prints it in words, and under `metadata` with `--json`.',
+    '`metadata` of the `google.rpc.ErrorInfo` holds text under these keys. Over HTTP it stands in `metadata` of the problem document, and the correlation id beside it. The command line prints it in words, and under `metadata` with `--json`.',
     table(
       ['Key', 'Meaning'],
       Object.entries(errorMetadata).map(([key, meaning]) => [code(key), meaning]),

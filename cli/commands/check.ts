@@ -5,11 +5,12 @@ import { Decision } from '../../proto/gen/chartwarden/types/v1/types_pb.js'
 import { clinicOption } from '../input/common-options.ts'
 import { parseList, parseTime, parseTypedId, parseUuid, type TypedId } from '../input/parsers.ts'
 import { type PropertyValues, parseProperty } from '../input/properties.ts'
+import { questionFields } from '../input/question-options.ts'
 import { entryText, obligationText } from '../output/describe.ts'
 import { messageJson } from '../output/message-json.ts'
 import { printable } from '../output/printable.ts'
 import type { Act } from '../program.ts'
-import { change, optional } from '../request.ts'
+import { change, optional, underOptions } from '../request.ts'
 
 interface CheckOptions {
   readonly clinic: string
@@ -55,19 +56,21 @@ export const checkCommand = (act: Act): Command =>
         const options = command.opts<CheckOptions>()
         const { access } = await session.connect({ clinics: [options.clinic], scopes: ['access.check'] })
         const answer = await change(session, options, (requestId) =>
-          access.check({
-            requestId,
-            clinic: options.clinic,
-            subject: options.subject,
-            action: { name: options.action },
-            resource: { ...options.resource, patientId: options.patient ?? '', ...optional('properties', options.property) },
-            purpose: options.purpose,
-            reason: options.reason ?? '',
-            supportedObligations: [...(options.supports ?? [])],
-            intent: options.probe ? Intent.PROBE : Intent.ACCESS,
-            ...optional('session', options.signedIn && { issuedAt: options.signedIn }),
-            ...optional('context', options.context),
-          }),
+          underOptions(questionFields(''), () =>
+            access.check({
+              requestId,
+              clinic: options.clinic,
+              subject: options.subject,
+              action: { name: options.action },
+              resource: { ...options.resource, patientId: options.patient ?? '', ...optional('properties', options.property) },
+              purpose: options.purpose,
+              reason: options.reason ?? '',
+              supportedObligations: [...(options.supports ?? [])],
+              intent: options.probe ? Intent.PROBE : Intent.ACCESS,
+              ...optional('session', options.signedIn && { issuedAt: options.signedIn }),
+              ...optional('context', options.context),
+            }),
+          ),
         )
         await session.print(session.json ? `${JSON.stringify(messageJson(CheckResponseSchema, answer))}\n` : answerText(answer))
         return answer.decision === Decision.PERMIT ? 'ok' : 'denied'

@@ -1,13 +1,13 @@
 import { Command } from 'commander'
 import { type ExplainResponse, ExplainResponseSchema, RuleOutcome } from '../../proto/gen/chartwarden/access/v1/access_service_pb.js'
 import { type ClinicOptions, withClinic } from '../input/common-options.ts'
-import { type QuestionOptions, questionOf, withQuestion } from '../input/question-options.ts'
+import { type QuestionOptions, questionFields, questionOf, withQuestion } from '../input/question-options.ts'
 import { answerLine } from '../output/decision.ts'
 import { entryText, timeText } from '../output/describe.ts'
 import { messageJson } from '../output/message-json.ts'
 import { printable } from '../output/printable.ts'
 import type { Act } from '../program.ts'
-import { clinicFields, needsOf } from '../request.ts'
+import { clinicFields, needsOf, underOptions } from '../request.ts'
 
 const outcomes: Readonly<Record<RuleOutcome, string>> = {
   [RuleOutcome.UNSPECIFIED]: '?',
@@ -38,11 +38,14 @@ export const explainCommand = (act: Act): Command =>
         'Why a check would be answered as it would be, rule by rule, and what would change it. That somebody asked is recorded; nothing is permitted by it.',
       ),
     ),
+    { required: true },
   ).action(
     act(async (session, command) => {
       const options = command.opts<ClinicOptions & QuestionOptions>()
       const { access } = await session.connect(needsOf(options, 'policy.explain'))
-      const answer = await access.explain({ ...clinicFields(options), check: questionOf(options) })
+      const answer = await underOptions(questionFields('check.'), () =>
+        access.explain({ ...clinicFields(options), check: questionOf(options) }),
+      )
       await session.print(session.json ? `${JSON.stringify(messageJson(ExplainResponseSchema, answer))}\n` : explanationText(answer))
       return 'ok'
     }),

@@ -15,7 +15,7 @@ import { ChartwardenError } from '../../services/kernel/errors.ts'
 import type { Connection } from '../connection.ts'
 import { type ClinicOptions, withClinic } from '../input/common-options.ts'
 import { parseCount, parseList } from '../input/parsers.ts'
-import { type QuestionOptions, questionOf, withQuestion } from '../input/question-options.ts'
+import { type QuestionOptions, questionFields, questionOf, withQuestion } from '../input/question-options.ts'
 import { readText } from '../input/read-text.ts'
 import type { Column } from '../output/column.ts'
 import { answerLine } from '../output/decision.ts'
@@ -23,7 +23,7 @@ import { count, entryText, subjectText } from '../output/describe.ts'
 import { messageJson } from '../output/message-json.ts'
 import { table } from '../output/table.ts'
 import type { Act } from '../program.ts'
-import { clinicFields, needsOf } from '../request.ts'
+import { clinicFields, needsOf, underOptions } from '../request.ts'
 import { readRoleFiles } from '../role-files.ts'
 import { rolesInForce } from '../roles-in-force.ts'
 
@@ -99,6 +99,8 @@ const proposedOf = async (
   ...(options.settings === undefined ? {} : { settings: await readSettings(options.settings) }),
 })
 
+const fieldOptions = { ...questionFields('check.'), 'proposed.retire_roles': '--retire', last_decisions: '--last' }
+
 export const simulateCommand = (act: Act): Command =>
   withQuestion(
     withClinic(
@@ -119,6 +121,9 @@ export const simulateCommand = (act: Act): Command =>
   ).action(
     act(async (session, command) => {
       const options = command.opts<SimulateOptions>()
+      if (options.roles === undefined && options.retire === undefined && options.settings === undefined) {
+        throw new ChartwardenError('INVALID_ARGUMENT', { message: 'Say what is proposed: --roles, --retire or --settings.' })
+      }
       const { policy } = await session.connect(
         needsOf(
           options,
@@ -127,12 +132,15 @@ export const simulateCommand = (act: Act): Command =>
           ...(options.last === undefined ? [] : ['audit.unseal' as const]),
         ),
       )
-      const answer = await policy.simulate({
-        ...clinicFields(options),
-        proposed: await proposedOf(policy, options),
-        questions:
-          options.last === undefined ? { case: 'check', value: questionOf(options) } : { case: 'lastDecisions', value: options.last },
-      })
+      const proposed = await proposedOf(policy, options)
+      const answer = await underOptions(fieldOptions, () =>
+        policy.simulate({
+          ...clinicFields(options),
+          proposed,
+          questions:
+            options.last === undefined ? { case: 'check', value: questionOf(options) } : { case: 'lastDecisions', value: options.last },
+        }),
+      )
       await session.print(session.json ? `${JSON.stringify(messageJson(SimulateResponseSchema, answer))}\n` : simulationText(answer))
       return 'ok'
     }),

@@ -1,15 +1,16 @@
-import { Command, InvalidArgumentError } from 'commander'
+import { Command, InvalidArgumentError, Option } from 'commander'
 import { type AllowedAction, AllowedActionSchema, WhatCanList } from '../../proto/gen/chartwarden/access/v1/access_service_pb.js'
 import { everyPageOfOneState } from '../every-page.ts'
 import { type ClinicOptions, withClinic } from '../input/common-options.ts'
 import { parseTypedId, type TypedId } from '../input/parsers.ts'
-import { purposeHelp, type QuestionOptions, withSubjectCircumstances } from '../input/question-options.ts'
+import { purposeHelp, type QuestionOptions, questionFields, withSubjectCircumstances } from '../input/question-options.ts'
 import type { Column } from '../output/column.ts'
 import { count, obligationText, timeText } from '../output/describe.ts'
 import { messageJson } from '../output/message-json.ts'
+import { tellNotes } from '../output/notes.ts'
 import { createRowWriter } from '../output/row-writer.ts'
 import type { Act } from '../program.ts'
-import { clinicFields, needsOf, optional } from '../request.ts'
+import { clinicFields, needsOf, optional, underOptions } from '../request.ts'
 
 const columns: readonly Column<AllowedAction>[] = [
   {
@@ -48,7 +49,9 @@ export const whatCanCommand = (act: Act): Command =>
       .requiredOption('--purpose <code>', purposeHelp)
       .option('--resource <type[:id]>', 'only this type of record, or this record', parseResource)
       .option('--patient <id>', 'the patient whom the record is about')
-      .option('--records <type>', 'list records of this type that the directory describes; needs --action')
+      .addOption(
+        new Option('--records <type>', 'list records of this type that the directory describes; needs --action').conflicts(['resource']),
+      )
       .option('--action <name>', 'with --records: does what'),
   ).action(
     act(async (session, command) => {
@@ -56,9 +59,13 @@ export const whatCanCommand = (act: Act): Command =>
       const { access } = await session.connect(needsOf(options, 'policy.explain'))
       const ofRecords = options.records !== undefined
       const resource = ofRecords ? { type: options.records, id: '' } : (options.resource ?? { type: '', id: '' })
-      const { rows, first } = await everyPageOfOneState<AllowedAction, { rows: AllowedAction[]; nextPageToken: string; revision: bigint }>(
-        async (pageToken) => {
-          const page = await access.whatCan({
+      const fieldOptions = { ...questionFields(''), ...(ofRecords ? { 'resource.type': '--records' } : {}) }
+      const { rows, first } = await everyPageOfOneState<
+        AllowedAction,
+        { rows: AllowedAction[]; nextPageToken: string; revision: bigint; notes: string[] }
+      >(async (pageToken) => {
+        const page = await underOptions(fieldOptions, () =>
+          access.whatCan({
             ...clinicFields(options),
             subject: { ...options.subject, ...optional('properties', options.subjectProperty) },
             list: ofRecords ? WhatCanList.RESOURCES : WhatCanList.ACTIONS,
@@ -74,10 +81,10 @@ export const whatCanCommand = (act: Act): Command =>
             supportedObligations: [...(options.supports ?? [])],
             pageSize: 1_000,
             pageToken,
-          })
-          return { rows: page.allowed, nextPageToken: page.nextPageToken, revision: page.completeToRevision }
-        },
-      )
+          }),
+        )
+        return { rows: page.allowed, nextPageToken: page.nextPageToken, revision: page.completeToRevision, notes: page.notes }
+      })
       const writer = createRowWriter<AllowedAction>({
         format: session.json ? 'json' : 'table',
         columns,
@@ -85,8 +92,9 @@ export const whatCanCommand = (act: Act): Command =>
         out: session.io.out,
       })
       for (const row of rows) await writer.write(row)
-      await writer.end({ complete_to_revision: String(first.revision) })
+      await writer.end({ complete_to_revision: String(first.revision), notes: first.notes })
       if (!session.json) await session.note(`${count(rows.length, ofRecords ? 'record' : 'action')}, as of revision ${first.revision}.`)
+      if (!session.json) await tellNotes(session, first.notes)
       return 'ok'
     }),
   )

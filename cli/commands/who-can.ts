@@ -3,13 +3,14 @@ import { type AllowedSubject, AllowedSubjectSchema } from '../../proto/gen/chart
 import { everyPageOfOneState } from '../every-page.ts'
 import { type ClinicOptions, withClinic } from '../input/common-options.ts'
 import { parseTypedId, type TypedId } from '../input/parsers.ts'
-import { purposeHelp, type QuestionOptions, withCircumstances } from '../input/question-options.ts'
+import { purposeHelp, type QuestionOptions, questionFields, withCircumstances } from '../input/question-options.ts'
 import type { Column } from '../output/column.ts'
 import { count, obligationText, subjectText, timeText } from '../output/describe.ts'
 import { messageJson } from '../output/message-json.ts'
+import { tellNotes } from '../output/notes.ts'
 import { createRowWriter } from '../output/row-writer.ts'
 import type { Act } from '../program.ts'
-import { clinicFields, needsOf, optional } from '../request.ts'
+import { clinicFields, needsOf, optional, underOptions } from '../request.ts'
 
 const columns: readonly Column<AllowedSubject>[] = [
   { name: 'subject', value: ({ subject }) => subjectText(subject) },
@@ -41,20 +42,22 @@ export const whoCanCommand = (act: Act): Command =>
       const { access } = await session.connect(needsOf(options, 'policy.explain'))
       const { rows, first } = await everyPageOfOneState<
         AllowedSubject,
-        { rows: AllowedSubject[]; nextPageToken: string; revision: bigint }
+        { rows: AllowedSubject[]; nextPageToken: string; revision: bigint; notes: string[] }
       >(async (pageToken) => {
-        const page = await access.whoCan({
-          ...clinicFields(options),
-          action: { name: options.action },
-          resource: { ...options.resource, patientId: options.patient ?? '', ...optional('properties', options.property) },
-          purpose: options.purpose,
-          ...optional('context', options.context),
-          supportedObligations: [...(options.supports ?? [])],
-          subjectType: options.type ?? '',
-          pageSize: 1_000,
-          pageToken,
-        })
-        return { rows: page.subjects, nextPageToken: page.nextPageToken, revision: page.completeToRevision }
+        const page = await underOptions(questionFields(''), () =>
+          access.whoCan({
+            ...clinicFields(options),
+            action: { name: options.action },
+            resource: { ...options.resource, patientId: options.patient ?? '', ...optional('properties', options.property) },
+            purpose: options.purpose,
+            ...optional('context', options.context),
+            supportedObligations: [...(options.supports ?? [])],
+            subjectType: options.type ?? '',
+            pageSize: 1_000,
+            pageToken,
+          }),
+        )
+        return { rows: page.subjects, nextPageToken: page.nextPageToken, revision: page.completeToRevision, notes: page.notes }
       })
       const writer = createRowWriter<AllowedSubject>({
         format: session.json ? 'json' : 'table',
@@ -63,8 +66,9 @@ export const whoCanCommand = (act: Act): Command =>
         out: session.io.out,
       })
       for (const row of rows) await writer.write(row)
-      await writer.end({ complete_to_revision: String(first.revision) })
+      await writer.end({ complete_to_revision: String(first.revision), notes: first.notes })
       if (!session.json) await session.note(`${count(rows.length, 'subject')}, as of revision ${first.revision}.`)
+      if (!session.json) await tellNotes(session, first.notes)
       return 'ok'
     }),
   )

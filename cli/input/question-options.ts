@@ -1,6 +1,6 @@
 import type { MessageInitShape } from '@bufbuild/protobuf'
 import type { Timestamp } from '@bufbuild/protobuf/wkt'
-import type { Command } from 'commander'
+import { type Command, Option } from 'commander'
 import type { CheckRequestSchema } from '../../proto/gen/chartwarden/access/v1/access_service_pb.js'
 import { optional } from '../request.ts'
 import { parseList, parseTime, parseTypedId, type TypedId } from './parsers.ts'
@@ -36,16 +36,37 @@ export const withSubjectCircumstances = (command: Command): Command =>
     parseProperty,
   )
 
-/** A whole question; every part of it optional. */
-export const withQuestion = (command: Command): Command =>
-  withSubjectCircumstances(
+/** A whole question; `required`: who, what, to which record and why must be named. */
+export const withQuestion = (command: Command, { required = false } = {}): Command => {
+  const part = (flags: string, description: string): Option => new Option(flags, description).makeOptionMandatory(required)
+  return withSubjectCircumstances(
     command
-      .option('--subject <type:id>', 'who', parseTypedId)
-      .option('--action <name>', 'does what')
-      .option('--resource <type:id>', 'to which record', parseTypedId)
+      .addOption(part('--subject <type:id>', 'who').argParser(parseTypedId))
+      .addOption(part('--action <name>', 'does what'))
+      .addOption(part('--resource <type:id>', 'to which record').argParser(parseTypedId))
       .option('--patient <id>', 'the patient whom the record is about')
-      .option('--purpose <code>', purposeHelp),
+      .addOption(part('--purpose <code>', purposeHelp)),
   ).option('--signed-in <time>', 'when the person signed in; needed for a person with a cut-off', parseTime)
+}
+
+/** Fields of a question and the options they are typed as; `prefix` is where it stands in the request. */
+export const questionFields = (prefix: string): Readonly<Record<string, string>> =>
+  Object.fromEntries(
+    Object.entries({
+      subject: '--subject',
+      'subject.type': '--subject',
+      'subject.id': '--subject',
+      action: '--action',
+      'action.name': '--action',
+      resource: '--resource',
+      'resource.type': '--resource',
+      'resource.id': '--resource',
+      'resource.patient_id': '--patient',
+      purpose: '--purpose',
+      supported_obligations: '--supports',
+      'session.issued_at': '--signed-in',
+    }).map(([field, option]) => [`${prefix}${field}`, option]),
+  )
 
 /** The question that the options ask. */
 export const questionOf = (options: QuestionOptions): MessageInitShape<typeof CheckRequestSchema> => ({

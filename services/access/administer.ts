@@ -1,6 +1,6 @@
 /**
  * Administration and sharing as decisions: a command, who asks, and the state it rests on, in; what to append, a refusal to record, or an
- * error, out. The order is the design's: well formed, permitted, possible.
+ * error, out. In this order: well formed, permitted, possible.
  */
 import type { Pseudonym } from '../audit/vault.ts'
 import { canonicalJson, type JsonValue } from '../kernel/canonical-json.ts'

@@ -1,4 +1,4 @@
-/** One question and its recorded answer (design, section 7). */
+/** One question and its recorded answer (docs/explanation/deciding.md). */
 import { composeEntry } from '../audit/compose-entry.ts'
 import type { Provenance } from '../audit/entry.ts'
 import type { Identities } from '../audit/identities.ts'

@@ -70,7 +70,8 @@ const createClinicWriter = async (clinic: string, vault: ClinicVault, options: C
   const { ledger, now, clock } = options
   const snapshots = options.snapshots?.of(clinic, vault)
   const loaded = await snapshots?.load()
-  // A head behind what was already seen, were it by an earlier process: not served until somebody has looked (design, section 6).
+  // A head behind what was already seen, were it by an earlier process: not served until somebody has looked, since a lost failover or a
+  // restored backup would bring revoked rights back.
   if (loaded === 'regressed') throw new ChartwardenError('LEDGER_REGRESSED')
   const state = loaded ?? emptyState()
   let highestSeen = state.revision

@@ -1,6 +1,7 @@
 /**
- * The decision: a pure function of state, request and time, in the order of the design (section 7). First whether the person may act at
- * all, then what forbids, then what restricts the record, then what permits, then an emergency. Equal facts give an equal answer, in
+ * The decision: a pure function of state, request and time, in the order of docs/explanation/deciding.md, whose steps
+ * the comments name. First whether the person may act at all, then what forbids, then what restricts the record, then what permits, then an
+ * emergency. Equal facts give an equal answer, in
  * whatever order roles and grants came about.
  */
 import type { Deliberation } from './decide/deliberation.ts'

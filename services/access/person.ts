@@ -18,7 +18,7 @@ export interface ActingPerson {
   readonly session?: { readonly issuedAt?: number }
 }
 
-/** Throws INVALID_ARGUMENT naming the field when a sign-in lies too far in the future to be true (design, section 7, step 2). */
+/** Throws INVALID_ARGUMENT naming the field when a sign-in lies too far in the future to be true (docs/explanation/deciding.md, step 1). */
 export const checkSignIn = (field: string, session: SessionFacts | undefined, now: number): void => {
   if (sessionTooFarAhead(session, now)) throw invalidField(`${field}.issued_at`, 'is more than a minute ahead of the ledger clock')
 }

@@ -70,7 +70,10 @@ export interface SimulateOptions {
 /** Changes and exceptions listed; all are counted. */
 const maxListed = 1_000
 
-/** Decides. Throws SCOPE_MISSING for recorded decisions without `audit.unseal`, INVALID_ARGUMENT for a policy that could not be put; one that is wrong whatever the clinic's is makes no entry. */
+/**
+ * Decides. Throws SCOPE_MISSING for recorded decisions without `audit.unseal`, INVALID_ARGUMENT for a policy that could not be put; one that
+ * is wrong whatever the clinic's is makes no entry.
+ */
 export type Simulate = (context: CallContext, question: SimulateQuestion) => Promise<Simulated>
 
 const refuse = (fields: readonly FieldViolation[]): never => {

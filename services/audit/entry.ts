@@ -1,6 +1,6 @@
 /**
- * The entry: a CloudEvents 1.0 JSON object, canonical by RFC 8785, stored and hashed as those exact bytes (design, section 5).
- * Everything in it is decided once and kept for decades.
+ * The entry: a CloudEvents 1.0 JSON object, canonical by RFC 8785, stored and hashed as those exact bytes (docs/explanation/promises.md,
+ * "What an entry holds"). Everything in it is decided once and kept for decades.
  */
 import { createHash } from 'node:crypto'
 import { canonicalJson, type JsonValue } from '../kernel/canonical-json.ts'
@@ -77,7 +77,7 @@ export const entryId = (clinic: string, operation: string, requestId: string, or
 export const leafHash = (bytes: Uint8Array): Uint8Array => createHash('sha256').update(leafPrefix).update(bytes).digest()
 const leafPrefix = Uint8Array.of(0)
 
-/** The exact bytes of an entry. Throws INVALID_ARGUMENT when the content cannot be canonical, ENTRY_TOO_LARGE when it is more than a tile can hold. */
+/** The exact bytes of an entry. Throws INVALID_ARGUMENT when they cannot be canonical, ENTRY_TOO_LARGE when a tile cannot hold them. */
 export const sealEnvelope = (draft: EntryDraft): NewEntry => {
   const { provenance } = draft
   const envelope: Envelope = {

@@ -1,6 +1,7 @@
 /**
- * Ledger time: the service's monotonic clock plus the offset learnt from the ledger's own clock (design, section 5). What is learnt was
- * stamped before it was received, so the time told here is behind the ledger's own clock by the way back, and never ahead of it.
+ * Ledger time: the service's monotonic clock plus the offset learnt from the ledger's own clock (docs/explanation/deciding.md, "When the
+ * clock decides"). What is learnt was stamped before it was received, so the time told here is behind the ledger's own clock by the way back,
+ * and never ahead of it.
  */
 import type { Clock } from '../kernel/clock.ts'
 

@@ -1,6 +1,6 @@
 /**
- * The Ledger port: one append-only, totally ordered ledger per clinic (design, section 6). Expected outcomes are values; only faults throw
- * (LEDGER_UNAVAILABLE, OVERLOADED, DEADLINE_EXCEEDED, SHUTTING_DOWN). Retrying an append with the same ids is harmless. Entries of one
+ * The Ledger port: one append-only, totally ordered ledger per clinic (docs/explanation/promises.md, "Decisions and permission changes
+ * share one order"). Expected outcomes are values; only faults throw (LEDGER_UNAVAILABLE, OVERLOADED, DEADLINE_EXCEEDED, SHUTTING_DOWN). Retrying an append with the same ids is harmless. Entries of one
  * append are all or nothing; one append's refusal never fails another's.
  */
 

@@ -1,6 +1,6 @@
 /**
- * The one holder of keys (design, section 5). It makes pseudonyms and data keys, seals and opens; nothing else knows a key.
- * Losing an identity's data key erases that identity from ledger, read models and reports, while hashes and proofs still hold.
+ * The one holder of keys (docs/explanation/promises.md, "What an entry holds"). It makes pseudonyms and data keys, seals and opens; nothing
+ * else knows a key. Losing an identity's data key erases that identity from ledger, read models and reports, while hashes and proofs still hold.
  */
 import type { JsonValue } from '../kernel/canonical-json.ts'
 

@@ -53,8 +53,8 @@ const emergencyOpen = { resourceType: 'emergency_access', action: 'open' } as co
 const emergencyReview = { resourceType: 'emergency_access', action: 'review' } as const
 
 /**
- * Method (`package.Service/Method`) → scope of the token → what the named person needs (design, section 7). Simulate over recorded decisions
- * opens their sealed parts: it needs the scope `audit.unseal` too, and of the person to read the audit log.
+ * Method (`package.Service/Method`) → scope of the token → what the named person needs (docs/explanation/deciding.md). Simulate over
+ * recorded decisions opens their sealed parts: it needs the scope `audit.unseal` too, and of the person the right to read the audit log.
  */
 export const methodRules = {
   'chartwarden.access.v1.AccessService/Check': { scope: 'access.check', person: 'nothing' },

@@ -87,7 +87,11 @@ t.test('golden entries fold to the story they tell', async (t) => {
     'the cut-off stays',
   )
   t.match([...state.subjects.values()].find(({ ownPatient }) => ownPatient !== undefined)?.memberOf, { length: 0 })
-  t.same([...state.employeePatients], ['2DbSjGYMgoC4NTBRkyDPcV8EAPQxt1Fqb6wRSfyi2IU'], 'the patient that the update named, and not the one before')
+  t.same(
+    [...state.employeePatients],
+    ['2DbSjGYMgoC4NTBRkyDPcV8EAPQxt1Fqb6wRSfyi2IU'],
+    'the patient that the update named, and not the one before',
+  )
 })
 
 t.test('a golden emergency access is opened, over and no longer owed', async (t) => {

@@ -143,9 +143,12 @@ t.test('a directive is recorded, listed and withdrawn', async (t) => {
   t.equal((await record('--permit', '--deny')).code, exitCodes.usage.code)
   t.match((await chartwarden('consent', 'list', 'p-1', '--clinic', 'north')).out, /decided nothing/)
   const denied = await record('--deny', '--recipient', 'lab:lab-1', '--types', 'imaging,lab_report', '--purposes', 'COC')
-  t.match(denied.out, /^Patient p-1 refuses lab:lab-1: consent [0-9a-f-]{36}\.\n/)
+  t.match(denied.out, /^Patient p-1 refuses lab:lab-1 imaging, lab_report for COC: consent [0-9a-f-]{36}\.\n/)
   const id = /consent ([0-9a-f-]{36})/.exec(denied.out)?.[1] ?? ''
-  t.match((await record('--permit', '--from', '2030-01-01T00:00:00Z', '--until', '2031-01-01T00:00:00Z')).out, /permits anybody/)
+  t.match(
+    (await record('--permit', '--from', '2030-01-01T00:00:00Z', '--until', '2031-01-01T00:00:00Z')).out,
+    /permits anybody every type of record for any purpose from 2030-01-01T00:00:00\.000Z until 2031-/,
+  )
   const listed = await chartwarden('consent', 'list', 'p-1', '--clinic', 'north')
   t.match(listed.out, /DECISION +RECIPIENT +TYPES +PURPOSES/)
   t.match(listed.out, /deny +lab:lab-1 +imaging, lab_report +COC +- +- +[0-9a-f-]{36}/)
@@ -155,6 +158,7 @@ t.test('a directive is recorded, listed and withdrawn', async (t) => {
   const again = await chartwarden('consent', 'withdraw', id, '--clinic', 'north', '--reason', 'thought again')
   t.match(again.err, /No such consent/)
   t.match(json((await chartwarden('--json', 'consent', 'list', 'p-1', '--clinic', 'north')).out), {
-    consents: [{ decision: 'CONSENT_DECISION_PERMIT' }],
+    rows: [{ decision: 'CONSENT_DECISION_PERMIT' }],
+    complete_to_revision: /^\d+$/,
   })
 })

@@ -41,6 +41,7 @@ t.test('every expectation that is changed is reported', async (t) => {
     ['the rule', (expect) => ({ ...expect, rule: 'role/nobody#nothing' })],
     ['an obligation', (expect) => ({ ...expect, obligations: [...(expect.obligations ?? []), 'never'] })],
     ['the roles', (expect) => ({ ...expect, roles: ['nobody'] })],
+    ['the patient', (expect) => ({ ...expect, patient: 'nobody' })],
     ['the moment it ends', (expect) => ({ ...expect, not_after: '00:00' })],
   ]
   for (const file of files) {

@@ -7,6 +7,7 @@ import t, { type Test } from 'tap'
 import { Decision } from '../../proto/gen/chartwarden/types/v1/types_pb.js'
 import { decodeEntry } from '../../services/access/event-codec.ts'
 import type { AccessEvent } from '../../services/access/events.ts'
+import { snapshotFormat } from '../../services/access/snapshot/format.ts'
 import { type ClinicState, emptyState, evolve } from '../../services/access/state.ts'
 import { storedEntry } from '../../services/audit/engines/postgres/entry-rows.ts'
 import type { Ledger } from '../../services/audit/ledger.ts'
@@ -225,7 +226,7 @@ for (const { name, fooled, expected } of [
     state.grants.bySubject.get(porter.subject.pseudonym)?.push(grant)
     const keys = await attackersKeys(clinic)
     const { stateRevision } = snapshot
-    const sealed = keys.sealState({ clinic, format: 1, stateRevision }, Buffer.from(snapshotText(state, anchor)))
+    const sealed = keys.sealState({ clinic, format: snapshotFormat, stateRevision }, Buffer.from(snapshotText(state, anchor)))
     await superuser.query('update chartwarden_snapshot.states set sealed = $2 where clinic = $1', [clinic, sealed])
     const over = fooled ? { decorateVault: withStates(() => ({ openState: keys.openState })) } : {}
     const { logger, of } = logLines()

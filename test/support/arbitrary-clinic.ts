@@ -170,7 +170,11 @@ const descriptions = fc.oneof(
 
 /** What no clinic may name is named too: an entry of another version may. An entry of before names nothing. */
 const reach = fc
-  .record({ types: fc.subarray(types, { minLength: 2 }), actions: fc.shuffledSubarray(actions, { minLength: 3 }), reading: fc.integer({ min: 1, max: 2 }) })
+  .record({
+    types: fc.subarray(types, { minLength: 2 }),
+    actions: fc.shuffledSubarray(actions, { minLength: 3 }),
+    reading: fc.integer({ min: 1, max: 2 }),
+  })
   .map(({ types: reached, actions: given, reading }) => ({
     resource_types: reached,
     read_actions: given.slice(0, reading),

@@ -12,8 +12,8 @@ const timeless: Readonly<Record<string, Predicate>> = {
   "subject.properties.level == 'senior'": ({ subject }) =>
     subject.properties['level'] === undefined ? 'error' : subject.properties['level'] === 'senior',
   "context.purpose == 'TREAT'": ({ context }) => context.purpose === 'TREAT',
-  "'r1' in subject.roles": ({ subject }) => subject.roles.includes('r1'),
-  "!('r2' in subject.roles)": ({ subject }) => !subject.roles.includes('r2'),
+  '!has(resource.properties.status)': ({ resource }) => resource.properties['status'] === undefined,
+  "subject.type == 'staff'": ({ subject }) => subject.type === 'staff',
   'resource.has_patient && !resource.own_record': ({ resource }) => resource.has_patient && !resource.own_record,
   "resource.properties.confidentiality == 'N'": ({ resource }) => resource.properties['confidentiality'] === 'N',
   'size(resource.properties.status) > 2': ({ resource }) =>

@@ -255,7 +255,6 @@ const factsOf = (events: readonly AccessEvent[], request: AccessRequest, now: nu
   return {
     subject: {
       type: subject.type,
-      roles: rolesHeld(events, subject.pseudonym, now),
       properties: both(stored, stated?.subject, override),
     },
     resource: {

@@ -7,12 +7,11 @@ export interface StatedFacts {
   readonly resource?: object
   readonly action?: object
   readonly context?: object
-  readonly roles?: readonly string[]
   readonly time?: string
 }
 
-export const conditionFacts = ({ subject, resource, action, context, roles, time }: StatedFacts = {}): ConditionFacts => ({
-  subject: { type: 'staff', roles: roles ?? ['dentist', 'imaging'], properties: { ...subject } },
+export const conditionFacts = ({ subject, resource, action, context, time }: StatedFacts = {}): ConditionFacts => ({
+  subject: { type: 'staff', properties: { ...subject } },
   resource: { type: 'imaging', has_patient: true, own_record: false, properties: { ...resource } },
   action: { name: 'read', properties: { ...action } },
   context: {

@@ -89,6 +89,9 @@ export type HappeningText =
       readonly consent_to_share?: readonly string[]
       readonly no_emergency?: true
       readonly emergency_overrides?: readonly EmergencyOverride[]
+      readonly emergency_types?: readonly string[]
+      readonly read_actions?: readonly string[]
+      readonly write_actions?: readonly string[]
     }
   | {
       readonly happens: 'emergency'
@@ -302,6 +305,7 @@ const happen = (clinic: ClinicFold, ids: Map<string, string>, text: HappeningTex
     }
     case 'settle': {
       const { own_record, open_resource_types, consent_to_share, no_emergency, emergency_overrides } = text
+      const { emergency_types: types, read_actions: reading, write_actions: writing } = text
       return clinic.apply('chartwarden.settings.changed.v1', {
         own_record: own_record ?? defaultSettings.own_record,
         open_resource_types: open_resource_types ?? defaultSettings.open_resource_types,
@@ -310,6 +314,9 @@ const happen = (clinic: ClinicFold, ids: Map<string, string>, text: HappeningTex
           ...defaultSettings.emergency,
           disabled: no_emergency === true,
           overrides: emergency_overrides ?? defaultSettings.emergency.overrides,
+          ...(types === undefined ? {} : { resource_types: types }),
+          ...(reading === undefined ? {} : { read_actions: reading }),
+          ...(writing === undefined ? {} : { write_actions: writing }),
         },
       })
     }

@@ -3,6 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { Ajv2020 } from 'ajv/dist/2020.js'
 import { parse } from 'yaml'
 import { type AccessDecision, decide } from '../../services/access/decide.ts'
+import { patient } from './clinic-fold.ts'
 import { type AskedFor, clinicOfCase, type History, momentOf, requestOf, rolesOfTables } from './policy-case-clinic.ts'
 
 export interface Expected {
@@ -13,6 +14,7 @@ export interface Expected {
   readonly roles?: readonly string[]
   readonly not_after?: string | null
   readonly overrode?: string
+  readonly patient?: string | null
 }
 
 export interface PolicyCase {
@@ -107,7 +109,7 @@ export const differences = ({ answer, ids }: Answered, expect: Expected): readon
       found.push(`${what}: ${JSON.stringify(actual)}, expected ${JSON.stringify(expected)}`)
     }
   }
-  const { rule, roles, not_after: notAfter, overrode } = expect
+  const { rule, roles, not_after: notAfter, overrode, patient: about } = expect
   compare('decision', answer.decision, expect.decision)
   compare('reason', answer.reasonCode, expect.reason)
   compare('obligations', described(answer), expect.obligations ?? [])
@@ -119,6 +121,7 @@ export const differences = ({ answer, ids }: Answered, expect: Expected): readon
     )
   if (roles !== undefined) compare('roles', answer.roles, roles)
   if (notAfter !== undefined) compare('not after', answer.notAfter ?? null, notAfter === null ? null : momentOf(notAfter))
+  if (about !== undefined) compare('patient', answer.patient ?? null, about === null ? null : patient(about))
   if (overrode !== undefined) compare('overrode', answer.overrode?.reasonCode, overrode)
   return found
 }

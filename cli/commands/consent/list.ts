@@ -1,10 +1,10 @@
 import { Command } from 'commander'
-import { type Consent, ConsentDecision, ListConsentsResponseSchema } from '../../../proto/gen/chartwarden/access/v1/consent_pb.js'
+import { type Consent, ConsentDecision, ConsentSchema } from '../../../proto/gen/chartwarden/access/v1/consent_pb.js'
 import { type ClinicOptions, withClinic } from '../../input/common-options.ts'
 import type { Column } from '../../output/column.ts'
 import { subjectText, timeText } from '../../output/describe.ts'
 import { messageJson } from '../../output/message-json.ts'
-import { table } from '../../output/table.ts'
+import { createRowWriter } from '../../output/row-writer.ts'
 import type { Act } from '../../program.ts'
 import { clinicFields, needsOf } from '../../request.ts'
 
@@ -28,9 +28,17 @@ export const listConsentsCommand = (act: Act): Command =>
       const options = command.opts<ClinicOptions>()
       const { consents } = await session.connect(needsOf(options, 'consent.read'))
       const answer = await consents.listConsents({ ...clinicFields(options), patientId: command.processedArgs[0] as string })
-      if (session.json) await session.print(`${JSON.stringify(messageJson(ListConsentsResponseSchema, answer))}\n`)
-      else if (answer.consents.length === 0) await session.print('The patient has decided nothing.\n')
-      else await session.print(table(columns, answer.consents))
+      if (answer.consents.length === 0 && !session.json) await session.print('The patient has decided nothing.\n')
+      else {
+        const rows = createRowWriter<Consent>({
+          format: session.json ? 'json' : 'table',
+          columns,
+          toJson: (consent) => messageJson(ConsentSchema, consent),
+          out: session.io.out,
+        })
+        for (const consent of answer.consents) await rows.write(consent)
+        await rows.end({ complete_to_revision: String(answer.completeToRevision) })
+      }
       return 'ok'
     }),
   )

@@ -4,8 +4,9 @@ import { ConsentDecision, RecordConsentResponseSchema } from '../../../proto/gen
 import { ChartwardenError } from '../../../services/kernel/errors.ts'
 import { type ChangeOptions, withChange } from '../../input/common-options.ts'
 import { parseList, parseTime, parseTypedId, subjectRef, type TypedId } from '../../input/parsers.ts'
-import { entryText, subjectText } from '../../output/describe.ts'
+import { entryText, subjectText, timeText } from '../../output/describe.ts'
 import { messageJson } from '../../output/message-json.ts'
+import { tellNotes } from '../../output/notes.ts'
 import { printable } from '../../output/printable.ts'
 import type { Act } from '../../program.ts'
 import { change, clinicFields, needsOf, optional } from '../../request.ts'
@@ -20,6 +21,16 @@ interface RecordOptions extends ChangeOptions {
   readonly until?: Timestamp
   readonly reason: string
 }
+
+/** `Patient p-7 refuses lab:lab-1 imaging and lab_report, for COC, from … until …` */
+const directiveText = (patientId: string, { permit, recipient, types, purposes, from, until }: RecordOptions): string =>
+  [
+    `Patient ${patientId} ${permit === undefined ? 'refuses' : 'permits'} ${recipient === undefined ? 'anybody' : subjectText(recipient)}`,
+    ` ${types === undefined ? 'every type of record' : types.join(', ')}`,
+    ` for ${purposes === undefined ? 'any purpose' : purposes.join(', ')}`,
+    ...(from === undefined ? [] : [` from ${timeText(from)}`]),
+    ...(until === undefined ? [] : [` until ${timeText(until)}`]),
+  ].join('')
 
 export const recordConsentCommand = (act: Act): Command =>
   withChange(
@@ -63,10 +74,11 @@ export const recordConsentCommand = (act: Act): Command =>
         )
         if (session.json) await session.print(`${JSON.stringify(messageJson(RecordConsentResponseSchema, answer))}\n`)
         else {
-          const who = options.recipient === undefined ? 'anybody' : subjectText(options.recipient)
-          const what = `Patient ${patientId} ${options.permit === undefined ? 'refuses' : 'permits'} ${who}`
           const repeat = answer.replayed ? ' (a repeat)' : ''
-          await session.print(`${printable(what)}${repeat}: consent ${answer.consentId}.\n  ${entryText(answer.entry)}\n`)
+          await session.print(
+            `${printable(directiveText(patientId, options))}${repeat}: consent ${answer.consentId}.\n  ${entryText(answer.entry)}\n`,
+          )
+          await tellNotes(session, answer.notes)
         }
         return 'ok'
       }),

@@ -23,7 +23,11 @@ export const openCommand = (act: Act): Command =>
   )
     .requiredOption('--reason <text>', 'why, in at least 10 characters; kept sealed')
     .addOption(new Option('--purpose <code>', 'break the glass, or emergency treatment').choices(['BTG', 'ETREAT']).default('BTG'))
-    .option('--minutes <count>', 'how long (default: as the clinic settled)', parseCount(1_000_000))
+    .option(
+      '--minutes <count>',
+      'how long, from 1 to as many as the clinic settled, at most 1440 (default: as it settled)',
+      parseCount(1440),
+    )
     .action(
       act(async (session, command) => {
         const [person, patientId] = command.processedArgs as [TypedId, string]

@@ -3,7 +3,7 @@ import type { Clearance } from '../../../services/access/events.ts'
 import type { RoleDefinition } from '../../../services/access/policy/roles.ts'
 import { type ClinicOptions, withClinic } from '../../input/common-options.ts'
 import type { Column } from '../../output/column.ts'
-import { table } from '../../output/table.ts'
+import { createRowWriter } from '../../output/row-writer.ts'
 import type { Act } from '../../program.ts'
 import { needsOf } from '../../request.ts'
 import { rolesInForce } from '../../roles-in-force.ts'
@@ -29,8 +29,14 @@ export const listCommand = (act: Act): Command =>
       const options = command.opts<ClinicOptions>()
       const { policy } = await session.connect(needsOf(options, 'policy.read'))
       const { roles, revision } = await rolesInForce(policy, options)
-      if (session.json) await session.print(`${JSON.stringify({ roles, complete_to_revision: String(revision) })}\n`)
-      else await session.print(table(columns, roles))
+      const rows = createRowWriter<RoleDefinition>({
+        format: session.json ? 'json' : 'table',
+        columns,
+        toJson: (role) => role,
+        out: session.io.out,
+      })
+      for (const role of roles) await rows.write(role)
+      await rows.end({ complete_to_revision: String(revision) })
       return 'ok'
     }),
   )

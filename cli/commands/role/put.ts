@@ -6,6 +6,7 @@ import { ChartwardenError } from '../../../services/kernel/errors.ts'
 import { type ChangeOptions, withChange } from '../../input/common-options.ts'
 import { count, entryText } from '../../output/describe.ts'
 import { messageJson } from '../../output/message-json.ts'
+import { tellNotes } from '../../output/notes.ts'
 import { printable } from '../../output/printable.ts'
 import type { Act } from '../../program.ts'
 import { change, clinicFields, needsOf } from '../../request.ts'
@@ -44,6 +45,7 @@ export const putCommand = (act: Act): Command =>
         else {
           const what = `Role ${printable(role.role)} is in force, ${count(role.permissions.length, 'permission')}`
           await session.print(`${what}${answer.replayed ? ' (a repeat)' : ''}.\n  ${entryText(answer.entry)}\n`)
+          await tellNotes(session, answer.notes)
         }
         return 'ok'
       }),

@@ -1,4 +1,7 @@
-/** What the patient decided (step 4), and whether a share with a third party has the consent that the clinic demands. */
+/**
+ * What the patient decided (step 4 of docs/explanation/deciding.md), and whether a share with a third party has the consent that the clinic
+ * demands.
+ */
 import type { Pseudonym } from '../../audit/vault.ts'
 import type { SubjectReference } from '../events.ts'
 import type { ReasonCode } from '../reasons.ts'

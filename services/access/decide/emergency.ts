@@ -1,4 +1,4 @@
-/** Step 6: emergency access, an open, time-boxed, patient-scoped override that is reviewed afterwards. */
+/** Step 6 of docs/explanation/deciding.md: emergency access, an open, time-boxed, patient-scoped override that is reviewed afterwards. */
 import type { EmergencyOverride, ObligationData } from '../events.ts'
 import { neverInEmergency } from '../policy/emergency-floor.ts'
 import { emergencyPurposes } from '../policy/purposes.ts'
@@ -68,9 +68,7 @@ const plainestRight = (deliberation: Deliberation, counts: (permission: Effectiv
 const plainerOf = (held: Candidate | undefined, unconsented: Candidate | undefined): Right | undefined => {
   const plainer =
     held === undefined || (unconsented !== undefined && plainestFirst(unconsented.permission, held.permission) < 0) ? unconsented : held
-  return plainer === undefined
-    ? undefined
-    : { permission: plainer.permission, until: Math.min(plainer.grantUntil, plainer.boundsUntil) }
+  return plainer === undefined ? undefined : { permission: plainer.permission, until: Math.min(plainer.grantUntil, plainer.boundsUntil) }
 }
 
 /**

@@ -40,6 +40,6 @@ export const factsOf = (
       caller: stated?.caller ?? '',
       purpose: request.purpose ?? '',
     } as ConditionFacts['context'],
-    ready: new Map(),
+    ready: { values: undefined },
   }
 }

@@ -1,4 +1,4 @@
-/** Steps 3 and 5: what the roles in force forbid, and the best of what they permit. */
+/** Steps 3 and 5 of docs/explanation/deciding.md: what the roles in force forbid, and the best of what they permit. */
 import type { Pseudonym } from '../../audit/vault.ts'
 import type { ConditionError } from '../policy/condition.ts'
 import { conditionLimits } from '../policy/conditions/limits.ts'
@@ -115,8 +115,7 @@ const notEvaluated: ConditionError = { error: 'the conditions of the roles in fo
 const evaluate = (deliberation: Deliberation, permission: EffectivePermission): boolean | ConditionError => {
   const { condition } = permission
   if (condition === undefined) return true
-  deliberation.answers ??= new Map()
-  const known = deliberation.answers.get(permission)
+  const known = deliberation.answers?.get(permission)
   if (known !== undefined) return known
   deliberation.cost += condition.cost
   let answer: boolean | ConditionError = notEvaluated
@@ -124,7 +123,11 @@ const evaluate = (deliberation: Deliberation, permission: EffectivePermission): 
     if (condition.usesTime) dependsOnClock(deliberation)
     answer = condition.evaluate(conditionFacts(deliberation))
   }
-  deliberation.answers.set(permission, answer)
+  // One grant leads to each permission once.
+  if (deliberation.grants.length > 1) {
+    deliberation.answers ??= new Map()
+    deliberation.answers.set(permission, answer)
+  }
   return answer
 }
 

@@ -1,4 +1,4 @@
-/** Step 4: what the patient decided, and labels that no role in force is cleared for. */
+/** Step 4 of docs/explanation/deciding.md: what the patient decided, and labels that no role in force is cleared for. */
 import type { Pseudonym } from '../../audit/vault.ts'
 import type { Confidentiality, EmergencyOverride } from '../events.ts'
 import { clears, protectedPersons, reaches } from '../policy/labels.ts'

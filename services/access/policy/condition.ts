@@ -21,7 +21,7 @@ export interface ConditionFacts {
   /** Of the request, and `time`, `caller` and `purpose`, which no request can set; `intent` is reserved and cannot be read. */
   readonly context: Properties & { readonly time: Date; readonly caller: string; readonly purpose: string }
   /** Lists and objects among the properties as conditions read them: made ready once, however many conditions read them. */
-  readonly ready?: Map<object, unknown>
+  readonly ready?: { values: Map<object, unknown> | undefined }
 }
 
 /** Why a condition could not be evaluated. */

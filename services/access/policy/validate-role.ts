@@ -137,13 +137,34 @@ export const validateRole = (draft: RoleDraft): readonly FieldViolation[] => {
   return violations
 }
 
-/** Roles it would inherit that are not in force: they would give nothing, which is surely not what was meant. */
-export const validateInheritance = (draft: RoleDraft, roles: Roles): readonly FieldViolation[] =>
-  draft.inherits.flatMap((name, index) =>
+/** The conditions of a role with those it inherits, or of one that inherits it, that no decision could evaluate all of. */
+const validateInheritedCost = (draft: RoleDraft, roles: Roles): readonly FieldViolation[] => {
+  const isInherited = roles.definitions.values().some(({ inherits }) => inherits.includes(draft.role))
+  if (draft.inherits.length === 0 && !isInherited) return []
+  const costed = draft.permissions.map(({ resource_type, actions, condition = '' }): CostedPermission => {
+    const compiled = condition === '' ? undefined : compileCondition(condition)
+    return { resource_type, actions, cost: compiled?.kind === 'condition' ? compiled.condition.cost : 0 }
+  })
+  const costly = tooCostlyByInheritance(draft, costed, roles)
+  if (costly === undefined) return []
+  const { role, description } = costly
+  return role === draft.role
+    ? [{ field: 'role.inherits', description: `with what it inherits, ${description}` }]
+    : [{ field: 'role.permissions', description: `in the role ${role}, which inherits this one, ${description}` }]
+}
+
+/**
+ * What is wrong with a role among those in force: it would inherit one that is not, which gives nothing and is surely not what was meant, or
+ * conditions add up by inheritance.
+ */
+export const validateInheritance = (draft: RoleDraft, roles: Roles): readonly FieldViolation[] => {
+  const missing = draft.inherits.flatMap((name, index) =>
     name === draft.role || roles.definitions.has(name)
       ? []
       : [{ field: `role.inherits[${index}]`, description: 'no such role is in force' }],
   )
+  return missing.length > 0 ? missing : validateInheritedCost(draft, roles)
+}
 
 /** Whether the role would inherit from itself, directly or not. */
 export const inheritsItself = (draft: Pick<RoleDefinition, 'role' | 'inherits'>, roles: Roles): boolean =>

@@ -17,7 +17,7 @@ import type { ClinicState } from '../state.ts'
  * Raised whenever the shape below, or what the fold makes of an entry, changes. A snapshot of another format is not opened, and the state is
  * folded from the ledger again.
  */
-export const snapshotFormat = 1
+export const snapshotFormat = 2
 
 /** Place in the names, lists or references written so far, or among the rows of a part. */
 export type Place = number

@@ -50,7 +50,13 @@ t.test('the next end is that of whatever ends next, until nothing does', async (
 t.test('an emergency that was reviewed before anybody said that it is over is said to be over still, once', async (t) => {
   const fold = createClinicFold()
   fold.enrol(anna)
-  const emergency = { subject: anna, patient: patient('mia'), purpose: 'BTG', until: at(noon + minute), review_due: at(noon + minute) } as const
+  const emergency = {
+    subject: anna,
+    patient: patient('mia'),
+    purpose: 'BTG',
+    until: at(noon + minute),
+    review_due: at(noon + minute),
+  } as const
   const id = fold.apply('chartwarden.emergency.opened.v1', emergency)
   const about = { emergency_id: id, subject: anna, patient: patient('mia') }
   fold.apply('chartwarden.emergency.reviewed.v1', { ...about, outcome: 'justified' }, noon + minute)

@@ -207,6 +207,28 @@ t.test('an emergency of another patient changes nothing of this answer', async (
   t.equal(untilOf('another'), undefined)
 })
 
+t.test('an open emergency that lacks but a duty names it, and so does what is needed', async (t) => {
+  const clinic = clinicWith((clinic) => {
+    const duty = { bounds: [{ kind: 'own_entries', codes: [] }], purposes: ['TREAT'] }
+    clinic.define(role('writer', [permission('clinical_note', 'update', duty), permission('emergency_access', 'open')]))
+    clinic.grant(anna, 'writer')
+    const until = at(noon + 60_000)
+    clinic.apply('chartwarden.emergency.opened.v1', { subject: anna, patient: patient('p'), purpose: 'BTG', until, review_due: until })
+  })
+  const request = question(anna, 'clinical_note', 'update', { patient: patient('p'), purpose: 'BTG' })
+  const { decision, rules, needed } = finish(explain(clinic.state, request, noon))
+  t.equal(decision.reasonCode, 'obligation_unsupported')
+  t.match(
+    rules.find(({ step }) => step === 'emergency'),
+    { outcome: 'not_met', detail: /is open, but .*own_entries/ },
+  )
+  t.ok(needed.includes('Let the calling software carry out, and say so: own_entries (supported_obligations).'), needed.join('\n'))
+  t.notOk(
+    needed.some((way) => /open emergency access/i.test(way)),
+    'one is open already',
+  )
+})
+
 t.test('where nothing speaks of the question the reason is said all the same', async (t) => {
   const clinic = clinicWith((clinic) => clinic.define(role('plain', [permission('imaging', 'read')])))
   t.match(rulesOf(clinic, question(anna, 'imaging', 'read')), [['permission', '', 'not_met', 'no_grant', /^No role in force allows/]])

@@ -246,3 +246,36 @@ t.test('no emergency access is advised where one is open already', async (t) => 
     'that one is over',
   )
 })
+
+t.test(
+  'it may be interrupted between any two decisions, before the first trial too: conditions may make one take milliseconds',
+  async (t) => {
+    const clinic = createClinicFold()
+    const anna = staff('anna')
+    clinic.enrol(anna)
+    clinic.define(role('duties', [permission('imaging', 'read', { bounds: [{ kind: 'fields', codes: [] }] })]))
+    for (const index of [1, 2, 3]) clinic.define(role(`r${index}`, [permission('invoice', 'update')]))
+    clinic.grant(anna, 'duties')
+    // Every decision looks the subject up, and little else does.
+    let lookups = 0
+    const { subjects } = clinic.state
+    const get = subjects.get.bind(subjects)
+    Object.defineProperty(subjects, 'get', {
+      value: (key: Parameters<typeof get>[0]) => {
+        lookups += 1
+        return get(key)
+      },
+    })
+    for (const request of [question(anna, 'imaging', 'read', { patient: patient('p') }), question(anna, 'referral', 'read')]) {
+      const steps = waysTo(clinic.state, request, noon)
+      let most = 0
+      let all = 0
+      for (let done = false; !done; done = steps.next().done === true) {
+        most = Math.max(most, lookups)
+        all += lookups
+        lookups = 0
+      }
+      t.ok(all > 10 && most <= 2, `${all} lookups, at most ${most} in one piece`)
+    }
+  },
+)

@@ -4,10 +4,19 @@ import t from 'tap'
 import { ClinicSettingsSchema } from '../../../proto/gen/chartwarden/access/v1/administration_pb.js'
 import { type SettingsDraft, settingsOf, validateSettings } from '../../../services/access/policy/settings-draft.ts'
 import { settingsDraftOf, settingsMessage } from '../../../services/access/policy/settings-message.ts'
-import { defaultSettings, type Settings } from '../../../services/access/state/settings.ts'
+import { defaultSettings, type Settings, settingsIn } from '../../../services/access/state/settings.ts'
 
 const unset: SettingsDraft = { own_record: '', open_resource_types: [], protect_every_type: false, consent_to_share: [] }
-const noEmergency = { disabled: false, overrides: [], default_minutes: 0, max_minutes: 0, review_hours: 0 }
+const noEmergency = {
+  disabled: false,
+  overrides: [],
+  default_minutes: 0,
+  max_minutes: 0,
+  review_hours: 0,
+  resource_types: [],
+  read_actions: [],
+  write_actions: [],
+}
 const fields = (change: Partial<SettingsDraft>) => validateSettings({ ...unset, ...change }).map(({ field }) => field)
 const emergency = (change: object) => fields({ emergency: { ...noEmergency, ...change } })
 
@@ -37,6 +46,49 @@ t.test('every field is checked and named', async (t) => {
   t.same(fields({ consent_to_share: ['im aging'] }), ['settings.consent_to_share[0]'])
   t.same(emergency({ disabled: true, overrides: ['consent'] }), [])
   t.same(emergency({ overrides: ['forbid', 'consent', 'consent'] }), ['settings.emergency.overrides[0]', 'settings.emergency.overrides'])
+})
+
+t.test(
+  'what an emergency reaches is named exactly, once, and never includes administration, evidence or what leaves the clinic',
+  async (t) => {
+    const at = (field: string) => `settings.emergency.${field}`
+    t.same(emergency({ resource_types: ['patients/med', 'film'], read_actions: ['view'], write_actions: ['write', 'print'] }), [])
+    for (const field of ['resource_types', 'read_actions', 'write_actions']) {
+      for (const name of ['', '*', 'a b', 'x'.repeat(65)])
+        t.same(emergency({ [field]: ['good', name] }), [at(`${field}[1]`)], `${field} ${name}`)
+      t.same(emergency({ [field]: ['good', 'good'] }), [at(field)])
+      t.same(emergency({ [field]: Array.from({ length: 64 }, (_, index) => `n${index}`) }), [])
+      t.same(emergency({ [field]: Array.from({ length: 65 }, (_, index) => `n${index}`) }), [at(field)])
+    }
+    const types = [
+      'audit_log',
+      'care_team',
+      'clinic_settings',
+      'consent',
+      'directory',
+      'emergency_access',
+      'patient_export',
+      'revenue_report',
+      'staff_account',
+    ]
+    for (const type of types) t.same(emergency({ resource_types: ['imaging', type] }), [at('resource_types[1]')], type)
+    for (const action of ['export', 'share']) {
+      t.same(emergency({ read_actions: [action] }), [at('read_actions[0]')], action)
+      t.same(emergency({ write_actions: [action] }), [at('write_actions[0]')], action)
+    }
+    t.same(emergency({ read_actions: ['view'], write_actions: ['view'] }), [at('write_actions')], 'it either needs a role or does not')
+    t.same(emergency({ read_actions: ['read', 'update'] }), [at('write_actions')], 'the default names it')
+    t.same(emergency({ read_actions: ['read', 'update'], write_actions: ['create'] }), [])
+    const [violation] = validateSettings({ ...unset, emergency: { ...noEmergency, resource_types: ['audit_log'] } })
+    t.match(violation?.description, /audit_log.*no emergency/)
+  },
+)
+
+t.test('an entry from before a clinic could name what an emergency reaches means the defaults', async (t) => {
+  const { resource_types: _, read_actions: __, write_actions: ___, ...emergency } = defaultSettings.emergency
+  t.strictSame(settingsIn({ ...defaultSettings, emergency, actor: { rule: 'scope/policy.write' } }), defaultSettings)
+  const named = { ...emergency, max_minutes: 30, resource_types: ['film'], read_actions: ['view'], write_actions: ['print'] }
+  t.strictSame(settingsIn({ ...defaultSettings, emergency: named, actor: { rule: 'scope/policy.write' } }).emergency, named)
 })
 
 t.test('minutes and hours lie within their limits, and the default within the most', async (t) => {
@@ -70,6 +122,9 @@ t.test('settings that are read and put again are the same', async () => {
       default_minutes: fc.integer({ min: 1, max: 60 }),
       max_minutes: fc.integer({ min: 60, max: 1_440 }),
       review_hours: fc.integer({ min: 1, max: 720 }),
+      resource_types: fc.constantFrom(['film', 'imaging'], ['x']),
+      read_actions: fc.constantFrom(['read'], ['read', 'view']),
+      write_actions: fc.constantFrom(['create', 'update'], ['print']),
     }),
   })
   fc.assert(

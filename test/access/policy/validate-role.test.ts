@@ -2,7 +2,7 @@ import t from 'tap'
 import type { PermissionDraft, RoleDraft } from '../../../services/access/policy/role-draft.ts'
 import { defineRole, noRoles, retireRole } from '../../../services/access/policy/roles.ts'
 import { inheritsItself, validateInheritance, validateRole } from '../../../services/access/policy/validate-role.ts'
-import { role } from '../../support/clinic-fold.ts'
+import { permission, role } from '../../support/clinic-fold.ts'
 
 const good: PermissionDraft = { resource_type: 'imaging', actions: ['read'], effect: 'permit', bounds: [], purposes: ['TREAT'] }
 const limited: PermissionDraft = { ...good, effect: 'limited', bounds: [{ kind: 'fields', codes: ['status'] }] }
@@ -51,6 +51,60 @@ t.test('actions are named, once each, or the wildcard alone', async (t) => {
 
 t.test('an effect is stated', async (t) => {
   for (const effect of [undefined, 'deny', '']) t.same(fields(withPermission({ effect })), ['role.permissions[0].effect'])
+})
+
+t.test('the codes of one permission are limited together, as every permit carries them', async (t) => {
+  const code = 'x'.repeat(125)
+  const bounds = (count: number) => [
+    { kind: 'fields', codes: many(count).map((name) => `${name}${code}`.slice(0, 125)) },
+    { kind: 'status', codes: [] },
+  ]
+  t.same(withPermission({ bounds: bounds(60) }, limited), [])
+  const halves = [...bounds(40), { kind: 'half', codes: many(40).map((name) => `${name}${code}`.slice(0, 125)) }]
+  t.match(withPermission({ bounds: halves }, limited), [
+    { field: 'role.permissions[0].bounds', description: /more than 8192 bytes together/ },
+  ])
+  t.same(validateRole(draft({ ...limited, bounds: bounds(60) }, { ...limited, bounds: bounds(60) })), [], 'each permission for itself')
+})
+
+const costly = 'context.a.all(x, context.b.all(y, x == y))'
+
+t.test('conditions that one decision could not evaluate all of are refused where they add up', async (t) => {
+  const asked = (change: Partial<PermissionDraft> = {}): PermissionDraft => ({ ...good, condition: costly, ...change })
+  t.same(validateRole(draft(asked(), asked())), [])
+  t.match(validateRole(draft(asked(), asked(), asked())), [
+    {
+      field: 'role.permissions',
+      description: /for action read on resource type imaging may cost [\d,]+ units together, more than 1,000,000/,
+    },
+  ])
+  t.same(fields(validateRole(draft(asked(), asked(), asked({ effect: 'forbid', purposes: [] })))), ['role.permissions'])
+  t.same(
+    fields(validateRole(draft(asked(), asked({ resource_type: '*' }), asked({ actions: ['*'] })))),
+    ['role.permissions'],
+    'by wildcards',
+  )
+  t.same(
+    validateRole(draft(asked(), asked({ resource_type: 'invoice' }), asked({ actions: ['update'] }))),
+    [],
+    'each asked of something else',
+  )
+  t.same(validateRole(draft(...Array.from({ length: 300 }, () => asked({ condition: 'context.k == "NN"' })))), [])
+})
+
+t.test('conditions that add up by inheritance are refused too, in whichever role comes last', async (t) => {
+  const roles = noRoles()
+  const one = { ...permission('imaging', 'read'), condition: costly }
+  defineRole(roles, role('base', [one, { ...one, id: 'two' }]))
+  const heir: RoleDraft = { ...draft({ ...good, condition: costly }), role: 'heir', inherits: ['base'] }
+  t.match(validateInheritance(heir, roles), [
+    { field: 'role.inherits', description: /^with what it inherits, the conditions for action read/ },
+  ])
+  defineRole(roles, role('base', [one]))
+  t.same(validateInheritance(heir, roles), [])
+  defineRole(roles, role('heir', [one], ['base']))
+  const grown: RoleDraft = { ...draft({ ...good, condition: costly }, { ...good, condition: costly }), role: 'base' }
+  t.match(validateInheritance(grown, roles), [{ field: 'role.permissions', description: /^in the role heir, which inherits this one, / }])
 })
 
 t.test('bounds belong to limited permissions, and to each of them', async (t) => {
@@ -121,7 +175,7 @@ t.test('permission ids are unique', async (t) => {
 
 t.test('a role has a size', async (t) => {
   t.same(fields(validateRole(draft(...Array.from({ length: 1_001 }, () => good)))), ['role.permissions'])
-  const wordy = { ...limited, bounds: [{ kind: 'fields', codes: many(64).map((code) => code.padEnd(128, 'x')) }] }
+  const wordy = { ...limited, bounds: [{ kind: 'fields', codes: many(60).map((code) => code.padEnd(128, 'x')) }] }
   t.same(validateRole(draft(wordy)), [])
   t.same(fields(validateRole(draft(...Array.from({ length: 8 }, () => wordy)))), ['role'])
   const faulty = { ...good, condition: '('.repeat(3_999) }

@@ -5,6 +5,7 @@ import t from 'tap'
 import { decide } from '../../../services/access/decide.ts'
 import type { AccessEvent, EventType } from '../../../services/access/events.ts'
 import { captureState } from '../../../services/access/snapshot/capture.ts'
+import { snapshotFormat } from '../../../services/access/snapshot/format.ts'
 import { serialiseState } from '../../../services/access/snapshot/serialise.ts'
 import { type ClinicState, emptyState, evolve } from '../../../services/access/state.ts'
 import type { Pseudonym } from '../../../services/audit/vault.ts'
@@ -177,7 +178,7 @@ t.test('what was not made by this version is refused', async (t) => {
   const wrong = [
     '',
     text.slice(0, -1),
-    text.replace('"format":1', '"format":2'),
+    text.replace(`"format":${snapshotFormat}`, `"format":${snapshotFormat + 1}`),
     text.replace('["subjects"', '["people"'),
     text.replace('["subjects"', '["__proto__"'),
     text.split('\n').slice(1).join('\n'),

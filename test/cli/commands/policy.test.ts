@@ -59,7 +59,7 @@ t.test('roles go out as files and come in again unchanged, into this clinic or a
   const dry = await run('import', 'roles', file('nurses.yaml', nurses), '--clinic', clinic, '--dry-run')
   t.match(dry, { code: 0, out: /nurse {2,}1 {2,}new {2,}not sent[\s\S]*nurse_lead {2,}0 {2,}new {2,}not sent/ })
   t.same(
-    (await json(run, 'role', 'list', '--clinic', clinic)).roles.map(({ role }: RoleDefinition) => role),
+    (await json(run, 'role', 'list', '--clinic', clinic)).rows.map(({ role }: RoleDefinition) => role),
     ['administrator', 'dentist'],
   )
   t.match(await json(run, 'import', 'roles', file('nurses.yaml', nurses), '--clinic', clinic), {
@@ -223,6 +223,10 @@ t.test('one role is put, shown with what it inherits, and retired', async (t) =>
   t.match(await run('role', 'show', 'lead', '--effective', '--clinic', clinic), {
     out: /lead -> dentist is not in force and gives nothing/,
   })
+  t.match(await run('role', 'retire', 'dentits', '--clinic', clinic, '--reason', 'Over'), {
+    code: 6,
+    err: /No role "dentits" is in force in this clinic; nothing was retired\. \(ROLE_UNKNOWN\)/,
+  })
   t.match(await run('role', 'show', 'dentist', '--clinic', clinic), { code: 6, err: /No role "dentist" is in force/ })
   t.match(await run('role', 'export', 'lead', 'dentist', '--clinic', clinic), { code: 6 })
   t.match(await run('role', 'export', 'lead', '--clinic', clinic), {
@@ -241,7 +245,7 @@ t.test('settings are shown, and changed one by one', async (t) => {
   const set = (...argv: readonly string[]) => run('settings', 'set', '--clinic', clinic, '--reason', 'As agreed', ...argv)
   t.match(await set('--own-record', 'read', '--max-minutes', '120', '--consent-to-share', 'imaging,lab_report'), {
     code: 0,
-    out: /The settings hold\./,
+    out: /The settings hold\.\n {2}entry [^\n]+\n {2}own_record: deny -> read\n {2}consent_to_share: none -> imaging, lab_report\n {2}emergency\.max_minutes: 240 -> 120\n$/,
   })
   t.match(await set('--protect-every-type', '--emergency', 'off'), { code: 0 })
   t.match(await show(), {
@@ -259,7 +263,8 @@ t.test('settings are shown, and changed one by one', async (t) => {
     consent_to_share: { length: 0 },
     emergency: { disabled: false, overrides: ['consent'] },
   })
-  t.match(await set('--default-minutes', '180'), { code: 2, err: /default_minutes: is 180, more than max_minutes, which is 120/ })
+  t.match(await set('--default-minutes', '180'), { code: 2, err: /--default-minutes: is 180, more than max_minutes, which is 120/ })
   t.match(await set('--own-record', 'write'), { code: 2 })
+  t.match(await set(), { code: 2, err: /at least one setting/ })
   t.match(await set('--open-types', 'invoice', '--protect-every-type'), { code: 2, err: /cannot be used/ })
 })

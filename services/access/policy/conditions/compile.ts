@@ -4,6 +4,7 @@ import { createEnvironment, type FixedVariable } from './environment.ts'
 import { explain } from './explain.ts'
 import { conditionLimits } from './limits.ts'
 import { loopsOf } from './loop-memory.ts'
+import { tellMistake } from './mistakes.ts'
 import { type Fault, placeOf } from './place.ts'
 import { type Translation, translate } from './translate.ts'
 import { attributePath, attributeValue, fixedValues, isPresent } from './values.ts'
@@ -38,17 +39,6 @@ const readersOf = ({ fixed, attributes, present, constants }: Translation): read
   ...[...constants].map(([name, value]): Reader => ({ name, read: () => value })),
 ]
 
-/** The library throws for every error, also for those that are forgiven, which is nothing unusual; a stack trace costs more than all the rest. */
-const withoutStacks = (run: () => unknown): unknown => {
-  const { stackTraceLimit } = Error
-  Error.stackTraceLimit = 0
-  try {
-    return run()
-  } finally {
-    Error.stackTraceLimit = stackTraceLimit
-  }
-}
-
 const conditionOf = (source: string, translation: Translation): Condition | Fault => {
   const run = environment.parse(translation.text)
   const { type, error } = run.check()
@@ -64,13 +54,17 @@ const conditionOf = (source: string, translation: Translation): Condition | Faul
     cost: Math.ceil(translation.cost),
     evaluate: (facts) => {
       const variables: Record<string, unknown> = {}
+      // The library throws for every error, also for those that are forgiven, which is nothing unusual; a stack costs more than all the rest.
+      const { stackTraceLimit } = Error
+      Error.stackTraceLimit = 0
       try {
         for (const { name, read } of readers) variables[name] = read(facts)
-        const answer: unknown = withoutStacks(() => run(variables))
+        const answer: unknown = run(variables)
         return typeof answer === 'boolean' ? answer : { error: 'it gives neither true nor false' }
       } catch (failure) {
         return explain(failure, facts, source, translation)
       } finally {
+        Error.stackTraceLimit = stackTraceLimit
         memory.forget()
       }
     },
@@ -103,7 +97,7 @@ export const compileCondition = (source: string): Compiled => {
   } catch (error) {
     result = faultOf(error, (offset) => offset)
   }
-  return 'evaluate' in result
-    ? { kind: 'condition', condition: result }
-    : { kind: 'invalid', message: result.message, ...placeOf(source, result.at) }
+  if ('evaluate' in result) return { kind: 'condition', condition: result }
+  const { message, at } = tellMistake(source, result)
+  return { kind: 'invalid', message, ...placeOf(source, at) }
 }

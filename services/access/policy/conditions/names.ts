@@ -3,6 +3,7 @@ import type { ASTNode } from '@marcbachmann/cel-js'
 import type { Size } from './cost.ts'
 import type { FixedVariable, NumberedVariable } from './environment.ts'
 import { conditionLimits } from './limits.ts'
+import { isNearly } from './mistakes.ts'
 import { isText } from './syntax.ts'
 import { type Attribute, type AttributeRoot, attributePath } from './values.ts'
 import { isRoot, reservedContext, structures } from './vocabulary.ts'
@@ -77,13 +78,21 @@ export const createNames = (refuse: Refuse): Names => {
   }
 
   const fieldOf = (node: ASTNode, root: AttributeRoot, key: string): Place => {
-    const { fields, open, described } = structures[root]
+    const { fields, open, described, withheld = {} } = structures[root]
     const variable = Object.hasOwn(fields, key) ? fields[key] : undefined
     if (variable !== undefined) return { kind: 'field', variable }
     if (!open && key === 'properties') return { kind: 'properties', root }
     if (open && !reservedContext.has(key)) return { kind: 'attribute', attribute: { root, key } }
-    refuse(node, `${root} has no field ${JSON.stringify(key)}; ${described}`)
+    refuse(node, `${root} has no field ${JSON.stringify(key)}; ${Object.hasOwn(withheld, key) ? withheld[key] : described}`)
     return { kind: 'refused' }
+  }
+
+  /** Anything may be stated as context; what is nearly the name of a field is most likely a slip, and would read what a request may set. */
+  const refuseNearMiss = (node: ASTNode, key: string): void => {
+    const { fields } = structures.context
+    const meant = Object.hasOwn(fields, key) ? undefined : Object.keys(fields).find((field) => isNearly(key, field))
+    if (meant === undefined) return
+    refuse(node, `context.${key} is nearly context.${meant}; where a request does state "${key}", write context["${key}"]`)
   }
 
   const placeOf = (node: ASTNode, scope: Scope): Place | undefined => {
@@ -98,6 +107,7 @@ export const createNames = (refuse: Refuse): Names => {
       refuse(node, 'which attribute is named must be written out, as a literal text')
       return { kind: 'refused' }
     }
+    if (base.kind === 'structure' && base.root === 'context' && typeof index === 'string') refuseNearMiss(node, key)
     return base.kind === 'structure' ? fieldOf(node, base.root, key) : { kind: 'attribute', attribute: { root: base.root, key } }
   }
 

@@ -110,7 +110,10 @@ export const translate = (root: ASTNode): Translated => {
 
   const identifier = (node: NodeOf<'id'>, scope: Scope): Estimate => {
     const bound = scope.get(node.args)
-    if (bound === undefined) return refuse(node, `there is no ${node.args}; a condition speaks of subject, resource, action and context`)
+    if (bound === undefined) {
+      const offered = 'a condition speaks of subject, resource, action and context, and a text stands in quotation marks'
+      return refuse(node, `there is no ${node.args}; ${offered}`)
+    }
     write(node, bound.name)
     return leaf(bound.size)
   }

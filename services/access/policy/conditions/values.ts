@@ -66,9 +66,12 @@ export const attributeValue = (facts: ConditionFacts, attribute: Attribute): unk
   if (value === undefined || typeof value === 'boolean') return value
   if (typeof value !== 'object' || value === null) return usable(value, whole(), conditionLimits.attributeDepth)
   const { ready } = facts
-  if (ready?.has(value) === true) return ready.get(value)
+  if (ready?.values?.has(value) === true) return ready.values.get(value)
   const made = usable(value, whole(), conditionLimits.attributeDepth)
-  ready?.set(value, made)
+  if (ready !== undefined) {
+    ready.values ??= new Map()
+    ready.values.set(value, made)
+  }
   return made
 }
 

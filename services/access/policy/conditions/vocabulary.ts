@@ -7,6 +7,8 @@ interface Structure {
   /** Whether any other field is an attribute that the request states. */
   readonly open: boolean
   readonly described: string
+  /** Fields that somebody may look for, and why they are not there. */
+  readonly withheld?: Readonly<Record<string, string>>
 }
 
 export const structures: Readonly<Record<AttributeRoot, Structure>> = {
@@ -14,6 +16,7 @@ export const structures: Readonly<Record<AttributeRoot, Structure>> = {
     fields: { type: 'subject_type' },
     open: false,
     described: 'subject has type and properties',
+    withheld: { roles: 'a condition cannot ask for roles; put the permission into the role that is to have it' },
   },
   resource: {
     fields: { type: 'resource_type', has_patient: 'resource_has_patient', own_record: 'resource_own_record' },

@@ -30,7 +30,7 @@ const contentOf = ({ inherits, clearance, permissions }: RoleDefinition): string
   ] as unknown as JsonValue)
 
 /** Roles under different names that give exactly the same, such as a standing "emergency" role that equals the administrators'. */
-export const equalRoles = (roles: readonly RoleDefinition[]): readonly ImportFinding[] => {
+const equalRoles = (roles: readonly RoleDefinition[]): readonly ImportFinding[] => {
   const groups = Map.groupBy(
     roles.filter(({ permissions }) => permissions.length > 0),
     contentOf,
@@ -44,7 +44,7 @@ export const equalRoles = (roles: readonly RoleDefinition[]): readonly ImportFin
 }
 
 /** Rights to administer everything, OpenEMR's or by wildcards, held by a role that is not the administrators'. */
-export const strayAdministration = (roles: readonly RoleDefinition[]): readonly ImportFinding[] =>
+const strayAdministration = (roles: readonly RoleDefinition[]): readonly ImportFinding[] =>
   roles
     .filter(({ role }) => role !== openEmrAdministrators)
     .flatMap(({ role, inherits, permissions }) => {
@@ -65,7 +65,7 @@ const emergencyType = 'emergency_access'
 const emergencyName = /break[\s_-]*(?:the[\s_-]*)?glass|emergency|\bbtg\b/i
 
 /** Roles that by their name are for emergencies and give rights all the time, without reason, patient, end or review. */
-export const standingEmergency = (roles: readonly RoleDefinition[]): readonly ImportFinding[] =>
+const standingEmergency = (roles: readonly RoleDefinition[]): readonly ImportFinding[] =>
   roles
     .filter(({ role, title }) => emergencyName.test(role.replaceAll('_', ' ')) || emergencyName.test(role) || emergencyName.test(title))
     .filter(({ permissions }) => permissions.some(({ effect, resource_type: type }) => effect !== 'forbid' && type !== emergencyType))
@@ -100,7 +100,7 @@ export const emergencySelfReview = (
 }
 
 /** A role that holds for any purpose of use. */
-export const anyPurpose = (roles: readonly RoleDefinition[]): readonly ImportFinding[] => {
+const anyPurpose = (roles: readonly RoleDefinition[]): readonly ImportFinding[] => {
   const names = roles.filter(({ permissions }) => permissions.some(({ purposes }) => purposes.length === 0)).map(({ role }) => role)
   if (names.length === 0) return []
   return [{ kind: 'any_purpose', roles: names, message: `these roles hold for any purpose of use: ${names.join(', ')}` }]

@@ -4,8 +4,8 @@ import { conditionLimits } from '../../../../services/access/policy/conditions/l
 import { compiled } from '../../../support/condition-facts.ts'
 
 const refused: readonly (readonly [source: string, line: number, column: number, message: RegExp])[] = [
-  ['', 1, 1, /EOF/],
-  ['1 +', 1, 4, /EOF/],
+  ['', 1, 1, /ends where something must follow/],
+  ['1 +', 1, 4, /ends where something must follow/],
   ['true true', 1, 6, /Unexpected/],
   ['subject.type == "open', 1, 17, /Unterminated string/],
   ['subject.type ==\n  "a" &&\n  foo', 3, 3, /there is no foo/],
@@ -32,14 +32,15 @@ const refused: readonly (readonly [source: string, line: number, column: number,
   ['subject.type == 3', 1, 9, /string == int/],
   ['"a" < 3 || true', 1, 1, /string < int/],
   ['context.time > "2026-11-22"', 1, 9, /timestamp > string/],
-  ['subject.roles == "dentist"', 1, 9, /list<string> == string/],
-  ['3 in subject.roles', 1, 1, /int in list<string>/],
+  ['"dentist" in subject.roles', 1, 22, /a condition cannot ask for roles/],
+  ['["a"] == "dentist"', 1, 1, /list<string> == string/],
+  ['3 in ["a"]', 1, 1, /int in list<string>/],
   ['subject.type && true', 1, 9, /bool operands/],
   ['int(context.purpose.size()) + "a" == 3', 1, 1, /int \+ string/],
   ['[1, "a"] == [1, 2]', 1, 5, /same type/],
   ['subject.type.field == 1', 1, 14, /Cannot index type/],
-  ['subject.roles.all(1, true)', 1, 19, /variable/],
-  ['subject.roles.exists(r, r)', 1, 25, /must return bool/],
+  ['["a"].all(1, true)', 1, 11, /variable/],
+  ['["a"].exists(r, r)', 1, 17, /must return bool/],
   ['resource.properties == subject.properties', 1, 10, /resource\.properties stands only with the name of a property/],
   ['size(resource.properties) > 1', 1, 15, /stands only with the name/],
   ['resource.properties.exists(name, name == "a")', 1, 10, /stands only with the name/],
@@ -73,6 +74,44 @@ const refused: readonly (readonly [source: string, line: number, column: number,
   ['resource.properties.?a == 1', 1, 21, /QUESTION/],
   ['"\ud800" == "a"', 1, 1, /half a character/],
 ]
+
+const mistakes: readonly (readonly [source: string, line: number, column: number, message: RegExp])[] = [
+  ['resource.properties.status = "open"', 1, 28, /write == to compare/],
+  ['resource.properties.level === 3', 1, 29, /write ==; there is no ===/],
+  ['resource.properties.level <> 3', 1, 27, /write != /],
+  ['resource.has_patient and\n resource.own_record', 1, 22, /write &&; there is no operator "and"/],
+  ['resource.has_patient\nOR resource.own_record', 2, 1, /write \|\|/],
+  ['not resource.has_patient', 1, 1, /write !; /],
+  ['resource.has_patient & resource.own_record', 1, 22, /write &&/],
+  ['resource.has_patient | resource.own_record', 1, 22, /write \|\|/],
+  ['(resource.has_patient && true', 1, 30, /^"\)" is missing at the end$/],
+  ['size([1, 2) == 2', 1, 11, /^"\]" is expected here, not "\)"$/],
+  ['resource.has_patient)', 1, 21, /this "\)" closes nothing/],
+  ['subject.type == “staff”', 1, 17, /straight quotation marks/],
+  ['subject.type == staff', 1, 17, /a text stands in quotation marks/],
+  ['context.time > "2026-11-22"', 1, 9, /timestamp > string; a timestamp is written timestamp\("2026-11-22T08:00:00Z"\)/],
+  ['"24h" < context.time - context.time', 1, 1, /a duration is written duration\("24h"\)/],
+  ['resource.properties.x-ray-kind == "p"', 1, 23, /is written resource\.properties\["x-ray-kind"\]/],
+  ['context.x-ray', 1, 11, /is written context\["x-ray"\]/],
+  ['context.tme > timestamp(0)', 1, 9, /context\.tme is nearly context\.time; .* write context\["tme"\]/],
+  ['has(context.itme)', 1, 13, /nearly context\.time/],
+  ['context.Caller == "x"', 1, 9, /nearly context\.caller/],
+  ['context.purposes == "TREAT"', 1, 9, /nearly context\.purpose/],
+]
+
+t.test('frequent mistakes are told as what to write instead', async (t) => {
+  for (const [source, line, column, message] of mistakes)
+    t.match(compileCondition(source), { kind: 'invalid', line, column, message }, source)
+  for (const source of [
+    'context["tme"] == 1',
+    '"purposes" in context',
+    'context.timeline == 1',
+    'context.tame1 == 1',
+    'context.place == "and = or"',
+  ]) {
+    t.equal(compileCondition(source).kind, 'condition', source)
+  }
+})
 
 t.test('a condition that is not one is refused in one line, with the place of the fault', async (t) => {
   for (const [source, line, column, message] of refused) {

@@ -56,10 +56,9 @@ const holds = [
   'resource.properties.tags.map(tag, tag + "!") == ["x!", "y!"]',
   'resource.properties.tags.map(tag, tag > "x", tag + "!") == ["y!"]',
   'resource.properties.codes.exists(code, code.code == "b")',
-  'resource.properties.codes.exists(a, resource.properties.tags.exists(b, a.code != b))',
+  'resource.properties.codes.exists(a, resource.properties.tags.exists(b, a != b))',
   'resource.properties.nested.exists(name, name == "deep")',
   '[1, 2].all(a, [3, 4].all(a, a > 2)) && [1].exists(a, [a].exists(b, a == b))',
-  'subject.roles.exists(role, role == "dentist") && "imaging" in subject.roles && size(subject.roles) == 2',
   'subject.type == "staff" && resource.type == "imaging" && action.name == "read"',
   'resource.has_patient && !resource.own_record',
   'context.caller == "practice-software" && context.purpose == "TREAT"',
@@ -125,7 +124,6 @@ const errs: readonly (readonly [source: string, error: RegExp])[] = [
   ['timestamp(resource.properties.level) > context.time', /resource\.properties\.level is not of a kind/],
   ['resource.properties.tags[7] == "x"', /resource\.properties\.tags has fewer elements/],
   ['resource.properties.tags[-1] == "x"', /resource\.properties\.tags has fewer elements/],
-  ['subject.roles[7] == "x"', /subject\.roles has fewer elements/],
   ['resource.properties.status.exists(c, c == "o")', /resource\.properties\.status is no list/],
   ['resource.properties.codes.exists(code, code.level > 1)', /level of an element of resource\.properties\.codes is not there/],
   ['resource.properties.tags.exists(tag, tag > 3)', /an element of resource\.properties\.tags is not of a kind/],
@@ -170,9 +168,9 @@ const pile = (depth: number): unknown => (depth === 0 ? 1 : [pile(depth - 1)])
 
 const unusable: Readonly<Record<string, unknown>> = {
   'a long text': 'x'.repeat(conditionLimits.attributeWeight),
-  'a long list': Array.from({ length: 257 }, () => 1),
-  'a large object': Object.fromEntries(Array.from({ length: 257 }, (_, index) => [`k${index}`, 1])),
-  'many long texts': Array.from({ length: 100 }, () => 'x'.repeat(100)),
+  'a long list': Array.from({ length: 65 }, () => 1),
+  'a large object': Object.fromEntries(Array.from({ length: 65 }, (_, index) => [`k${index}`, 1])),
+  'many long texts': Array.from({ length: 60 }, () => 'x'.repeat(150)),
   'long names': { ['x'.repeat(conditionLimits.attributeWeight)]: 1 },
   'a deep list': pile(5),
   'a very deep list': pile(4_000),
@@ -195,9 +193,8 @@ t.test('a value that is too large or too deep is an error that names its attribu
     t.equal(evaluated('resource.has_patient || resource.properties.x == 1', { resource: { x: value } }), true, what)
   }
   t.equal(evaluated('resource.properties.x.size() > 8000', { resource: { x: 'x'.repeat(8_190) } }), true)
-  t.equal(evaluated('resource.properties.x.size() == 256', { resource: { x: Array.from({ length: 256 }, () => 1) } }), true)
+  t.equal(evaluated('resource.properties.x.size() == 64', { resource: { x: Array.from({ length: 64 }, () => 1) } }), true)
   t.equal(evaluated('resource.properties.x[0][0][0] == [1]', { resource: { x: pile(4) } }), true)
-  t.match(evaluated('"x" in subject.roles', { roles: Array.from({ length: 257 }, (_, index) => `r${index}`) }), { error: /subject\.roles/ })
 })
 
 t.test('facts that are no facts at all are an error, never a throw', async (t) => {
@@ -217,7 +214,7 @@ t.test('facts that are no facts at all are an error, never a throw', async (t) =
       'resource.properties.a == 1',
       'subject.type == "staff"',
       'context.time.getHours() == 1',
-      '"x" in subject.roles',
+      '"x" in subject.properties.a',
     ]) {
       t.match(compiled(source).evaluate(facts as never), { error: String }, source)
     }

@@ -10,17 +10,17 @@ const collectGarbage = runInNewContext('gc') as () => void
 t.test('a compiled condition lets go of the facts it was evaluated on', async (t) => {
   for (const source of [
     'resource.properties.a.b == 1',
-    'subject.roles.exists(role, role == "imaging")',
-    'subject.roles.filter(role, subject.roles.exists(other, other == role)).size() == 2',
-    'subject.roles.map(role, role != "x", [role]).all(list, list.size() == 1)',
-    'subject.roles.all(role, bool(role))',
-    'true ? subject.roles.exists(role, role in ["imaging"]) : has(resource.properties.a)',
+    'resource.properties.tags.exists(role, role == "imaging")',
+    'resource.properties.tags.filter(role, resource.properties.tags.exists(other, other == role)).size() == 2',
+    'resource.properties.tags.map(role, role != "x", [role]).all(list, list.size() == 1)',
+    'resource.properties.tags.all(role, bool(role))',
+    'true ? resource.properties.tags.exists(role, role in ["imaging"]) : has(resource.properties.a)',
   ]) {
     const condition = compiled(source)
     const held: WeakRef<object>[] = []
     const evaluate = () => {
-      const facts = conditionFacts({ roles: ['dentist', 'imaging'], resource: { a: { b: 1 } } })
-      held.push(new WeakRef(facts), new WeakRef(facts.subject.roles), new WeakRef(facts.resource.properties))
+      const facts = conditionFacts({ resource: { a: { b: 1 }, tags: ['dentist', 'imaging'] } })
+      held.push(new WeakRef(facts), new WeakRef(facts.resource.properties), new WeakRef(facts.resource.properties['tags'] as string[]))
       condition.evaluate(facts)
     }
     evaluate()

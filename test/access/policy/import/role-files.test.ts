@@ -1,7 +1,8 @@
 /** Files that hold all that a role can say, in YAML and CSV: what they mean, and how what is wrong with them is said. */
-import { readFileSync } from 'node:fs'
+import path from 'node:path'
 import t from 'tap'
 import { importRoles, type RoleTables } from '../../../../services/access/policy/import/import-roles.ts'
+import { documentedFiles } from '../../../support/documented-commands.ts'
 
 const imported = (roles: string) => {
   const result = importRoles({ roles })
@@ -77,9 +78,12 @@ t.test('YAML and a table say the same, and every scalar is text', async (t) => {
 })
 
 t.test('the example in the documentation is imported as it stands', async (t) => {
-  const page = readFileSync(new URL('../../../../docs/how-to/import-roles.md', import.meta.url), 'utf8')
-  const [, example = ''] = /```yaml\n([\s\S]*?)```/.exec(page) ?? []
-  t.match(imported(example).roles, [{ role: 'hygienist', permissions: [{ id: 'lab_report.read', bounds: { length: 2 } }] }])
+  const page = path.resolve(import.meta.dirname, '../../../../docs/how-to/import-roles.md')
+  const example = documentedFiles(page).get('nurses.yaml') ?? ''
+  t.match(imported(example).roles, [
+    { role: 'reader' },
+    { role: 'nurse', inherits: ['reader'], permissions: [{ id: 'lab_report.read', bounds: { length: 2 } }] },
+  ])
 })
 
 t.test('blanks around what a table separates mean nothing', async (t) => {

@@ -41,8 +41,8 @@ export declare type PutSubjectRequest = Message<"chartwarden.access.v1.PutSubjec
   onBehalfOf?: SubjectRef | undefined;
 
   /**
-   * The subject; its properties are kept: at most 32, each a boolean, a number, a code or a list of codes. A code is 1 to 256 letters, digits
-   * and _ . : / + -, the first a letter or digit.
+   * The subject; its properties are kept: at most 32, each a boolean, a number, a code or a list of codes. A code is 1 to 256 letters,
+   * digits and _ . : / + -, the first a letter or digit.
    *
    * @generated from field: chartwarden.types.v1.Subject subject = 4;
    */
