@@ -3,6 +3,7 @@ import type { AccessRequest } from '../services/access/decide.ts'
 import type { Confidentiality, Permission } from '../services/access/events.ts'
 import { builtinRoles } from '../services/access/policy/builtin/builtin-roles.ts'
 import type { RoleDefinition } from '../services/access/policy/roles.ts'
+import type { Pseudonym } from '../services/audit/vault.ts'
 import { at, type ClinicFold, createClinicFold, lab, noon, patient, record, staff } from '../test/support/clinic-fold.ts'
 
 export const size = {
@@ -68,8 +69,11 @@ const roles = (): readonly RoleDefinition[] => {
 
 const purposeOf = (role: number): string => ['PATADMIN', 'TREAT', 'TREAT', 'PATADMIN', 'TREAT', 'HCOMPL'][role % 6] as string
 
-/** Everyone has one role, every fifth a second one, half of them until a day. */
-export const createLargeClinic = (): ClinicFold => {
+/**
+ * Everyone has one role, every fifth a second one, half of them until a day. `bare`: no directives, no described records, and nobody is a
+ * patient, so that nothing restricts a record.
+ */
+export const createLargeClinic = ({ bare = false } = {}): ClinicFold => {
   const clinic = createClinicFold()
   const pick = createPick(7)
   for (const definition of roles()) clinic.define(definition)
@@ -79,7 +83,7 @@ export const createLargeClinic = (): ClinicFold => {
     clinic.enrol(
       subject,
       technician ? [labs[((index / 6) % 4) | 0] as (typeof labs)[number]] : [],
-      index < size.employees ? patients[index] : undefined,
+      !bare && index < size.employees ? patients[index] : undefined,
     )
     clinic.grant(subject, names[index % size.roles] as string, index % 2 === 0 ? {} : { until: noon + 86_400_000 })
     if (index % 5 === 0) clinic.grant(subject, names[(index + 7) % size.roles] as string)
@@ -103,6 +107,7 @@ export const createLargeClinic = (): ClinicFold => {
       until: at(noon + 86_400_000),
     })
   }
+  if (bare) return clinic
   for (let index = 0; index < size.consents; index += 1) {
     clinic.apply('chartwarden.consent.recorded.v1', {
       patient: patients[pick(size.patients)] as (typeof patients)[number],
@@ -130,17 +135,19 @@ export interface Question {
   readonly person: number
   readonly patient: number
   readonly record: number
+  readonly pseudonym: Pseudonym
   readonly resourceType: string
   readonly action: string
   /** What the caller states; undefined: nothing. */
   readonly stated?: { readonly status: string; readonly age_days: number }
 }
 
-const distinct = (number: number, make: () => Question): readonly Question[] => {
+const distinct = (number: number, make: () => Omit<Question, 'pseudonym'>): readonly Question[] => {
   const found = new Map<string, Question>()
   while (found.size < number) {
     const question = make()
-    found.set([question.person, question.patient, question.record, question.resourceType, question.action].join(), question)
+    const { person, patient: of, record: one, resourceType, action } = question
+    found.set([person, of, one, resourceType, action].join(), { ...question, pseudonym: record(resourceType, `${of}-${one}`) })
   }
   return [...found.values()]
 }
@@ -151,12 +158,12 @@ const askingPeople = people.map(({ type, pseudonym }) => ({ type, pseudonym: cop
 const askedPatients = patients.map(copied)
 
 /** The request as a service makes it of a message. */
-export const requestOf = ({ person, patient: of, record: one, resourceType, action, stated }: Question): AccessRequest => ({
+export const requestOf = ({ person, patient: of, pseudonym, resourceType, action, stated }: Question): AccessRequest => ({
   subject: { ...(askingPeople[person] as (typeof askingPeople)[number]) },
   resourceType,
   action,
   patient: askedPatients[of] as (typeof askedPatients)[number],
-  record: record(resourceType, `${of}-${one}`),
+  record: pseudonym,
   purpose: purposeOf(person),
   supportedObligations,
   ...(stated === undefined ? {} : { stated: { resource: stated, context: { site: 'main' }, caller: 'practice', override: false } }),

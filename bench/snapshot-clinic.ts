@@ -11,7 +11,12 @@ export const size = {
   conditions: 50,
   resources: 5_000,
   consents: 3_000,
-} as const
+}
+
+export type Size = typeof size
+
+/** Nothing but people, roles and shares. */
+export const sharesOnly: Size = { ...size, memberships: 0, resources: 0, consents: 0 }
 
 export interface Told {
   readonly type: EventType
@@ -22,7 +27,7 @@ const day = 86_400_000
 const actor = { rule: 'scope/staff.write' }
 
 /** State-changing events of the clinic, in order; the actor is the calling software. */
-export function* storyOfClinic(): Generator<Told> {
+export function* storyOfClinic(size: Size): Generator<Told> {
   const tell = <T extends EventType>(type: T, data: Omit<EventData[T], 'actor'>): Told => ({ type, data: { actor, ...data } })
   const labs = Array.from({ length: 20 }, (_, index) => lab(`${index}`))
   const people = Array.from({ length: size.past + size.staff }, (_, index) => staff(`person-${index}`))

@@ -22,6 +22,8 @@ export interface Opening {
   readonly clinic: string
   /** `write`: opens from the ledger and writes the snapshot. */
   readonly kind: 'write' | 'snapshot' | 'ledger'
+  /** Not the first opening of the process: its code is compiled. */
+  readonly again?: boolean
 }
 
 /** Milliseconds. */
@@ -140,11 +142,14 @@ const run = async ({ writerUrl, masterKey, clinic, kind }: Opening): Promise<Ope
 }
 
 process.on('message', (opening: Opening) => {
-  run(opening).then(
-    (opened) => process.send?.(opened, () => process.disconnect()),
-    (thrown: unknown) => {
-      process.stderr.write(`${String((thrown as Error).stack)} ${String((thrown as Error).cause ?? '')}\n`)
-      process.exit(1)
-    },
-  )
+  const first = opening.again === true ? run(opening) : undefined
+  Promise.resolve(first)
+    .then(() => run(opening))
+    .then(
+      (opened) => process.send?.(opened, () => process.disconnect()),
+      (thrown: unknown) => {
+        process.stderr.write(`${String((thrown as Error).stack)} ${String((thrown as Error).cause ?? '')}\n`)
+        process.exit(1)
+      },
+    )
 })

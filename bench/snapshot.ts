@@ -1,7 +1,7 @@
 /**
  * Opening a clinic with a past: from its snapshot and without one, before and after many accesses were recorded. Each opening is the first
- * one of a process of its own, so nothing is warm but the database. Prints a table in Markdown.
- * `node bench/snapshot.ts [accesses, default 500,000] [openings of each kind, default 5]`
+ * one of a process of its own, so nothing is warm but the database, or the second, as in a service that runs. Prints a table in Markdown.
+ * `node bench/snapshot.ts [accesses, default 500,000] [openings of each kind, default 5] [shares: people, roles and shares alone]`
  */
 import { fork } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
@@ -19,11 +19,12 @@ import { migrate } from '../services/kernel/postgres/migrate.ts'
 import { endPool } from '../services/kernel/postgres/pool.ts'
 import { startTestServer } from '../test/support/postgres-server.ts'
 import { machine } from './machine.ts'
-import { laterChanges, size, storyOfClinic, type Told } from './snapshot-clinic.ts'
+import { size as everything, laterChanges, sharesOnly, storyOfClinic, type Told } from './snapshot-clinic.ts'
 import type { Opened, Opening } from './snapshot-opening.ts'
 
 const accesses = Number(process.argv[2] ?? '500000')
 const openings = Number(process.argv[3] ?? '5')
+const size = process.argv[4] === 'shares' ? sharesOnly : everything
 const clinic = 'north'
 const perAppend = 250
 const changesAfter = 500
@@ -100,19 +101,19 @@ const spread = (values: readonly number[]): string => {
   return `${middle.toFixed(0)} (${lowest.toFixed(0)}–${highest.toFixed(0)})`
 }
 
-const row = async (name: string, kind: Opening['kind']): Promise<string> => {
+const row = async (name: string, kind: Opening['kind'], again = false): Promise<string> => {
   const opened: Opened[] = []
-  for (let count = 0; count < openings; count += 1) opened.push(await open({ kind }))
+  for (let count = 0; count < openings; count += 1) opened.push(await open({ kind, again }))
   const column = (of: keyof Opened): string => spread(opened.map((one) => Number(one[of])))
   return `| ${[name, column('totalMs'), column('readMs'), column('openMs'), column('openCpuMs'), column('checkMs'), column('foldMs'), opened[0]?.entriesRead ?? ''].join(' | ')} |`
 }
 
 try {
   await migrate(owner, [ledgerMigrations, vaultMigrations, snapshotMigrations])
-  await append(storyOfClinic())
+  await append(storyOfClinic(size))
   const written = await open({ kind: 'write' })
   await append(laterChanges(changesAfter))
-  console.log(`${machine()}, PostgreSQL 18, fsync on; \`node bench/snapshot.ts ${accesses} ${openings}\`.\n`)
+  console.log(`${machine()}, PostgreSQL 18, fsync on; \`node bench/snapshot.ts ${process.argv.slice(2).join(' ')}\`.\n`)
   console.log(`${entries} state-changing entries, ${changesAfter} of them after the snapshot: ${JSON.stringify(size)}`)
   console.log(
     `The snapshot: ${(written.sealedBytes / 2 ** 20).toFixed(1)} MiB; copying the state ${written.captureMs.toFixed(1)} ms, writing it out ` +
@@ -124,6 +125,7 @@ try {
   )
   console.log('|---|---|---|---|---|---|---|---|')
   console.log(await row('from the snapshot', 'snapshot'))
+  console.log(await row('from the snapshot, in a process that has opened one before', 'snapshot', true))
   console.log(await row('from the first entry', 'ledger'))
   const started = performance.now()
   await recordAccesses(accesses)
@@ -131,6 +133,7 @@ try {
   await append(laterChanges(changesAfter))
   const more = `${accesses.toLocaleString('en')} accesses and ${changesAfter} changes later`
   console.log(await row(`${more}, from the snapshot`, 'snapshot'))
+  console.log(await row(`${more}, from the snapshot, in a process that has opened one before`, 'snapshot', true))
   console.log(await row(`${more}, from the first entry`, 'ledger'))
   const { rows } = await superuser.query<{ 'QUERY PLAN': string }>(
     `explain (analyze, buffers, costs off, timing off, summary off) select revision, bytes from chartwarden_ledger.entries
