@@ -2,16 +2,9 @@
 import { randomUUID } from 'node:crypto'
 import t from 'tap'
 import { exitCodes } from '../../cli/exit-codes.ts'
-import { clientsOf, hire, registerTestClinic } from '../support/clinic.ts'
-import { commandLine } from '../support/command-line.ts'
-import { createTestDatabase } from '../support/postgres.ts'
-import { startTestService } from '../support/service.ts'
+import { northOverCli } from '../support/north-over-cli.ts'
 
-const service = await startTestService(t, { database: await createTestDatabase(t) })
-const clients = clientsOf(service, await service.token({ clinics: ['north'] }))
-await registerTestClinic(clients, 'north')
-await hire(clients, 'north', 'anna')
-const chartwarden = commandLine({ CHARTWARDEN_STATE_DIR: service.stateDir, CHARTWARDEN_GRPC_ADDR: service.address })
+const { service, chartwarden } = await northOverCli(t)
 const json = (text: string): Record<string, unknown> => JSON.parse(text) as Record<string, unknown>
 
 t.test('a subject is described, shown and forgotten', async (t) => {

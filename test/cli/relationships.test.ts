@@ -1,16 +1,9 @@
 /** The commands about care teams and shares: what is typed, what it does, what it ends with. */
 import t from 'tap'
 import { exitCodes } from '../../cli/exit-codes.ts'
-import { clientsOf, hire, registerTestClinic } from '../support/clinic.ts'
-import { commandLine } from '../support/command-line.ts'
-import { createTestDatabase } from '../support/postgres.ts'
-import { startTestService } from '../support/service.ts'
+import { northOverCli } from '../support/north-over-cli.ts'
 
-const service = await startTestService(t, { database: await createTestDatabase(t) })
-const clients = clientsOf(service, await service.token({ clinics: ['north'] }))
-await registerTestClinic(clients, 'north')
-await hire(clients, 'north', 'anna')
-const chartwarden = commandLine({ CHARTWARDEN_STATE_DIR: service.stateDir, CHARTWARDEN_GRPC_ADDR: service.address })
+const { clients, chartwarden } = await northOverCli(t)
 const inClinic = ['--clinic', 'north']
 
 t.test('somebody joins a care team and leaves it, and checks follow', async (t) => {
