@@ -142,7 +142,7 @@ const apply = (state: ClinicState, event: AccessEvent): void => {
         recipient,
         patient,
         resourceTypes,
-        records: records === undefined ? undefined : new Set(records),
+        records,
         actions,
         purpose,
         until: Date.parse(until),

@@ -66,7 +66,7 @@ const sharedWith = ({ state, request, now }: Deliberation, recipient: Pseudonym,
     if (!(now < share.until) || (longest !== undefined && share.until <= longest)) continue
     if (!share.resourceTypes.includes(request.resourceType) || !share.actions.includes(request.action)) continue
     if (purpose !== undefined && purpose !== share.purpose && !covers(share.purpose, purpose)) continue
-    if (share.records !== undefined && (record === undefined || !share.records.has(record))) continue
+    if (share.records !== undefined && (record === undefined || !share.records.includes(record))) continue
     longest = share.until
   }
   return longest

@@ -140,7 +140,7 @@ const createRestorer = () => {
           recipient: references[recipient[row] as Place] as SubjectReference,
           patient: names[patient[row] as Place] as Pseudonym,
           resourceTypes: lists[resourceTypes[row] as Place] as readonly string[],
-          records: count === null ? undefined : new Set(sharedRecords.slice(next, next + count)),
+          records: count === null ? undefined : sharedRecords.slice(next, next + count),
           actions: lists[actions[row] as Place] as readonly string[],
           purpose: names[purpose[row] as Place] as string,
           until: time(until[row] as TimeCell),

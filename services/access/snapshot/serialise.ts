@@ -149,14 +149,14 @@ export function* serialiseState(captured: CapturedState, anchor: string): Genera
   for (const shares of chunks(captured.shares.rows)) {
     yield line(
       'sharedRecords',
-      shares.flatMap(({ records }) => (records === undefined ? [] : [...records])),
+      shares.flatMap(({ records }) => records ?? []),
     )
     yield* rows('shares', shares, {
       id: ({ id }) => id,
       recipient: ({ recipient }) => reference(recipient),
       patient: ({ patient }) => name(patient),
       resourceTypes: ({ resourceTypes }) => list(resourceTypes),
-      recordCount: ({ records }) => orNull(records, ({ size }) => size),
+      recordCount: ({ records }) => orNull(records, ({ length }) => length),
       actions: ({ actions }) => list(actions),
       purpose: ({ purpose }) => name(purpose),
       until: ({ until }) => timeCell(until),

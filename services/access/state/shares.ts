@@ -8,8 +8,8 @@ export interface ShareState {
   readonly recipient: SubjectReference
   readonly patient: Pseudonym
   readonly resourceTypes: readonly string[]
-  /** Undefined: every record of those types. */
-  readonly records: ReadonlySet<Pseudonym> | undefined
+  /** Undefined: every record of those types. A list, since most shares name a few and there are many shares. */
+  readonly records: readonly Pseudonym[] | undefined
   readonly actions: readonly string[]
   readonly purpose: string
   /** Milliseconds since the epoch, exclusive. */
