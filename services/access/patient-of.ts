@@ -1,5 +1,6 @@
 import type { Pseudonym } from '../audit/vault.ts'
 import type { ClinicWriter } from './clinic-writer.ts'
+import { knownPatient } from './decide/labels-of.ts'
 import { patientResource } from './state/directory.ts'
 
 interface NamedResource {
@@ -19,4 +20,4 @@ export const patientIdOf = ({ type, id, patientId }: NamedResource & { readonly 
 export const describedPatient =
   ({ type, id }: NamedResource) =>
   ({ vault, state }: Pick<ClinicWriter, 'vault' | 'state'>): Pseudonym | undefined =>
-    id === '' ? undefined : state.directory.resources.get(vault.pseudonym({ kind: 'record', type, id }))?.patient
+    id === '' ? undefined : knownPatient(state.directory.resources.get(vault.pseudonym({ kind: 'record', type, id })))

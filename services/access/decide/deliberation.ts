@@ -34,7 +34,7 @@ export interface Deliberation {
 }
 
 /** How long an answer holds that depends on the clock itself, in milliseconds; what has queued longer is decided again anyway. */
-const clockBoundMs = 1_000
+export const clockBoundMs = 1_000
 
 /** Notes that a permit must not outlive a moment. */
 export const holdUntil = (deliberation: Deliberation, moment: number): void => {

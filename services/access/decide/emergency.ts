@@ -74,8 +74,9 @@ const plainerOf = (held: Candidate | undefined, unconsented: Candidate | undefin
 /**
  * Whether an open emergency access overrides what stands in the way, or lifts duties. Where the clinic lets it override permissions, reading
  * carries no duties: otherwise a caller that carries out fewer of them would be shown more. Else, and for writing, it is the plainest of what
- * the roles give, with its duties. What reaches somebody only by a share, or by nothing at all, still needs the consent that the clinic demands for third parties,
- * unless an emergency overrides consent. Forbids and the person's standing are decided before and never come here.
+ * the roles give, with its duties. What reaches somebody only by a share, or by nothing at all, still needs the consent that the clinic
+ * demands for third parties, unless an emergency overrides consent. Forbids and the person's standing are decided before and never come
+ * here.
  */
 export const overrideByEmergency = (
   deliberation: Deliberation,

@@ -1,12 +1,10 @@
 /** When a deny may become something else by the clock alone. */
+import { clockBoundMs } from '../decide/deliberation.ts'
 import { descriptionOf, withKnownPatient } from '../decide/labels-of.ts'
 import type { AccessRequest } from '../decide.ts'
 import { eachPermission } from '../policy/roles.ts'
 import { isInForce, type Period } from '../state/period.ts'
 import type { ClinicState } from '../state.ts'
-
-/** How long an answer holds that rests on a condition that looks at the clock, in milliseconds; as for permits. */
-const clockBoundMs = 1_000
 
 const bounds = ({ from, until }: Partial<Period>): readonly (number | undefined)[] => [from, until]
 

@@ -1,4 +1,6 @@
 /** What every snapshot store does, and what the database itself refuses where the snapshots are kept. */
+import { readFile } from 'node:fs/promises'
+import path from 'node:path'
 import pg from 'pg'
 import t, { type Test } from 'tap'
 import { createMemorySnapshotStore } from '../../../services/access/snapshot/memory-snapshot-store.ts'
@@ -178,6 +180,21 @@ t.test('row security is on and forced; everything belongs to the owner, who sees
   )
   const own = { prosecdef: false, acl: '{chartwarden_owner=X/chartwarden_owner,chartwarden_writer=X/chartwarden_owner}' }
   t.same(functions, [own, own])
+})
+
+t.test('what the guide tells an owner to do after entries were lost empties the snapshots', async (t) => {
+  const guide = await readFile(path.join(import.meta.dirname, '../../../docs/how-to/run-in-production.md'), 'utf8')
+  const command = /`(truncate [^`]+)`/.exec(guide)?.[1]
+  const store = createPostgresSnapshotStore({ pool: pools.writer })
+  const clinic = newClinic()
+  await store.write(clinic, snapshotOf(5n, 'of a history that was lost'))
+  const client = await pools.owner.connect()
+  try {
+    await client.query(`set role chartwarden_owner; ${command}; reset role`)
+  } finally {
+    client.release()
+  }
+  t.equal(await store.read(clinic), undefined)
 })
 
 t.test('a database that does not answer is a fault with a name', async (t) => {
