@@ -15,14 +15,20 @@ const chartwarden: Chartwarden = commandLine({ CHARTWARDEN_STATE_DIR: service.st
 let said: readonly Followed[] = []
 
 t.before(async () => {
-  said = await followPage(t, page, { chartwarden })
+  said = await followPage(t, page, {
+    chartwarden,
+    learn: (out) => {
+      const [, then] = /care team[^\n]*\n +entry \S+, revision \d+, (\S+)/.exec(out) ?? []
+      return then === undefined ? {} : { THEN: then }
+    },
+  })
 })
 
 /** What a command of the page printed. */
 const outOf = (...words: readonly string[]): string => said.find(({ command }) => words.every((word) => command.includes(word)))?.out ?? ''
 
 t.test('somebody follows the guide, from an empty service on', async (t) => {
-  t.equal(said.length, 19)
+  t.equal(said.length, 27)
   const [, shown = ''] = /```\n(deny: .*?)```/s.exec(readFileSync(page, 'utf8')) ?? []
   t.equal(outOf(' explain ').split('  as of revision')[0], shown)
   t.match(outOf(' who-can '), /staff:anna +role\/dentist#treatment_record\.read/)
@@ -36,6 +42,10 @@ t.test('somebody follows the guide, from an empty service on', async (t) => {
   )
   t.match(outOf('--retire'), /staff:henry +read +treatment_record .*1 would be answered otherwise/s)
   t.match(outOf('--roles', '--subject'), /1 question decided with both, 1 would/)
+  t.match(outOf('who-can', '--as-of'), /staff:mia +role\/hygienist/, 'then the leaver was among them')
+  t.match(outOf('explain', '--as-of'), /^permit: role_permits/)
+  t.match(outOf('staff show', '--as-of'), /staff:mia: active.*hygienist/s)
+  t.match(outOf('staff list', '--as-of'), /staff:mia +active +hygienist/)
 })
 
 t.test('records are listed by their names, with the patient and the rule', async (t) => {

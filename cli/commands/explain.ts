@@ -1,6 +1,6 @@
 import { Command } from 'commander'
 import { type ExplainResponse, ExplainResponseSchema, RuleOutcome } from '../../proto/gen/chartwarden/access/v1/access_service_pb.js'
-import { type ClinicOptions, withClinic } from '../input/common-options.ts'
+import { type ClinicOptions, type MomentOptions, momentField, withClinic, withMoment } from '../input/common-options.ts'
 import { type QuestionOptions, questionFields, questionOf, withQuestion } from '../input/question-options.ts'
 import { answerLine } from '../output/decision.ts'
 import { entryText, timeText } from '../output/describe.ts'
@@ -33,18 +33,20 @@ const explanationText = ({ rules, needed, until, entry, completeToRevision, ...a
 
 export const explainCommand = (act: Act): Command =>
   withQuestion(
-    withClinic(
-      new Command('explain').description(
-        'Why a check would be answered as it would be, rule by rule, and what would change it. That somebody asked is recorded; nothing is permitted by it.',
+    withMoment(
+      withClinic(
+        new Command('explain').description(
+          'Why a check would be answered as it would be, rule by rule, and what would change it. That somebody asked is recorded; nothing is permitted by it.',
+        ),
       ),
     ),
     { required: true },
   ).action(
     act(async (session, command) => {
-      const options = command.opts<ClinicOptions & QuestionOptions>()
+      const options = command.opts<ClinicOptions & MomentOptions & QuestionOptions>()
       const { access } = await session.connect(needsOf(options, 'policy.explain'))
       const answer = await underOptions(questionFields('check.'), () =>
-        access.explain({ ...clinicFields(options), check: questionOf(options) }),
+        access.explain({ ...clinicFields(options), check: questionOf(options), ...momentField(options) }),
       )
       await session.print(session.json ? `${JSON.stringify(messageJson(ExplainResponseSchema, answer))}\n` : explanationText(answer))
       return 'ok'

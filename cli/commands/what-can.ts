@@ -1,7 +1,7 @@
 import { Command, InvalidArgumentError, Option } from 'commander'
 import { type AllowedAction, AllowedActionSchema, WhatCanList } from '../../proto/gen/chartwarden/access/v1/access_service_pb.js'
 import { everyPageOfOneState } from '../every-page.ts'
-import { type ClinicOptions, withClinic } from '../input/common-options.ts'
+import { type ClinicOptions, type MomentOptions, momentField, withClinic, withMoment } from '../input/common-options.ts'
 import { parseTypedId, type TypedId } from '../input/parsers.ts'
 import { purposeHelp, type QuestionOptions, questionFields, withSubjectCircumstances } from '../input/question-options.ts'
 import type { Column } from '../output/column.ts'
@@ -24,7 +24,7 @@ const columns: readonly Column<AllowedAction>[] = [
   { name: 'until', value: ({ until }) => timeText(until) },
 ]
 
-interface WhatCanOptions extends ClinicOptions, Omit<QuestionOptions, 'resource' | 'signedIn'> {
+interface WhatCanOptions extends ClinicOptions, MomentOptions, Omit<QuestionOptions, 'resource' | 'signedIn'> {
   readonly subject: TypedId
   readonly purpose: string
   readonly resource?: { readonly type: string; readonly id: string }
@@ -40,9 +40,11 @@ const parseResource = (text: string): { readonly type: string; readonly id: stri
 
 export const whatCanCommand = (act: Act): Command =>
   withSubjectCircumstances(
-    withClinic(
-      new Command('what-can').description(
-        'What somebody could do now, having just signed in: actions on each type of record, on one type or on one record; or, with --records, the described records of a type. The look is recorded.',
+    withMoment(
+      withClinic(
+        new Command('what-can').description(
+          'What somebody could do, having just signed in: actions on each type of record, on one type or on one record; or, with --records, the described records of a type. The look is recorded.',
+        ),
       ),
     )
       .requiredOption('--subject <type:id>', 'who', parseTypedId)
@@ -79,6 +81,7 @@ export const whatCanCommand = (act: Act): Command =>
             purpose: options.purpose,
             ...optional('context', options.context),
             supportedObligations: [...(options.supports ?? [])],
+            ...momentField(options),
             pageSize: 1_000,
             pageToken,
           }),

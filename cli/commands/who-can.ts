@@ -1,7 +1,7 @@
 import { Command } from 'commander'
 import { type AllowedSubject, AllowedSubjectSchema } from '../../proto/gen/chartwarden/access/v1/access_service_pb.js'
 import { everyPageOfOneState } from '../every-page.ts'
-import { type ClinicOptions, withClinic } from '../input/common-options.ts'
+import { type ClinicOptions, type MomentOptions, momentField, withClinic, withMoment } from '../input/common-options.ts'
 import { parseTypedId, type TypedId } from '../input/parsers.ts'
 import { purposeHelp, type QuestionOptions, questionFields, withCircumstances } from '../input/question-options.ts'
 import type { Column } from '../output/column.ts'
@@ -19,7 +19,7 @@ const columns: readonly Column<AllowedSubject>[] = [
   { name: 'until', value: ({ until }) => timeText(until) },
 ]
 
-interface WhoCanOptions extends ClinicOptions, Pick<QuestionOptions, 'patient' | 'supports' | 'property' | 'context'> {
+interface WhoCanOptions extends ClinicOptions, MomentOptions, Pick<QuestionOptions, 'patient' | 'supports' | 'property' | 'context'> {
   readonly action: string
   readonly resource: TypedId
   readonly purpose: string
@@ -28,8 +28,10 @@ interface WhoCanOptions extends ClinicOptions, Pick<QuestionOptions, 'patient' |
 
 export const whoCanCommand = (act: Act): Command =>
   withCircumstances(
-    withClinic(
-      new Command('who-can').description('Everybody who could do this to that record now, having just signed in. The look is recorded.'),
+    withMoment(
+      withClinic(
+        new Command('who-can').description('Everybody who could do this to that record, having just signed in. The look is recorded.'),
+      ),
     )
       .requiredOption('--action <name>', 'does what')
       .requiredOption('--resource <type:id>', 'to which record', parseTypedId)
@@ -53,6 +55,7 @@ export const whoCanCommand = (act: Act): Command =>
             ...optional('context', options.context),
             supportedObligations: [...(options.supports ?? [])],
             subjectType: options.type ?? '',
+            ...momentField(options),
             pageSize: 1_000,
             pageToken,
           }),

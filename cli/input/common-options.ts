@@ -1,5 +1,7 @@
+import type { Timestamp } from '@bufbuild/protobuf/wkt'
 import { type Command, Option } from 'commander'
-import { parseClinic, parseTypedId, parseUuid, type TypedId } from './parsers.ts'
+import { optional } from '../request.ts'
+import { parseClinic, parseTime, parseTypedId, parseUuid, type TypedId } from './parsers.ts'
 
 export interface ClinicOptions {
   readonly clinic: string
@@ -21,3 +23,14 @@ export const withClinic = (command: Command): Command =>
 /** The same and `--request-id`, for calls that change something. */
 export const withChange = (command: Command): Command =>
   withClinic(command).option('--request-id <uuid>', 'repeats an earlier call safely (default: a new one)', parseUuid)
+
+export interface MomentOptions {
+  readonly asOf?: Timestamp
+}
+
+/** `--as-of`, for questions that the ledger can also answer about the past. */
+export const withMoment = (command: Command): Command =>
+  command.option('--as-of <time>', 'as of this past moment (default: now)', parseTime)
+
+/** The field of a request that `--as-of` sets. */
+export const momentField = ({ asOf }: MomentOptions) => optional('asOf', asOf)

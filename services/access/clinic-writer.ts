@@ -9,7 +9,7 @@ import { type Ledger, type NewEntry, type StoredEntry, systemLedger } from '../a
 import type { ClinicVault, Vault } from '../audit/vault.ts'
 import type { Clock } from '../kernel/clock.ts'
 import { ChartwardenError } from '../kernel/errors.ts'
-import { decodeEntry } from './event-codec.ts'
+import { decodeStateEntry } from './event-codec.ts'
 import type { Snapshots } from './snapshots.ts'
 import { type ClinicState, emptyState, evolve } from './state.ts'
 
@@ -85,10 +85,7 @@ const createClinicWriter = async (clinic: string, vault: ClinicVault, options: C
 
   const fold = async (): Promise<void> => {
     for await (const entry of ledger.readState(clinic, state.revision + 1n)) {
-      const event = decodeEntry(entry)
-      // A state change this version cannot read would make every later decision wrong: refuse to decide at all.
-      if (event === undefined) throw new ChartwardenError('INTERNAL', { cause: new Error(`unknown state-changing type ${entry.type}`) })
-      evolve(state, event)
+      evolve(state, decodeStateEntry(entry))
       snapshots?.folded(entry)
       if (entry.revision > highestSeen) highestSeen = entry.revision
     }

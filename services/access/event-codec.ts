@@ -1,5 +1,6 @@
 import { openEnvelope } from '../audit/entry.ts'
 import type { StoredEntry } from '../audit/ledger.ts'
+import { ChartwardenError } from '../kernel/errors.ts'
 import { type AccessEvent, type EventType, stateChanging } from './events.ts'
 
 /** A type of the past, and the step to the version after it. */
@@ -41,4 +42,14 @@ export const decodeEntry = (entry: StoredEntry): AccessEvent | undefined => {
     caller: envelope.caller,
     data,
   } as unknown as AccessEvent
+}
+
+/**
+ * A state-changing entry as an event. Throws INTERNAL for a type this version does not know: without it every later decision on that state
+ * would be wrong, so nothing is decided at all.
+ */
+export const decodeStateEntry = (entry: StoredEntry): AccessEvent => {
+  const event = decodeEntry(entry)
+  if (event === undefined) throw new ChartwardenError('INTERNAL', { cause: new Error(`unknown state-changing type ${entry.type}`) })
+  return event
 }

@@ -349,6 +349,48 @@ export interface AccessRecorded {
   readonly sealed?: Sealed
 }
 
+/** Whether an accounting must show a disclosure, 45 CFR 164.528(a)(1): everything but `accountable` may be left out. */
+export type DisclosureCategory =
+  | 'accountable'
+  | 'treatment_payment_operations'
+  | 'to_individual'
+  | 'incidental'
+  | 'authorized'
+  | 'directory'
+  | 'national_security'
+  | 'custodial'
+  | 'limited_data_set'
+
+/** sealed: { recipient_name, recipient_address?, description, purpose, source? } */
+export interface DisclosureRecorded {
+  readonly patient: Pseudonym
+  readonly recorded_by: SubjectReference
+  readonly disclosed_at: string
+  readonly category: DisclosureCategory
+  /** The same for the same patient, recipient and purpose, so that repeats can be grouped; tells nothing else. */
+  readonly series: Pseudonym
+  /** Kept out of the patient's accounting until then, 45 CFR 164.528(a)(2). */
+  readonly suspended_until?: string
+  /** `future_dated`. */
+  readonly flags: readonly string[]
+  readonly sealed?: Sealed
+}
+
+/** A concern of a patient, or an answer to one. The entry's id is the concern's. sealed: { text } */
+export interface ConcernRecorded {
+  readonly patient: Pseudonym
+  readonly recorded_by: SubjectReference
+  readonly kind: 'dispute' | 'correction' | 'complaint' | 'answer'
+  /** The entry it stands beside. */
+  readonly about_entry_id?: string
+  /** Of an answer: the concern. */
+  readonly concern_id?: string
+  /** Of an answer. */
+  readonly outcome?: 'accepted' | 'partly_accepted' | 'denied' | 'withdrawn' | 'pending'
+  readonly raised_at: string
+  readonly sealed?: Sealed
+}
+
 /** Reading the audit log is itself an access. sealed: { filter } under the key of the person reading, when one is named. */
 export interface TrailViewed {
   readonly actor: Actor
@@ -404,6 +446,8 @@ export interface EventData {
   readonly 'chartwarden.emergency.reviewed.v1': EmergencyReviewed
   readonly 'chartwarden.access.decided.v1': AccessDecided
   readonly 'chartwarden.access.recorded.v1': AccessRecorded
+  readonly 'chartwarden.disclosure.recorded.v1': DisclosureRecorded
+  readonly 'chartwarden.concern.recorded.v1': ConcernRecorded
   readonly 'chartwarden.trail.viewed.v1': TrailViewed
   readonly 'chartwarden.refusals.summarised.v1': RefusalsSummarised
 }
@@ -455,6 +499,8 @@ export const stateChanging: Readonly<Record<EventType, boolean>> = {
   'chartwarden.emergency.reviewed.v1': true,
   'chartwarden.access.decided.v1': false,
   'chartwarden.access.recorded.v1': false,
+  'chartwarden.disclosure.recorded.v1': false,
+  'chartwarden.concern.recorded.v1': false,
   'chartwarden.trail.viewed.v1': false,
   'chartwarden.refusals.summarised.v1': false,
 }

@@ -3,6 +3,7 @@ import type { StoredEntry } from '../audit/ledger.ts'
 import type { CallContext } from '../kernel/caller.ts'
 import { accessRequestOf, type Question } from './check.ts'
 import { type Explanation, explain } from './explain/explanation.ts'
+import type { PastStates } from './past-states.ts'
 import { describedPatient, patientIdOf } from './patient-of.ts'
 import { checkSignIn } from './person.ts'
 import type { PinnedReading } from './pinned-reading.ts'
@@ -10,6 +11,8 @@ import type { AuthoriseReading, ReadingRequest } from './reading.ts'
 
 export interface ExplainQuestion extends Pick<ReadingRequest, 'clinic' | 'onBehalfOf' | 'filter'> {
   readonly question: Omit<Question, 'requestId' | 'clinic' | 'reason' | 'intent'>
+  /** As of this past moment, milliseconds since the epoch; undefined: now. */
+  readonly asOf: number | undefined
 }
 
 export interface Explained extends Explanation {
@@ -21,6 +24,7 @@ export interface Explained extends Explanation {
 export interface ExplainOptions {
   readonly authorise: AuthoriseReading
   readonly pinned: PinnedReading
+  readonly past: PastStates
   /** Ledger time, milliseconds since the epoch. */
   readonly now: () => number
 }
@@ -28,9 +32,10 @@ export interface ExplainOptions {
 /** Explains one question, with the sign-in given or none. */
 export type Explain = (context: CallContext, question: ExplainQuestion) => Promise<Explained>
 
-export const createExplain = ({ authorise, pinned, now }: ExplainOptions): Explain => {
-  return async (context, { clinic, onBehalfOf, filter, question }) => {
+export const createExplain = ({ authorise, pinned, past, now }: ExplainOptions): Explain => {
+  return async (context, { clinic, onBehalfOf, filter, question, asOf }) => {
     checkSignIn('check.session', question.session, now())
+    await past.check(clinic, asOf)
     const { subject, resource } = question
     const { writer, entry } = await authorise(context, {
       clinic,
@@ -47,7 +52,10 @@ export const createExplain = ({ authorise, pinned, now }: ExplainOptions): Expla
     })
     const { caller } = context
     const request = accessRequestOf(writer.vault, question, { caller: caller.id, override: caller.scopes.has('directory.override') })
-    const { result, revision } = await pinned(context, writer, undefined, (state, time) => explain(state, request, time))
+    const moment = asOf === undefined ? undefined : await past.at(context, writer, asOf)
+    const view = moment?.view ?? writer
+    const pin = moment && { revision: view.state.revision, time: moment.time }
+    const { result, revision } = await pinned(context, view, pin, (state, time) => explain(state, request, time))
     return { ...result, entry: entry as StoredEntry, revision }
   }
 }

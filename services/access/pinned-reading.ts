@@ -6,7 +6,6 @@ import { setImmediate } from 'node:timers/promises'
 import type { CallContext } from '../kernel/caller.ts'
 import type { Clock } from '../kernel/clock.ts'
 import { ChartwardenError } from '../kernel/errors.ts'
-import type { ClinicWriter } from './clinic-writer.ts'
 import type { ClinicState } from './state.ts'
 
 export interface PinnedReadingOptions {
@@ -33,7 +32,7 @@ export type Steps<Result> = (state: ClinicState, time: number) => Generator<void
  */
 export type PinnedReading = <Result>(
   context: CallContext,
-  writer: ClinicWriter,
+  clinic: { readonly state: ClinicState },
   pin: Pin | undefined,
   steps: Steps<Result>,
 ) => Promise<Pin & { readonly result: Result }>

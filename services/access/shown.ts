@@ -3,8 +3,8 @@ import { type EntryData, openEnvelope } from '../audit/entry.ts'
 import type { ResolvedIdentity } from '../audit/identities.ts'
 import type { Ledger } from '../audit/ledger.ts'
 import type { Pseudonym } from '../audit/vault.ts'
-import type { ClinicWriter } from './clinic-writer.ts'
 import type { SubjectReference } from './events.ts'
+import type { ClinicView } from './past-states.ts'
 
 export interface ShownSubject {
   readonly type: string
@@ -27,7 +27,7 @@ export const shownPatient = (patient: Pseudonym, resolved: ReadonlyMap<Pseudonym
 /** The sealed reasons of these entries, by id; those that have none, or whose key is destroyed, are missing. */
 export const openReasons = async (
   ledger: Pick<Ledger, 'find'>,
-  { clinic, vault }: ClinicWriter,
+  { clinic, vault }: ClinicView,
   ids: readonly string[],
 ): Promise<ReadonlyMap<string, string>> => {
   const reasons = new Map<string, string>()

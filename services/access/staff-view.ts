@@ -2,7 +2,7 @@
 import type { Identities } from '../audit/identities.ts'
 import type { Ledger } from '../audit/ledger.ts'
 import type { Pseudonym } from '../audit/vault.ts'
-import type { ClinicWriter } from './clinic-writer.ts'
+import type { Moment } from './past-states.ts'
 import { openReasons, type ShownSubject, shownSubject } from './shown.ts'
 import type { SubjectState, SubjectStatus } from './state/subjects.ts'
 import { grantsHeld } from './state.ts'
@@ -28,11 +28,11 @@ export interface ShownStaff {
 }
 
 export interface StaffView {
-  /** One person as of now; undefined when nobody of this pseudonym is known. */
-  one(writer: ClinicWriter, pseudonym: Pseudonym, unseal: boolean): Promise<ShownStaff | undefined>
+  /** One person at that moment; undefined when nobody of this pseudonym is known. */
+  one(moment: Moment, pseudonym: Pseudonym, unseal: boolean): Promise<ShownStaff | undefined>
   /** A page in order of type and identifier after the one named; `more` says whether others follow. */
   page(
-    writer: ClinicWriter,
+    moment: Moment,
     options: { readonly after: ShownSubject | undefined; readonly size: number; readonly includeFormer: boolean; readonly unseal: boolean },
   ): Promise<{ readonly staff: readonly ShownStaff[]; readonly more: boolean }>
 }
@@ -40,8 +40,6 @@ export interface StaffView {
 export interface StaffViewOptions {
   readonly ledger: Ledger
   readonly identities: Identities
-  /** Ledger time, milliseconds since the epoch. */
-  readonly now: () => number
 }
 
 const compare = (left: ShownSubject, right: ShownSubject): number => {
@@ -50,10 +48,9 @@ const compare = (left: ShownSubject, right: ShownSubject): number => {
   return left.id < right.id ? -1 : 1
 }
 
-export const createStaffView = ({ ledger, identities, now }: StaffViewOptions): StaffView => {
-  const show = async (writer: ClinicWriter, subjects: readonly SubjectState[], unseal: boolean): Promise<ShownStaff[]> => {
-    const { clinic, vault, state } = writer
-    const time = now()
+export const createStaffView = ({ ledger, identities }: StaffViewOptions): StaffView => {
+  const show = async ({ view, time }: Moment, subjects: readonly SubjectState[], unseal: boolean): Promise<ShownStaff[]> => {
+    const { clinic, vault, state } = view
     const held = subjects.map((subject) => ({ subject, grants: grantsHeld(state, subject.reference.pseudonym, time) }))
     const references = held.flatMap(({ subject, grants }) => [
       subject.reference,
@@ -68,7 +65,7 @@ export const createStaffView = ({ ledger, identities, now }: StaffViewOptions): 
     const reasons = unseal
       ? await openReasons(
           ledger,
-          writer,
+          view,
           held.flatMap(({ grants }) => grants.map(({ id }) => id)),
         )
       : new Map<string, string>()
@@ -90,15 +87,16 @@ export const createStaffView = ({ ledger, identities, now }: StaffViewOptions): 
   }
 
   return {
-    one: async (writer, pseudonym, unseal) => {
-      const subject = writer.state.subjects.get(pseudonym)
-      return subject === undefined ? undefined : (await show(writer, [subject], unseal))[0]
+    one: async (moment, pseudonym, unseal) => {
+      const subject = moment.view.state.subjects.get(pseudonym)
+      return subject === undefined ? undefined : (await show(moment, [subject], unseal))[0]
     },
-    page: async (writer, { after, size, includeFormer, unseal }) => {
-      const wanted = [...writer.state.subjects.values()].filter((subject) => includeFormer || subject.status !== 'offboarded')
+    page: async (moment, { after, size, includeFormer, unseal }) => {
+      const { clinic, vault, state } = moment.view
+      const wanted = [...state.subjects.values()].filter((subject) => includeFormer || subject.status !== 'offboarded')
       const resolved = await identities.resolve(
-        writer.clinic,
-        writer.vault,
+        clinic,
+        vault,
         wanted.map(({ reference }) => reference.pseudonym),
       )
       const ordered = wanted
@@ -106,7 +104,7 @@ export const createStaffView = ({ ledger, identities, now }: StaffViewOptions): 
         .filter(({ name }) => after === undefined || compare(name, after) > 0)
         .toSorted((left, right) => compare(left.name, right.name))
       const page = ordered.slice(0, size).map(({ subject }) => subject)
-      return { staff: await show(writer, page, unseal), more: ordered.length > size }
+      return { staff: await show(moment, page, unseal), more: ordered.length > size }
     },
   }
 }

@@ -227,6 +227,8 @@ const apply = (state: ClinicState, event: AccessEvent): void => {
         | 'chartwarden.identity.introduced.v1'
         | 'chartwarden.access.decided.v1'
         | 'chartwarden.access.recorded.v1'
+        | 'chartwarden.disclosure.recorded.v1'
+        | 'chartwarden.concern.recorded.v1'
         | 'chartwarden.trail.viewed.v1'
         | 'chartwarden.refusals.summarised.v1'
   }

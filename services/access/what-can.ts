@@ -5,11 +5,11 @@ import type { Ledger } from '../audit/ledger.ts'
 import type { ClinicVault, Pseudonym, Sealed } from '../audit/vault.ts'
 import type { CallContext } from '../kernel/caller.ts'
 import { accessRequestOf, type Question } from './check.ts'
-import type { ClinicWriter } from './clinic-writer.ts'
 import { type AccessDecision, type AccessRequest, decideWhoeverSignedIn } from './decide.ts'
 import { whatCanNotes } from './listing/notes.ts'
 import { byPlace, type Page, type PageWishes, pageOf } from './listing/page.ts'
 import type { ListedPage, ListRequest, ReadPage } from './listing/pages.ts'
+import type { ClinicView } from './past-states.ts'
 import { describedPatient } from './patient-of.ts'
 import type { Steps } from './pinned-reading.ts'
 import { vocabularyOf, wildcard } from './policy/roles.ts'
@@ -98,7 +98,7 @@ export type WhatCan = (
 ) => Promise<Omit<ListedPage<unknown>, 'found'> & { readonly able: readonly AbleShown[] }>
 
 export const createWhatCan = ({ ledger, identities, readPage }: WhatCanOptions): WhatCan => {
-  const requestFor = (context: CallContext, { vault }: ClinicWriter, { question }: WhatCanQuestion): AccessRequest => {
+  const requestFor = (context: CallContext, { vault }: ClinicView, { question }: WhatCanQuestion): AccessRequest => {
     const { caller } = context
     const request = accessRequestOf(vault, question, { caller: caller.id, override: caller.scopes.has('directory.override') })
     if (question.resource.id !== '') return request
@@ -116,7 +116,7 @@ export const createWhatCan = ({ ledger, identities, readPage }: WhatCanOptions):
         action: action.name,
       })
 
-  const openIds = async ({ clinic, vault }: ClinicWriter, resources: readonly ResourceState[]): Promise<ReadonlyMap<Pseudonym, string>> => {
+  const openIds = async ({ clinic, vault }: ClinicView, resources: readonly ResourceState[]): Promise<ReadonlyMap<Pseudonym, string>> => {
     const entries = await ledger.find(
       clinic,
       resources.map(({ entryId }) => entryId),
@@ -140,7 +140,7 @@ export const createWhatCan = ({ ledger, identities, readPage }: WhatCanOptions):
     const { found, ...page } = await readPage(
       context,
       { ...rest, patientIn: describedPatient(question.resource) },
-      (writer, wishes) => whatActions(requestFor(context, writer, whole), wishes),
+      (view, wishes) => whatActions(requestFor(context, view, whole), wishes),
       notesFor(whole),
     )
     const { id, patientId } = question.resource
@@ -155,12 +155,12 @@ export const createWhatCan = ({ ledger, identities, readPage }: WhatCanOptions):
     const { found, ...page } = await readPage(
       context,
       rest,
-      (writer, wishes) => whatResources(requestFor(context, writer, whole), wishes),
+      (view, wishes) => whatResources(requestFor(context, view, whole), wishes),
       notesFor(whole),
     )
-    const { clinic, vault } = page.writer
+    const { clinic, vault } = page.view
     const described = found.map(({ resource }) => resource)
-    const ids = await openIds(page.writer, described)
+    const ids = await openIds(page.view, described)
     const patients = await identities.resolve(
       clinic,
       vault,

@@ -2,12 +2,12 @@
 import type { Identities } from '../audit/identities.ts'
 import type { CallContext } from '../kernel/caller.ts'
 import { accessRequestOf, type Question } from './check.ts'
-import type { ClinicWriter } from './clinic-writer.ts'
 import { type AccessDecision, type AccessRequest, decideWhoeverSignedIn } from './decide.ts'
 import type { SubjectReference } from './events.ts'
 import { whoCanNotes } from './listing/notes.ts'
 import { byPlace, type Page, type PageWishes, pageOf } from './listing/page.ts'
 import type { ListedPage, ListRequest, ReadPage } from './listing/pages.ts'
+import type { ClinicView } from './past-states.ts'
 import { describedPatient } from './patient-of.ts'
 import type { Steps } from './pinned-reading.ts'
 import { type ShownSubject, shownSubject } from './shown.ts'
@@ -59,7 +59,7 @@ export type WhoCan = (
 export const createWhoCan = ({ identities, readPage }: WhoCanOptions): WhoCan => {
   const pageFor =
     (context: CallContext, { question, subjectType }: WhoCanQuestion) =>
-    ({ vault }: ClinicWriter, wishes: PageWishes): Steps<Page<Able>> => {
+    ({ vault }: ClinicView, wishes: PageWishes): Steps<Page<Able>> => {
       const asked = { caller: context.caller.id, override: context.caller.scopes.has('directory.override') }
       const { subject: _, session: __, ...request } = accessRequestOf(vault, { ...question, subject: { type: '', id: '' } }, asked)
       return whoCan(request, subjectType, wishes)
@@ -70,7 +70,7 @@ export const createWhoCan = ({ identities, readPage }: WhoCanOptions): WhoCan =>
     const { action, resource } = whole.question
     const asked = { action: action.name, resourceType: resource.type, subjectType: whole.subjectType }
     const { found, ...page } = await readPage(context, list, pageFor(context, whole), (state) => whoCanNotes(state, asked))
-    const { clinic, vault } = page.writer
+    const { clinic, vault } = page.view
     const resolved = await identities.resolve(
       clinic,
       vault,

@@ -2,6 +2,8 @@
 export const scopes = {
   'access.check': 'Ask for decisions.',
   'access.record': 'Record accesses that took place.',
+  'disclosure.record': 'Record disclosures outside the clinic.',
+  'concern.record': 'Record what patients dispute, ask to correct or complain of, and the answers.',
   act: "Name a person in on_behalf_of; the person is decided against that person's own roles. Such a token must name one on each administrative, sharing or reporting call.",
   'clinic.register': 'Register clinics; exempt from naming the clinic.',
   'staff.read': 'Read staff and what they hold.',
@@ -54,7 +56,8 @@ const emergencyReview = { resourceType: 'emergency_access', action: 'review' } a
 
 /**
  * Method (`package.Service/Method`) → scope of the token → what the named person needs (docs/explanation/deciding.md). Simulate over
- * recorded decisions opens their sealed parts: it needs the scope `audit.unseal` too, and of the person the right to read the audit log.
+ * recorded decisions opens their sealed parts: it needs the scope `audit.unseal` too, and of the person the right to read the audit log. PatientReport with names needs of the person the right to
+ * read staff accounts too.
  */
 export const methodRules = {
   'chartwarden.access.v1.AccessService/Check': { scope: 'access.check', person: 'nothing' },
@@ -98,12 +101,23 @@ export const methodRules = {
   'chartwarden.access.v1.EmergencyService/ListUnreviewed': { scope: 'emergency.review', person: emergencyReview },
   'chartwarden.audit.v1.AuditService/RecordAccess': { scope: 'access.record', person: 'nothing' },
   'chartwarden.audit.v1.AuditService/RecordAccessBatch': { scope: 'access.record', person: 'nothing' },
+  'chartwarden.audit.v1.AuditService/RecordDisclosure': { scope: 'disclosure.record', person: 'nothing' },
+  'chartwarden.audit.v1.AuditService/RecordConcern': { scope: 'concern.record', person: 'nothing' },
   'chartwarden.audit.v1.AuditService/GetEntry': { scope: 'audit.read', person: auditLog },
   'chartwarden.audit.v1.AuditService/ReadEntries': { scope: 'audit.read', person: auditLog },
   'chartwarden.report.v1.ReportService/AccessHistory': { scope: 'report.read', person: auditLog },
   'chartwarden.report.v1.ReportService/StreamAccessHistory': { scope: 'report.read', person: auditLog },
   'chartwarden.report.v1.ReportService/RoleGrants': { scope: 'report.read', person: auditLog },
   'chartwarden.report.v1.ReportService/Offboardings': { scope: 'report.read', person: auditLog },
+  'chartwarden.report.v1.ReportService/Summary': { scope: 'report.read', person: auditLog },
+  'chartwarden.report.v1.ReportService/PatientReport': { scope: 'report.read', person: auditLog },
+  'chartwarden.report.v1.ReportService/StaffActivity': { scope: 'report.read', person: auditLog },
+  'chartwarden.report.v1.ReportService/AccountScope': { scope: 'report.read', person: auditLog },
+  'chartwarden.report.v1.ReportService/Disclosures': { scope: 'report.read', person: auditLog },
+  'chartwarden.report.v1.ReportService/EmergencyReviews': { scope: 'report.read', person: auditLog },
+  'chartwarden.report.v1.ReportService/Concerns': { scope: 'report.read', person: auditLog },
+  'chartwarden.report.v1.ReportService/StreamReport': { scope: 'report.read', person: auditLog },
+  'chartwarden.report.v1.ReportService/WatchAccess': { scope: 'report.read', person: auditLog },
 } as const satisfies Record<string, MethodRule>
 
 export type MethodName = keyof typeof methodRules

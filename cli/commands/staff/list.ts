@@ -1,6 +1,6 @@
 import { Command } from 'commander'
 import { type Staff, StaffSchema, StaffStatus } from '../../../proto/gen/chartwarden/access/v1/administration_pb.js'
-import { type ClinicOptions, withClinic } from '../../input/common-options.ts'
+import { type ClinicOptions, type MomentOptions, momentField, withClinic, withMoment } from '../../input/common-options.ts'
 import type { Column } from '../../output/column.ts'
 import { subjectText, timeText } from '../../output/describe.ts'
 import { messageJson } from '../../output/message-json.ts'
@@ -19,12 +19,12 @@ const columns: readonly Column<Staff>[] = [
   { name: 'cut_off', value: (person) => timeText(person.cutOff) },
 ]
 
-interface ListOptions extends ClinicOptions {
+interface ListOptions extends ClinicOptions, MomentOptions {
   readonly former?: true
 }
 
 export const listCommand = (act: Act): Command =>
-  withClinic(new Command('list').description('Everyone the clinic knows.'))
+  withMoment(withClinic(new Command('list').description('Everyone the clinic knows.')))
     .option('--former', 'also those who left')
     .action(
       act(async (session, command) => {
@@ -44,6 +44,7 @@ export const listCommand = (act: Act): Command =>
             pageSize: 1000,
             pageToken,
             includeFormer: options.former ?? false,
+            ...momentField(options),
           })
           for (const person of page.staff) await rows.write(person)
           pageToken = page.nextPageToken

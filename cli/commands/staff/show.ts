@@ -1,6 +1,6 @@
 import { Command } from 'commander'
 import { GetStaffResponseSchema, type Grant, type Staff } from '../../../proto/gen/chartwarden/access/v1/administration_pb.js'
-import { type ClinicOptions, withClinic } from '../../input/common-options.ts'
+import { type ClinicOptions, type MomentOptions, momentField, withClinic, withMoment } from '../../input/common-options.ts'
 import { parseTypedId, type TypedId } from '../../input/parsers.ts'
 import type { Column } from '../../output/column.ts'
 import { subjectText, timeText } from '../../output/describe.ts'
@@ -29,13 +29,19 @@ const personText = (person: Staff, revision: bigint): string => {
 }
 
 export const showCommand = (act: Act): Command =>
-  withClinic(
-    new Command('show').description('One person and what the person holds.').argument('<person>', 'who, as type:id', parseTypedId),
+  withMoment(
+    withClinic(
+      new Command('show').description('One person and what the person holds.').argument('<person>', 'who, as type:id', parseTypedId),
+    ),
   ).action(
     act(async (session, command) => {
-      const options = command.opts<ClinicOptions>()
+      const options = command.opts<ClinicOptions & MomentOptions>()
       const { staff } = await session.connect(needsOf(options, 'staff.read', 'audit.unseal'))
-      const answer = await staff.getStaff({ ...clinicFields(options), subject: command.processedArgs[0] as TypedId })
+      const answer = await staff.getStaff({
+        ...clinicFields(options),
+        subject: command.processedArgs[0] as TypedId,
+        ...momentField(options),
+      })
       if (session.json) await session.print(`${JSON.stringify(messageJson(GetStaffResponseSchema, answer))}\n`)
       else if (answer.staff !== undefined) await session.print(personText(answer.staff, answer.completeToRevision))
       return 'ok'

@@ -55,9 +55,9 @@ const filterOf = <Schema extends DescMessage>(schema: Schema, request: MessageSh
 }
 
 const explainFilter = (request: ExplainRequest): JsonValue => {
-  const { check } = requestForm(ExplainRequestSchema, request)
+  const { check, asOf } = requestForm(ExplainRequestSchema, request)
   const { requestId: _, reason: __, intent: ___, clinic: ____, ...asked } = (check ?? {}) as { readonly [name: string]: JsonValue }
-  return recordedQuery({ check: asked })
+  return recordedQuery({ check: asked, ...(asOf === undefined ? {} : { asOf }) })
 }
 
 const readAction = (fields: Fields, action: Action | undefined, named: boolean): Question['action'] => {
@@ -105,6 +105,11 @@ const readPerson = (fields: Fields, request: Pick<WhoCanRequest | WhatCanRequest
   return { clinic, ...(onBehalfOf === undefined ? {} : { onBehalfOf }) }
 }
 
+const readMoment = (fields: Fields, request: WhoCanRequest | WhatCanRequest) => {
+  const asOf = fields.moment('as_of', request.asOf)
+  return asOf === undefined ? {} : { asOf }
+}
+
 const lists: Readonly<Partial<Record<WhatCanList, WhatCanQuestion['list']>>> = {
   [WhatCanList.UNSPECIFIED]: 'actions',
   [WhatCanList.ACTIONS]: 'actions',
@@ -138,6 +143,7 @@ const whatCanQuestion = (request: WhatCanRequest, randomness: Randomness): WhatC
     ...(resource === undefined ? {} : { patientId: patientIdOf(resource) }),
     pageSize: pageSize(fields, request.pageSize),
     pageToken: request.pageToken,
+    ...readMoment(fields, request),
     filter: filterOf(WhatCanRequestSchema, request),
   }
   fields.check()
@@ -152,12 +158,14 @@ export const explainHandlers = ({ explain, whoCan, whatCan, randomness }: Explai
     const { check } = request
     if (check === undefined) fields.fault('check', 'is required')
     else if (check.clinic !== '' && check.clinic !== request.clinic) fields.fault('check.clinic', 'must be empty or that of the call')
+    const asOf = fields.moment('as_of', request.asOf)
     fields.check()
     if (check === undefined) return {}
     const { requestId: _, clinic: __, reason: ___, intent: ____, ...question } = questionOf(check, request.clinic, randomness, 'check.')
     const { decision, rules, needed, until, entry, revision } = await explain(context, {
       ...common,
       question,
+      asOf,
       filter: explainFilter(request),
     })
     const { until: _permitUntil, ...answer } = decided(decision)
@@ -182,6 +190,7 @@ export const explainHandlers = ({ explain, whoCan, whatCan, randomness }: Explai
     }
     const subjectType = fields.text('subject_type', request.subjectType, { min: 0, max: maxTypeLength })
     const size = pageSize(fields, request.pageSize)
+    const moment = readMoment(fields, request)
     fields.check()
     const { able, nextPageToken, entry, revision, notes } = await whoCan(context, {
       ...common,
@@ -191,6 +200,7 @@ export const explainHandlers = ({ explain, whoCan, whatCan, randomness }: Explai
       patientId: patientIdOf(question.resource),
       pageSize: size,
       pageToken: request.pageToken,
+      ...moment,
       filter: filterOf(WhoCanRequestSchema, request),
     })
     return {

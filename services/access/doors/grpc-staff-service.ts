@@ -32,6 +32,7 @@ import { ChartwardenError } from '../../kernel/errors.ts'
 import { isUuid, type Randomness } from '../../kernel/ids.ts'
 import type { Administered, Administration, Prepared } from '../administration.ts'
 import type { StaffOffboarded } from '../events.ts'
+import type { Moment, PastStates } from '../past-states.ts'
 import type { NamedPerson } from '../person.ts'
 import type { AuthoriseReading, ReadingRequest } from '../reading.ts'
 import type { ShownStaff, StaffView } from '../staff-view.ts'
@@ -51,6 +52,9 @@ export interface StaffDoorOptions {
   readonly administration: Administration
   readonly authorise: AuthoriseReading
   readonly view: StaffView
+  readonly past: PastStates
+  /** Ledger time, milliseconds since the epoch. */
+  readonly now: () => number
   readonly randomness: Randomness
 }
 
@@ -204,74 +208,85 @@ const staffReading = (clinic: string, onBehalfOf: NamedPerson | undefined, query
 })
 
 /** Handlers of chartwarden.access.v1.StaffService. */
-export const staffServiceHandlers = ({ administration, authorise, view, randomness }: StaffDoorOptions) => ({
-  enrolStaff: async (request: EnrolStaffRequest, context: CallContext): Promise<MessageInitShape<typeof EnrolStaffResponseSchema>> => {
-    const { entry, replayed } = await administrativeCall(administration, randomness, enrolStaff, request, context)
-    return { entry: entryRefOf(entry), replayed }
-  },
-  updateStaff: async (request: UpdateStaffRequest, context: CallContext): Promise<MessageInitShape<typeof UpdateStaffResponseSchema>> => {
-    const { entry, replayed } = await administrativeCall(administration, randomness, updateStaff, request, context)
-    return { entry: entryRefOf(entry), replayed }
-  },
-  grantRole: async (request: GrantRoleRequest, context: CallContext): Promise<MessageInitShape<typeof GrantRoleResponseSchema>> => {
-    const { entry, replayed } = await administrativeCall(administration, randomness, grantRole, request, context)
-    return { entry: entryRefOf(entry), grantId: entry.id, replayed }
-  },
-  revokeRole: async (request: RevokeRoleRequest, context: CallContext): Promise<MessageInitShape<typeof RevokeRoleResponseSchema>> => {
-    const { entry, replayed } = await administrativeCall(administration, randomness, revokeRole, request, context)
-    return { entry: entryRefOf(entry), replayed }
-  },
-  offboard: async (request: OffboardRequest, context: CallContext): Promise<MessageInitShape<typeof OffboardResponseSchema>> => {
-    const administered = await administrativeCall(administration, randomness, offboard, request, context)
-    const { ended, unknown_subject: unknownSubject } = offboardingOf(administered)
-    return {
-      entry: entryRefOf(administered.entry),
-      grantsEnded: ended.grants,
-      sharesEnded: ended.shares,
-      relationshipsEnded: ended.relationships,
-      emergenciesEnded: ended.emergencies ?? 0,
-      unknownSubject,
-      replayed: administered.replayed,
-    }
-  },
-  reinstate: async (request: ReinstateRequest, context: CallContext): Promise<MessageInitShape<typeof ReinstateResponseSchema>> => {
-    const { entry, replayed } = await administrativeCall(administration, randomness, reinstate, request, context)
-    return { entry: entryRefOf(entry), replayed }
-  },
+export const staffServiceHandlers = ({ administration, authorise, view, past, now, randomness }: StaffDoorOptions) => {
+  /** Decides whether the reading may take place, and gives the state it is answered on. */
+  const begin = async (context: CallContext, reading: ReadingRequest, asOf: number | undefined): Promise<Moment> => {
+    await past.check(reading.clinic, asOf)
+    const { writer } = await authorise(context, reading)
+    return asOf === undefined ? { view: writer, time: now() } : past.at(context, writer, asOf)
+  }
 
-  getStaff: async (request: GetStaffRequest, context: CallContext): Promise<MessageInitShape<typeof GetStaffResponseSchema>> => {
-    const fields = createFields(randomness)
-    const clinic = fields.clinic('clinic', request.clinic)
-    const onBehalfOf = fields.person('on_behalf_of', request.onBehalfOf)
-    const subject = fields.subject('subject', request.subject)
-    fields.check()
-    const { writer } = await authorise(context, staffReading(clinic, onBehalfOf, 'get_staff'))
-    const completeToRevision = writer.state.revision
-    const staff = await view.one(writer, writer.vault.pseudonym(subjectIdentity(subject)), context.caller.scopes.has('audit.unseal'))
-    if (staff === undefined) throw new ChartwardenError('SUBJECT_UNKNOWN')
-    return { staff: staffMessage(staff), completeToRevision }
-  },
+  return {
+    enrolStaff: async (request: EnrolStaffRequest, context: CallContext): Promise<MessageInitShape<typeof EnrolStaffResponseSchema>> => {
+      const { entry, replayed } = await administrativeCall(administration, randomness, enrolStaff, request, context)
+      return { entry: entryRefOf(entry), replayed }
+    },
+    updateStaff: async (request: UpdateStaffRequest, context: CallContext): Promise<MessageInitShape<typeof UpdateStaffResponseSchema>> => {
+      const { entry, replayed } = await administrativeCall(administration, randomness, updateStaff, request, context)
+      return { entry: entryRefOf(entry), replayed }
+    },
+    grantRole: async (request: GrantRoleRequest, context: CallContext): Promise<MessageInitShape<typeof GrantRoleResponseSchema>> => {
+      const { entry, replayed } = await administrativeCall(administration, randomness, grantRole, request, context)
+      return { entry: entryRefOf(entry), grantId: entry.id, replayed }
+    },
+    revokeRole: async (request: RevokeRoleRequest, context: CallContext): Promise<MessageInitShape<typeof RevokeRoleResponseSchema>> => {
+      const { entry, replayed } = await administrativeCall(administration, randomness, revokeRole, request, context)
+      return { entry: entryRefOf(entry), replayed }
+    },
+    offboard: async (request: OffboardRequest, context: CallContext): Promise<MessageInitShape<typeof OffboardResponseSchema>> => {
+      const administered = await administrativeCall(administration, randomness, offboard, request, context)
+      const { ended, unknown_subject: unknownSubject } = offboardingOf(administered)
+      return {
+        entry: entryRefOf(administered.entry),
+        grantsEnded: ended.grants,
+        sharesEnded: ended.shares,
+        relationshipsEnded: ended.relationships,
+        emergenciesEnded: ended.emergencies ?? 0,
+        unknownSubject,
+        replayed: administered.replayed,
+      }
+    },
+    reinstate: async (request: ReinstateRequest, context: CallContext): Promise<MessageInitShape<typeof ReinstateResponseSchema>> => {
+      const { entry, replayed } = await administrativeCall(administration, randomness, reinstate, request, context)
+      return { entry: entryRefOf(entry), replayed }
+    },
 
-  listStaff: async (request: ListStaffRequest, context: CallContext): Promise<MessageInitShape<typeof ListStaffResponseSchema>> => {
-    const fields = createFields(randomness)
-    const clinic = fields.clinic('clinic', request.clinic)
-    const onBehalfOf = fields.person('on_behalf_of', request.onBehalfOf)
-    const size = pageSize(fields, request.pageSize)
-    const place = readPageToken(fields, request.pageToken, 2)
-    fields.check()
-    const { writer } = await authorise(context, staffReading(clinic, onBehalfOf, 'list_staff'))
-    const completeToRevision = writer.state.revision
-    const { staff, more } = await view.page(writer, {
-      after: place === undefined ? undefined : { type: place[0] as string, id: place[1] as string },
-      size,
-      includeFormer: request.includeFormer,
-      unseal: context.caller.scopes.has('audit.unseal'),
-    })
-    const last = staff.at(-1)?.subject
-    return {
-      staff: staff.map(staffMessage),
-      nextPageToken: more && last !== undefined ? pageToken([last.type, last.id]) : '',
-      completeToRevision,
-    }
-  },
-})
+    getStaff: async (request: GetStaffRequest, context: CallContext): Promise<MessageInitShape<typeof GetStaffResponseSchema>> => {
+      const fields = createFields(randomness)
+      const clinic = fields.clinic('clinic', request.clinic)
+      const onBehalfOf = fields.person('on_behalf_of', request.onBehalfOf)
+      const subject = fields.subject('subject', request.subject)
+      const asOf = fields.moment('as_of', request.asOf)
+      fields.check()
+      const moment = await begin(context, staffReading(clinic, onBehalfOf, 'get_staff'), asOf)
+      const completeToRevision = moment.view.state.revision
+      const staff = await view.one(moment, moment.view.vault.pseudonym(subjectIdentity(subject)), context.caller.scopes.has('audit.unseal'))
+      if (staff === undefined) throw new ChartwardenError('SUBJECT_UNKNOWN')
+      return { staff: staffMessage(staff), completeToRevision }
+    },
+
+    listStaff: async (request: ListStaffRequest, context: CallContext): Promise<MessageInitShape<typeof ListStaffResponseSchema>> => {
+      const fields = createFields(randomness)
+      const clinic = fields.clinic('clinic', request.clinic)
+      const onBehalfOf = fields.person('on_behalf_of', request.onBehalfOf)
+      const size = pageSize(fields, request.pageSize)
+      const place = readPageToken(fields, request.pageToken, 2)
+      const asOf = fields.moment('as_of', request.asOf)
+      fields.check()
+      const moment = await begin(context, staffReading(clinic, onBehalfOf, 'list_staff'), asOf)
+      const completeToRevision = moment.view.state.revision
+      const { staff, more } = await view.page(moment, {
+        after: place === undefined ? undefined : { type: place[0] as string, id: place[1] as string },
+        size,
+        includeFormer: request.includeFormer,
+        unseal: context.caller.scopes.has('audit.unseal'),
+      })
+      const last = staff.at(-1)?.subject
+      return {
+        staff: staff.map(staffMessage),
+        nextPageToken: more && last !== undefined ? pageToken([last.type, last.id]) : '',
+        completeToRevision,
+      }
+    },
+  }
+}

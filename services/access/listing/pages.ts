@@ -6,7 +6,7 @@ import type { CallContext } from '../../kernel/caller.ts'
 import { canonicalJson, type JsonValue } from '../../kernel/canonical-json.ts'
 import { ChartwardenError } from '../../kernel/errors.ts'
 import type { PageTokens } from '../../kernel/page-tokens.ts'
-import type { ClinicWriter } from '../clinic-writer.ts'
+import type { ClinicView, PastStates } from '../past-states.ts'
 import type { Pin, PinnedReading, Steps } from '../pinned-reading.ts'
 import type { AuthoriseReading, ReadingRequest } from '../reading.ts'
 import type { ClinicState } from '../state.ts'
@@ -17,10 +17,12 @@ export interface ListRequest extends Omit<ReadingRequest, 'record' | 'streamed' 
   readonly pageSize: number
   /** From the previous answer; empty: the first page. */
   readonly pageToken: string
+  /** As of this past moment, milliseconds since the epoch; undefined: now. */
+  readonly asOf?: number
 }
 
 export interface ListedPage<Found> extends Page<Found> {
-  readonly writer: ClinicWriter
+  readonly view: ClinicView
   /** Of the first page. */
   readonly entry: StoredEntry
   readonly revision: bigint
@@ -35,13 +37,14 @@ export interface PagesOptions {
   readonly authorise: AuthoriseReading
   readonly tokens: PageTokens
   readonly pinned: PinnedReading
+  readonly past: PastStates
 }
 
 /** Authorises, records and reads one page. Throws PAGE_TOKEN_INVALID and PAGE_OUTDATED besides what the reading throws. */
 export type ReadPage = <Found>(
   context: CallContext,
   request: ListRequest,
-  page: (writer: ClinicWriter, wishes: PageWishes) => Steps<Page<Found>>,
+  page: (view: ClinicView, wishes: PageWishes) => Steps<Page<Found>>,
   notes: (state: ClinicState, vault: ClinicVault) => readonly string[],
 ) => Promise<ListedPage<Found>>
 
@@ -55,7 +58,7 @@ const cursorOf = (cursor: JsonValue): Cursor => {
   return { revision: BigInt(revision), time, after, entryId: entry }
 }
 
-export const createReadPage = ({ ledger, authorise, tokens, pinned }: PagesOptions): ReadPage => {
+export const createReadPage = ({ ledger, authorise, tokens, pinned, past }: PagesOptions): ReadPage => {
   /** Everything that makes the query what it is. The filter may be longer than a token is. */
   const boundTo = ({ caller }: CallContext, { query, clinic, onBehalfOf, filter }: ListRequest): JsonValue => ({
     query,
@@ -69,7 +72,8 @@ export const createReadPage = ({ ledger, authorise, tokens, pinned }: PagesOptio
   })
 
   return async (context, request, page, notes) => {
-    const { pageSize: size, pageToken, ...reading } = request
+    const { pageSize: size, pageToken, asOf, ...reading } = request
+    await past.check(request.clinic, asOf)
     const bound = boundTo(context, request)
     const cursor = pageToken === '' ? undefined : cursorOf(tokens.read(bound, pageToken))
     const { writer, entry: made } = await authorise(context, {
@@ -81,14 +85,17 @@ export const createReadPage = ({ ledger, authorise, tokens, pinned }: PagesOptio
     })
     const entry = made ?? (cursor === undefined ? undefined : (await ledger.find(request.clinic, [cursor.entryId])).get(cursor.entryId))
     if (entry === undefined) throw new ChartwardenError('PAGE_TOKEN_INVALID')
-    const steps = page(writer, { after: cursor?.after, size })
-    const { result, revision, time } = await pinned(context, writer, cursor, function* (state, moment) {
-      return { ...(yield* steps(state, moment)), notes: notes(state, writer.vault) }
+    const moment = asOf === undefined ? undefined : await past.at(context, writer, asOf)
+    const view = moment?.view ?? writer
+    const pin = cursor ?? (moment && { revision: view.state.revision, time: moment.time })
+    const steps = page(view, { after: cursor?.after, size })
+    const { result, revision, time } = await pinned(context, view, pin, function* (state, now) {
+      return { ...(yield* steps(state, now)), notes: notes(state, view.vault) }
     })
     const next = result.next
     return {
       ...result,
-      writer,
+      view,
       entry,
       revision,
       nextPageToken: next === undefined ? '' : tokens.issue(bound, { revision: String(revision), time, after: next, entry: entry.id }),

@@ -329,6 +329,13 @@ export declare type ExplainRequest = Message<"chartwarden.access.v1.ExplainReque
    * @generated from field: chartwarden.access.v1.CheckRequest check = 3;
    */
   check?: CheckRequest | undefined;
+
+  /**
+   * As of a past moment: answered from what the ledger held then; empty: now.
+   *
+   * @generated from field: google.protobuf.Timestamp as_of = 4;
+   */
+  asOf?: Timestamp | undefined;
 };
 
 /**
@@ -536,6 +543,13 @@ export declare type WhoCanRequest = Message<"chartwarden.access.v1.WhoCanRequest
    * @generated from field: string page_token = 10;
    */
   pageToken: string;
+
+  /**
+   * As of a past moment: answered from what the ledger held then; empty: now.
+   *
+   * @generated from field: google.protobuf.Timestamp as_of = 11;
+   */
+  asOf?: Timestamp | undefined;
 };
 
 /**
@@ -722,6 +736,13 @@ export declare type WhatCanRequest = Message<"chartwarden.access.v1.WhatCanReque
    * @generated from field: string page_token = 11;
    */
   pageToken: string;
+
+  /**
+   * As of a past moment: answered from what the ledger held then; empty: now.
+   *
+   * @generated from field: google.protobuf.Timestamp as_of = 12;
+   */
+  asOf?: Timestamp | undefined;
 };
 
 /**

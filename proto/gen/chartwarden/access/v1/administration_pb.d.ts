@@ -769,6 +769,13 @@ export declare type GetStaffRequest = Message<"chartwarden.access.v1.GetStaffReq
    * @generated from field: chartwarden.types.v1.Subject subject = 3;
    */
   subject?: Subject | undefined;
+
+  /**
+   * As of a past moment: answered from what the ledger held then; empty: now.
+   *
+   * @generated from field: google.protobuf.Timestamp as_of = 4;
+   */
+  asOf?: Timestamp | undefined;
 };
 
 /**
@@ -844,6 +851,13 @@ export declare type ListStaffRequest = Message<"chartwarden.access.v1.ListStaffR
    * @generated from field: bool include_former = 5;
    */
   includeFormer: boolean;
+
+  /**
+   * As of a past moment: answered from what the ledger held then; empty: now.
+   *
+   * @generated from field: google.protobuf.Timestamp as_of = 6;
+   */
+  asOf?: Timestamp | undefined;
 };
 
 /**

@@ -6,7 +6,7 @@
 
 import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
-import type { Action, EntryRef, ItemError, Resource, StreamEnd, Subject, SubjectRef } from "../../types/v1/types_pb.js";
+import type { Action, ConcernKind, ConcernOutcome, DisclosureCategory, EntryRef, ItemError, Resource, StreamEnd, Subject, SubjectRef } from "../../types/v1/types_pb.js";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 
 /**
@@ -431,6 +431,240 @@ export declare type Entry = Message<"chartwarden.audit.v1.Entry"> & {
 export declare const EntrySchema: GenMessage<Entry>;
 
 /**
+ * A disclosure that took place.
+ *
+ * @generated from message chartwarden.audit.v1.RecordDisclosureRequest
+ */
+export declare type RecordDisclosureRequest = Message<"chartwarden.audit.v1.RecordDisclosureRequest"> & {
+  /**
+   * UUID.
+   *
+   * @generated from field: string request_id = 1;
+   */
+  requestId: string;
+
+  /**
+   * The clinic.
+   *
+   * @generated from field: string clinic = 2;
+   */
+  clinic: string;
+
+  /**
+   * Who recorded it.
+   *
+   * @generated from field: chartwarden.types.v1.SubjectRef recorded_by = 3;
+   */
+  recordedBy?: SubjectRef | undefined;
+
+  /**
+   * About which patient.
+   *
+   * @generated from field: string patient_id = 4;
+   */
+  patientId: string;
+
+  /**
+   * When; empty: now.
+   *
+   * @generated from field: google.protobuf.Timestamp disclosed_at = 5;
+   */
+  disclosedAt?: Timestamp | undefined;
+
+  /**
+   * Name of who received it; 1 to 200 characters; kept sealed.
+   *
+   * @generated from field: string recipient_name = 6;
+   */
+  recipientName: string;
+
+  /**
+   * Address, if known; at most 500 characters; kept sealed.
+   *
+   * @generated from field: string recipient_address = 7;
+   */
+  recipientAddress: string;
+
+  /**
+   * What was disclosed, in brief: categories and periods, never content; 1 to 500 characters; kept sealed.
+   *
+   * @generated from field: string description = 8;
+   */
+  description: string;
+
+  /**
+   * What for, in brief, or a reference to the written request; 1 to 500 characters; kept sealed.
+   *
+   * @generated from field: string purpose = 9;
+   */
+  purpose: string;
+
+  /**
+   * Whether an accounting must show it.
+   *
+   * @generated from field: chartwarden.types.v1.DisclosureCategory category = 10;
+   */
+  category: DisclosureCategory;
+
+  /**
+   * Law enforcement or health oversight asks to keep it out of the patient's accounting until then (164.528(a)(2)).
+   *
+   * @generated from field: google.protobuf.Timestamp suspended_until = 11;
+   */
+  suspendedUntil?: Timestamp | undefined;
+
+  /**
+   * Where the record of it comes from.
+   *
+   * @generated from field: string source = 12;
+   */
+  source: string;
+};
+
+/**
+ * Describes the message chartwarden.audit.v1.RecordDisclosureRequest.
+ * Use `create(RecordDisclosureRequestSchema)` to create a new message.
+ */
+export declare const RecordDisclosureRequestSchema: GenMessage<RecordDisclosureRequest>;
+
+/**
+ * The disclosure is recorded.
+ *
+ * @generated from message chartwarden.audit.v1.RecordDisclosureResponse
+ */
+export declare type RecordDisclosureResponse = Message<"chartwarden.audit.v1.RecordDisclosureResponse"> & {
+  /**
+   * The entry.
+   *
+   * @generated from field: chartwarden.types.v1.EntryRef entry = 1;
+   */
+  entry?: EntryRef | undefined;
+
+  /**
+   * True when request_id was already recorded with the same content.
+   *
+   * @generated from field: bool replayed = 2;
+   */
+  replayed: boolean;
+};
+
+/**
+ * Describes the message chartwarden.audit.v1.RecordDisclosureResponse.
+ * Use `create(RecordDisclosureResponseSchema)` to create a new message.
+ */
+export declare const RecordDisclosureResponseSchema: GenMessage<RecordDisclosureResponse>;
+
+/**
+ * A concern, or an answer to one.
+ *
+ * @generated from message chartwarden.audit.v1.RecordConcernRequest
+ */
+export declare type RecordConcernRequest = Message<"chartwarden.audit.v1.RecordConcernRequest"> & {
+  /**
+   * UUID.
+   *
+   * @generated from field: string request_id = 1;
+   */
+  requestId: string;
+
+  /**
+   * The clinic.
+   *
+   * @generated from field: string clinic = 2;
+   */
+  clinic: string;
+
+  /**
+   * Who recorded it.
+   *
+   * @generated from field: chartwarden.types.v1.SubjectRef recorded_by = 3;
+   */
+  recordedBy?: SubjectRef | undefined;
+
+  /**
+   * Of which patient.
+   *
+   * @generated from field: string patient_id = 4;
+   */
+  patientId: string;
+
+  /**
+   * What it is.
+   *
+   * @generated from field: chartwarden.types.v1.ConcernKind kind = 5;
+   */
+  kind: ConcernKind;
+
+  /**
+   * The entry it stands beside; it must exist and, where it concerns a patient, concern this one. Empty: none in particular.
+   *
+   * @generated from field: string about_entry_id = 6;
+   */
+  aboutEntryId: string;
+
+  /**
+   * For an ANSWER, the concern answered; it must exist and be of this patient.
+   *
+   * @generated from field: string concern_id = 7;
+   */
+  concernId: string;
+
+  /**
+   * For an ANSWER, what was answered.
+   *
+   * @generated from field: chartwarden.types.v1.ConcernOutcome outcome = 8;
+   */
+  outcome: ConcernOutcome;
+
+  /**
+   * In words; 1 to 500 characters; kept sealed.
+   *
+   * @generated from field: string text = 9;
+   */
+  text: string;
+
+  /**
+   * When it was raised or answered; empty: now.
+   *
+   * @generated from field: google.protobuf.Timestamp raised_at = 10;
+   */
+  raisedAt?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message chartwarden.audit.v1.RecordConcernRequest.
+ * Use `create(RecordConcernRequestSchema)` to create a new message.
+ */
+export declare const RecordConcernRequestSchema: GenMessage<RecordConcernRequest>;
+
+/**
+ * The concern is recorded.
+ *
+ * @generated from message chartwarden.audit.v1.RecordConcernResponse
+ */
+export declare type RecordConcernResponse = Message<"chartwarden.audit.v1.RecordConcernResponse"> & {
+  /**
+   * The entry; its id is the concern's.
+   *
+   * @generated from field: chartwarden.types.v1.EntryRef entry = 1;
+   */
+  entry?: EntryRef | undefined;
+
+  /**
+   * True when request_id was already recorded with the same content.
+   *
+   * @generated from field: bool replayed = 2;
+   */
+  replayed: boolean;
+};
+
+/**
+ * Describes the message chartwarden.audit.v1.RecordConcernResponse.
+ * Use `create(RecordConcernResponseSchema)` to create a new message.
+ */
+export declare const RecordConcernResponseSchema: GenMessage<RecordConcernResponse>;
+
+/**
  * What became of the sealed parts of an entry.
  *
  * @generated from enum chartwarden.audit.v1.SealState
@@ -502,6 +736,26 @@ export declare const AuditService: GenService<{
     methodKind: "unary";
     input: typeof RecordAccessBatchRequestSchema;
     output: typeof RecordAccessBatchResponseSchema;
+  },
+  /**
+   * Something about a patient left the clinic: what an accounting under 45 CFR 164.528 is made from.
+   *
+   * @generated from rpc chartwarden.audit.v1.AuditService.RecordDisclosure
+   */
+  recordDisclosure: {
+    methodKind: "unary";
+    input: typeof RecordDisclosureRequestSchema;
+    output: typeof RecordDisclosureResponseSchema;
+  },
+  /**
+   * A patient disputes an entry, asks for a correction or complains, or the clinic answers. The entry stays; the concern stands beside it.
+   *
+   * @generated from rpc chartwarden.audit.v1.AuditService.RecordConcern
+   */
+  recordConcern: {
+    methodKind: "unary";
+    input: typeof RecordConcernRequestSchema;
+    output: typeof RecordConcernResponseSchema;
   },
   /**
    * One entry.

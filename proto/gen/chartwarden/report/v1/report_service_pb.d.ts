@@ -6,7 +6,7 @@
 
 import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
-import type { Decision, EntryRef, StreamEnd, SubjectRef } from "../../types/v1/types_pb.js";
+import type { ConcernKind, ConcernOutcome, Decision, DisclosureCategory, EntryRef, StreamEnd, SubjectRef } from "../../types/v1/types_pb.js";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 
 /**
@@ -698,6 +698,2109 @@ export declare type OffboardingRow = Message<"chartwarden.report.v1.OffboardingR
 export declare const OffboardingRowSchema: GenMessage<OffboardingRow>;
 
 /**
+ * Accesses counted.
+ *
+ * @generated from message chartwarden.report.v1.SummaryRequest
+ */
+export declare type SummaryRequest = Message<"chartwarden.report.v1.SummaryRequest"> & {
+  /**
+   * The clinic.
+   *
+   * @generated from field: string clinic = 1;
+   */
+  clinic: string;
+
+  /**
+   * For whom the call is made.
+   *
+   * @generated from field: chartwarden.types.v1.SubjectRef on_behalf_of = 2;
+   */
+  onBehalfOf?: SubjectRef | undefined;
+
+  /**
+   * What to count.
+   *
+   * @generated from field: chartwarden.report.v1.SummaryQuery query = 3;
+   */
+  query?: SummaryQuery | undefined;
+
+  /**
+   * At most 1,000; 0: 100.
+   *
+   * @generated from field: int32 page_size = 4;
+   */
+  pageSize: number;
+
+  /**
+   * From the previous answer; the query must be the same.
+   *
+   * @generated from field: string page_token = 5;
+   */
+  pageToken: string;
+
+  /**
+   * As in AccessHistoryRequest.
+   *
+   * @generated from field: optional uint64 wait_for_revision = 6;
+   */
+  waitForRevision?: bigint | undefined;
+};
+
+/**
+ * Describes the message chartwarden.report.v1.SummaryRequest.
+ * Use `create(SummaryRequestSchema)` to create a new message.
+ */
+export declare const SummaryRequestSchema: GenMessage<SummaryRequest>;
+
+/**
+ * What to count.
+ *
+ * @generated from message chartwarden.report.v1.SummaryQuery
+ */
+export declare type SummaryQuery = Message<"chartwarden.report.v1.SummaryQuery"> & {
+  /**
+   * Which accesses.
+   *
+   * @generated from field: chartwarden.report.v1.AccessFilter filter = 1;
+   */
+  filter?: AccessFilter | undefined;
+
+  /**
+   * One row for each combination of these; empty: one row in all.
+   *
+   * @generated from field: repeated chartwarden.report.v1.SummaryDimension dimensions = 2;
+   */
+  dimensions: SummaryDimension[];
+
+  /**
+   * IANA name of the zone whose days are counted; empty: the clinic's.
+   *
+   * @generated from field: string time_zone = 3;
+   */
+  timeZone: string;
+};
+
+/**
+ * Describes the message chartwarden.report.v1.SummaryQuery.
+ * Use `create(SummaryQuerySchema)` to create a new message.
+ */
+export declare const SummaryQuerySchema: GenMessage<SummaryQuery>;
+
+/**
+ * Accesses counted.
+ *
+ * @generated from message chartwarden.report.v1.SummaryResponse
+ */
+export declare type SummaryResponse = Message<"chartwarden.report.v1.SummaryResponse"> & {
+  /**
+   * In order of the dimensions asked for.
+   *
+   * @generated from field: repeated chartwarden.report.v1.SummaryRow rows = 1;
+   */
+  rows: SummaryRow[];
+
+  /**
+   * Empty at the end.
+   *
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+
+  /**
+   * Complete to this revision.
+   *
+   * @generated from field: uint64 complete_to_revision = 3;
+   */
+  completeToRevision: bigint;
+
+  /**
+   * Over all rows of the query.
+   *
+   * @generated from field: uint64 total_accesses = 4;
+   */
+  totalAccesses: bigint;
+
+  /**
+   * The zone whose days are counted.
+   *
+   * @generated from field: string time_zone = 5;
+   */
+  timeZone: string;
+};
+
+/**
+ * Describes the message chartwarden.report.v1.SummaryResponse.
+ * Use `create(SummaryResponseSchema)` to create a new message.
+ */
+export declare const SummaryResponseSchema: GenMessage<SummaryResponse>;
+
+/**
+ * One combination. Members that are no dimension of the query are empty.
+ *
+ * @generated from message chartwarden.report.v1.SummaryRow
+ */
+export declare type SummaryRow = Message<"chartwarden.report.v1.SummaryRow"> & {
+  /**
+   * YYYY-MM-DD.
+   *
+   * @generated from field: string day = 1;
+   */
+  day: string;
+
+  /**
+   * Person or service.
+   *
+   * @generated from field: chartwarden.types.v1.SubjectRef subject = 2;
+   */
+  subject?: SubjectRef | undefined;
+
+  /**
+   * Category.
+   *
+   * @generated from field: string resource_type = 3;
+   */
+  resourceType: string;
+
+  /**
+   * PurposeOfUse code.
+   *
+   * @generated from field: string purpose = 4;
+   */
+  purpose: string;
+
+  /**
+   * Kind.
+   *
+   * @generated from field: chartwarden.report.v1.AccessKind kind = 5;
+   */
+  kind: AccessKind;
+
+  /**
+   * How many accesses. A performed access that names its decision, and that decision, are one each of its kind.
+   *
+   * @generated from field: uint64 accesses = 6;
+   */
+  accesses: bigint;
+
+  /**
+   * How many different patients.
+   *
+   * @generated from field: uint64 patients = 7;
+   */
+  patients: bigint;
+
+  /**
+   * The first of them.
+   *
+   * @generated from field: google.protobuf.Timestamp first = 8;
+   */
+  first?: Timestamp | undefined;
+
+  /**
+   * The last of them.
+   *
+   * @generated from field: google.protobuf.Timestamp last = 9;
+   */
+  last?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message chartwarden.report.v1.SummaryRow.
+ * Use `create(SummaryRowSchema)` to create a new message.
+ */
+export declare const SummaryRowSchema: GenMessage<SummaryRow>;
+
+/**
+ * One patient's record.
+ *
+ * @generated from message chartwarden.report.v1.PatientReportRequest
+ */
+export declare type PatientReportRequest = Message<"chartwarden.report.v1.PatientReportRequest"> & {
+  /**
+   * The clinic.
+   *
+   * @generated from field: string clinic = 1;
+   */
+  clinic: string;
+
+  /**
+   * For whom the call is made.
+   *
+   * @generated from field: chartwarden.types.v1.SubjectRef on_behalf_of = 2;
+   */
+  onBehalfOf?: SubjectRef | undefined;
+
+  /**
+   * Which patient and how.
+   *
+   * @generated from field: chartwarden.report.v1.PatientReportQuery query = 3;
+   */
+  query?: PatientReportQuery | undefined;
+
+  /**
+   * At most 1,000; 0: 100.
+   *
+   * @generated from field: int32 page_size = 4;
+   */
+  pageSize: number;
+
+  /**
+   * From the previous answer; the query must be the same.
+   *
+   * @generated from field: string page_token = 5;
+   */
+  pageToken: string;
+
+  /**
+   * As in AccessHistoryRequest.
+   *
+   * @generated from field: optional uint64 wait_for_revision = 6;
+   */
+  waitForRevision?: bigint | undefined;
+};
+
+/**
+ * Describes the message chartwarden.report.v1.PatientReportRequest.
+ * Use `create(PatientReportRequestSchema)` to create a new message.
+ */
+export declare const PatientReportRequestSchema: GenMessage<PatientReportRequest>;
+
+/**
+ * Which patient and how.
+ *
+ * @generated from message chartwarden.report.v1.PatientReportQuery
+ */
+export declare type PatientReportQuery = Message<"chartwarden.report.v1.PatientReportQuery"> & {
+  /**
+   * The patient.
+   *
+   * @generated from field: string patient_id = 1;
+   */
+  patientId: string;
+
+  /**
+   * From this occurrence time on.
+   *
+   * @generated from field: google.protobuf.Timestamp from = 2;
+   */
+  from?: Timestamp | undefined;
+
+  /**
+   * Before this occurrence time.
+   *
+   * @generated from field: google.protobuf.Timestamp until = 3;
+   */
+  until?: Timestamp | undefined;
+
+  /**
+   * Kinds; empty: all but PROBED.
+   *
+   * @generated from field: repeated chartwarden.report.v1.AccessKind kinds = 4;
+   */
+  kinds: AccessKind[];
+
+  /**
+   * Show who they were instead of pseudonyms: the person named must be permitted to read staff accounts, and the entry of the reading says so.
+   *
+   * @generated from field: bool staff_names = 5;
+   */
+  staffNames: boolean;
+};
+
+/**
+ * Describes the message chartwarden.report.v1.PatientReportQuery.
+ * Use `create(PatientReportQuerySchema)` to create a new message.
+ */
+export declare const PatientReportQuerySchema: GenMessage<PatientReportQuery>;
+
+/**
+ * One patient's record.
+ *
+ * @generated from message chartwarden.report.v1.PatientReportResponse
+ */
+export declare type PatientReportResponse = Message<"chartwarden.report.v1.PatientReportResponse"> & {
+  /**
+   * Newest first by occurrence, then by revision.
+   *
+   * @generated from field: repeated chartwarden.report.v1.PatientReportRow rows = 1;
+   */
+  rows: PatientReportRow[];
+
+  /**
+   * Empty at the end.
+   *
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+
+  /**
+   * Complete to this revision.
+   *
+   * @generated from field: uint64 complete_to_revision = 3;
+   */
+  completeToRevision: bigint;
+};
+
+/**
+ * Describes the message chartwarden.report.v1.PatientReportResponse.
+ * Use `create(PatientReportResponseSchema)` to create a new message.
+ */
+export declare const PatientReportResponseSchema: GenMessage<PatientReportResponse>;
+
+/**
+ * One access of the patient's record.
+ *
+ * @generated from message chartwarden.report.v1.PatientReportRow
+ */
+export declare type PatientReportRow = Message<"chartwarden.report.v1.PatientReportRow"> & {
+  /**
+   * Where it stands in the ledger.
+   *
+   * @generated from field: chartwarden.types.v1.EntryRef entry = 1;
+   */
+  entry?: EntryRef | undefined;
+
+  /**
+   * What it stands for.
+   *
+   * @generated from field: chartwarden.report.v1.AccessKind kind = 2;
+   */
+  kind: AccessKind;
+
+  /**
+   * When it happened.
+   *
+   * @generated from field: google.protobuf.Timestamp occurred_at = 3;
+   */
+  occurredAt?: Timestamp | undefined;
+
+  /**
+   * Did what.
+   *
+   * @generated from field: string action = 4;
+   */
+  action: string;
+
+  /**
+   * To which category.
+   *
+   * @generated from field: string resource_type = 5;
+   */
+  resourceType: string;
+
+  /**
+   * Why, as a code.
+   *
+   * @generated from field: string purpose = 6;
+   */
+  purpose: string;
+
+  /**
+   * Roles the person held then.
+   *
+   * @generated from field: repeated string roles = 7;
+   */
+  roles: string[];
+
+  /**
+   * The same for the same person throughout the reports about this patient, and of no use anywhere else.
+   *
+   * @generated from field: string staff_pseudonym = 8;
+   */
+  staffPseudonym: string;
+
+  /**
+   * Who; empty unless names were asked for.
+   *
+   * @generated from field: chartwarden.types.v1.SubjectRef subject = 9;
+   */
+  subject?: SubjectRef | undefined;
+
+  /**
+   * Opened by emergency access.
+   *
+   * @generated from field: bool emergency = 10;
+   */
+  emergency: boolean;
+
+  /**
+   * Marks, as in AccessRow.
+   *
+   * @generated from field: repeated string flags = 11;
+   */
+  flags: string[];
+
+  /**
+   * Reason code of the decision.
+   *
+   * @generated from field: string reason_code = 12;
+   */
+  reasonCode: string;
+};
+
+/**
+ * Describes the message chartwarden.report.v1.PatientReportRow.
+ * Use `create(PatientReportRowSchema)` to create a new message.
+ */
+export declare const PatientReportRowSchema: GenMessage<PatientReportRow>;
+
+/**
+ * What one person did.
+ *
+ * @generated from message chartwarden.report.v1.StaffActivityRequest
+ */
+export declare type StaffActivityRequest = Message<"chartwarden.report.v1.StaffActivityRequest"> & {
+  /**
+   * The clinic.
+   *
+   * @generated from field: string clinic = 1;
+   */
+  clinic: string;
+
+  /**
+   * For whom the call is made.
+   *
+   * @generated from field: chartwarden.types.v1.SubjectRef on_behalf_of = 2;
+   */
+  onBehalfOf?: SubjectRef | undefined;
+
+  /**
+   * Who and when.
+   *
+   * @generated from field: chartwarden.report.v1.StaffActivityQuery query = 3;
+   */
+  query?: StaffActivityQuery | undefined;
+
+  /**
+   * At most 1,000; 0: 100.
+   *
+   * @generated from field: int32 page_size = 4;
+   */
+  pageSize: number;
+
+  /**
+   * From the previous answer; the query must be the same.
+   *
+   * @generated from field: string page_token = 5;
+   */
+  pageToken: string;
+
+  /**
+   * As in AccessHistoryRequest.
+   *
+   * @generated from field: optional uint64 wait_for_revision = 6;
+   */
+  waitForRevision?: bigint | undefined;
+};
+
+/**
+ * Describes the message chartwarden.report.v1.StaffActivityRequest.
+ * Use `create(StaffActivityRequestSchema)` to create a new message.
+ */
+export declare const StaffActivityRequestSchema: GenMessage<StaffActivityRequest>;
+
+/**
+ * Who and when.
+ *
+ * @generated from message chartwarden.report.v1.StaffActivityQuery
+ */
+export declare type StaffActivityQuery = Message<"chartwarden.report.v1.StaffActivityQuery"> & {
+  /**
+   * The person or service.
+   *
+   * @generated from field: chartwarden.types.v1.SubjectRef subject = 1;
+   */
+  subject?: SubjectRef | undefined;
+
+  /**
+   * From this occurrence time on.
+   *
+   * @generated from field: google.protobuf.Timestamp from = 2;
+   */
+  from?: Timestamp | undefined;
+
+  /**
+   * Before this occurrence time.
+   *
+   * @generated from field: google.protobuf.Timestamp until = 3;
+   */
+  until?: Timestamp | undefined;
+
+  /**
+   * Sorts of activity; empty: all but probed accesses.
+   *
+   * @generated from field: repeated chartwarden.report.v1.ActivityKind kinds = 4;
+   */
+  kinds: ActivityKind[];
+};
+
+/**
+ * Describes the message chartwarden.report.v1.StaffActivityQuery.
+ * Use `create(StaffActivityQuerySchema)` to create a new message.
+ */
+export declare const StaffActivityQuerySchema: GenMessage<StaffActivityQuery>;
+
+/**
+ * What one person did.
+ *
+ * @generated from message chartwarden.report.v1.StaffActivityResponse
+ */
+export declare type StaffActivityResponse = Message<"chartwarden.report.v1.StaffActivityResponse"> & {
+  /**
+   * Newest first by occurrence, then by revision.
+   *
+   * @generated from field: repeated chartwarden.report.v1.ActivityRow rows = 1;
+   */
+  rows: ActivityRow[];
+
+  /**
+   * Empty at the end.
+   *
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+
+  /**
+   * Complete to this revision.
+   *
+   * @generated from field: uint64 complete_to_revision = 3;
+   */
+  completeToRevision: bigint;
+};
+
+/**
+ * Describes the message chartwarden.report.v1.StaffActivityResponse.
+ * Use `create(StaffActivityResponseSchema)` to create a new message.
+ */
+export declare const StaffActivityResponseSchema: GenMessage<StaffActivityResponse>;
+
+/**
+ * One activity.
+ *
+ * @generated from message chartwarden.report.v1.ActivityRow
+ */
+export declare type ActivityRow = Message<"chartwarden.report.v1.ActivityRow"> & {
+  /**
+   * Where it stands in the ledger.
+   *
+   * @generated from field: chartwarden.types.v1.EntryRef entry = 1;
+   */
+  entry?: EntryRef | undefined;
+
+  /**
+   * Sort of activity.
+   *
+   * @generated from field: chartwarden.report.v1.ActivityKind kind = 2;
+   */
+  kind: ActivityKind;
+
+  /**
+   * When it happened.
+   *
+   * @generated from field: google.protobuf.Timestamp occurred_at = 3;
+   */
+  occurredAt?: Timestamp | undefined;
+
+  /**
+   * Type of the entry, e.g. "chartwarden.role.granted.v1".
+   *
+   * @generated from field: string type = 4;
+   */
+  type: string;
+
+  /**
+   * The access, for ACCESS and PROBE.
+   *
+   * @generated from field: chartwarden.report.v1.AccessRow access = 5;
+   */
+  access?: AccessRow | undefined;
+
+  /**
+   * Whom a change or reading concerned.
+   *
+   * @generated from field: chartwarden.types.v1.SubjectRef about = 6;
+   */
+  about?: SubjectRef | undefined;
+
+  /**
+   * Which patient a change, reading or recording concerned.
+   *
+   * @generated from field: string patient_id = 7;
+   */
+  patientId: string;
+
+  /**
+   * What of: the role of a grant, the query of a reading, the outcome of a review.
+   *
+   * @generated from field: string detail = 8;
+   */
+  detail: string;
+
+  /**
+   * The calling software.
+   *
+   * @generated from field: string caller = 9;
+   */
+  caller: string;
+};
+
+/**
+ * Describes the message chartwarden.report.v1.ActivityRow.
+ * Use `create(ActivityRowSchema)` to create a new message.
+ */
+export declare const ActivityRowSchema: GenMessage<ActivityRow>;
+
+/**
+ * What an account touched.
+ *
+ * @generated from message chartwarden.report.v1.AccountScopeRequest
+ */
+export declare type AccountScopeRequest = Message<"chartwarden.report.v1.AccountScopeRequest"> & {
+  /**
+   * The clinic.
+   *
+   * @generated from field: string clinic = 1;
+   */
+  clinic: string;
+
+  /**
+   * For whom the call is made.
+   *
+   * @generated from field: chartwarden.types.v1.SubjectRef on_behalf_of = 2;
+   */
+  onBehalfOf?: SubjectRef | undefined;
+
+  /**
+   * Which account and when.
+   *
+   * @generated from field: chartwarden.report.v1.AccountScopeQuery query = 3;
+   */
+  query?: AccountScopeQuery | undefined;
+
+  /**
+   * At most 1,000; 0: 100.
+   *
+   * @generated from field: int32 page_size = 4;
+   */
+  pageSize: number;
+
+  /**
+   * From the previous answer; the query must be the same.
+   *
+   * @generated from field: string page_token = 5;
+   */
+  pageToken: string;
+
+  /**
+   * As in AccessHistoryRequest.
+   *
+   * @generated from field: optional uint64 wait_for_revision = 6;
+   */
+  waitForRevision?: bigint | undefined;
+};
+
+/**
+ * Describes the message chartwarden.report.v1.AccountScopeRequest.
+ * Use `create(AccountScopeRequestSchema)` to create a new message.
+ */
+export declare const AccountScopeRequestSchema: GenMessage<AccountScopeRequest>;
+
+/**
+ * Which account and when.
+ *
+ * @generated from message chartwarden.report.v1.AccountScopeQuery
+ */
+export declare type AccountScopeQuery = Message<"chartwarden.report.v1.AccountScopeQuery"> & {
+  /**
+   * Exactly one is set.
+   *
+   * @generated from oneof chartwarden.report.v1.AccountScopeQuery.account
+   */
+  account: {
+    /**
+     * A person's account.
+     *
+     * @generated from field: chartwarden.types.v1.SubjectRef subject = 1;
+     */
+    value: SubjectRef;
+    case: "subject";
+  } | {
+    /**
+     * Calling software, as its token names it: everything done through it.
+     *
+     * @generated from field: string caller = 2;
+     */
+    value: string;
+    case: "caller";
+  } | { case: undefined; value?: undefined };
+
+  /**
+   * From this occurrence time on; needed.
+   *
+   * @generated from field: google.protobuf.Timestamp from = 3;
+   */
+  from?: Timestamp | undefined;
+
+  /**
+   * Before this occurrence time; needed.
+   *
+   * @generated from field: google.protobuf.Timestamp until = 4;
+   */
+  until?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message chartwarden.report.v1.AccountScopeQuery.
+ * Use `create(AccountScopeQuerySchema)` to create a new message.
+ */
+export declare const AccountScopeQuerySchema: GenMessage<AccountScopeQuery>;
+
+/**
+ * What an account touched.
+ *
+ * @generated from message chartwarden.report.v1.AccountScopeResponse
+ */
+export declare type AccountScopeResponse = Message<"chartwarden.report.v1.AccountScopeResponse"> & {
+  /**
+   * Patients, those touched first first.
+   *
+   * @generated from field: repeated chartwarden.report.v1.ScopeRow patients = 1;
+   */
+  patients: ScopeRow[];
+
+  /**
+   * Empty at the end.
+   *
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+
+  /**
+   * Complete to this revision.
+   *
+   * @generated from field: uint64 complete_to_revision = 3;
+   */
+  completeToRevision: bigint;
+
+  /**
+   * Of the whole window, the same on every page.
+   *
+   * @generated from field: chartwarden.report.v1.ScopeTotals totals = 4;
+   */
+  totals?: ScopeTotals | undefined;
+};
+
+/**
+ * Describes the message chartwarden.report.v1.AccountScopeResponse.
+ * Use `create(AccountScopeResponseSchema)` to create a new message.
+ */
+export declare const AccountScopeResponseSchema: GenMessage<AccountScopeResponse>;
+
+/**
+ * The whole window in numbers.
+ *
+ * @generated from message chartwarden.report.v1.ScopeTotals
+ */
+export declare type ScopeTotals = Message<"chartwarden.report.v1.ScopeTotals"> & {
+  /**
+   * Different patients whose records were or may have been opened (permitted or performed).
+   *
+   * @generated from field: uint64 patients = 1;
+   */
+  patients: bigint;
+
+  /**
+   * Different patients asked for in vain, and not among those above.
+   *
+   * @generated from field: uint64 patients_refused_only = 2;
+   */
+  patientsRefusedOnly: bigint;
+
+  /**
+   * Different records opened or perhaps opened.
+   *
+   * @generated from field: uint64 records = 3;
+   */
+  records: bigint;
+
+  /**
+   * Permits.
+   *
+   * @generated from field: uint64 authorised = 4;
+   */
+  authorised: bigint;
+
+  /**
+   * Performed accesses.
+   *
+   * @generated from field: uint64 performed = 5;
+   */
+  performed: bigint;
+
+  /**
+   * Refusals.
+   *
+   * @generated from field: uint64 refused = 6;
+   */
+  refused: bigint;
+
+  /**
+   * Questions only.
+   *
+   * @generated from field: uint64 probed = 7;
+   */
+  probed: bigint;
+
+  /**
+   * Accesses that concern no patient.
+   *
+   * @generated from field: uint64 without_patient = 8;
+   */
+  withoutPatient: bigint;
+
+  /**
+   * Changes made by the account: see StaffActivity.
+   *
+   * @generated from field: uint64 changes = 9;
+   */
+  changes: bigint;
+
+  /**
+   * Readings of the audit log.
+   *
+   * @generated from field: uint64 readings = 10;
+   */
+  readings: bigint;
+
+  /**
+   * First activity.
+   *
+   * @generated from field: google.protobuf.Timestamp first = 11;
+   */
+  first?: Timestamp | undefined;
+
+  /**
+   * Last activity.
+   *
+   * @generated from field: google.protobuf.Timestamp last = 12;
+   */
+  last?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message chartwarden.report.v1.ScopeTotals.
+ * Use `create(ScopeTotalsSchema)` to create a new message.
+ */
+export declare const ScopeTotalsSchema: GenMessage<ScopeTotals>;
+
+/**
+ * One patient touched.
+ *
+ * @generated from message chartwarden.report.v1.ScopeRow
+ */
+export declare type ScopeRow = Message<"chartwarden.report.v1.ScopeRow"> & {
+  /**
+   * The patient.
+   *
+   * @generated from field: string patient_id = 1;
+   */
+  patientId: string;
+
+  /**
+   * First access.
+   *
+   * @generated from field: google.protobuf.Timestamp first = 2;
+   */
+  first?: Timestamp | undefined;
+
+  /**
+   * Last access.
+   *
+   * @generated from field: google.protobuf.Timestamp last = 3;
+   */
+  last?: Timestamp | undefined;
+
+  /**
+   * Permits.
+   *
+   * @generated from field: uint64 authorised = 4;
+   */
+  authorised: bigint;
+
+  /**
+   * Performed accesses.
+   *
+   * @generated from field: uint64 performed = 5;
+   */
+  performed: bigint;
+
+  /**
+   * Refusals.
+   *
+   * @generated from field: uint64 refused = 6;
+   */
+  refused: bigint;
+
+  /**
+   * Categories touched (permitted or performed), sorted.
+   *
+   * @generated from field: repeated string resource_types = 7;
+   */
+  resourceTypes: string[];
+
+  /**
+   * Actions (permitted or performed), sorted.
+   *
+   * @generated from field: repeated string actions = 8;
+   */
+  actions: string[];
+
+  /**
+   * Different records.
+   *
+   * @generated from field: uint64 records = 9;
+   */
+  records: bigint;
+};
+
+/**
+ * Describes the message chartwarden.report.v1.ScopeRow.
+ * Use `create(ScopeRowSchema)` to create a new message.
+ */
+export declare const ScopeRowSchema: GenMessage<ScopeRow>;
+
+/**
+ * Disclosures.
+ *
+ * @generated from message chartwarden.report.v1.DisclosuresRequest
+ */
+export declare type DisclosuresRequest = Message<"chartwarden.report.v1.DisclosuresRequest"> & {
+  /**
+   * The clinic.
+   *
+   * @generated from field: string clinic = 1;
+   */
+  clinic: string;
+
+  /**
+   * For whom the call is made.
+   *
+   * @generated from field: chartwarden.types.v1.SubjectRef on_behalf_of = 2;
+   */
+  onBehalfOf?: SubjectRef | undefined;
+
+  /**
+   * Which.
+   *
+   * @generated from field: chartwarden.report.v1.DisclosuresQuery query = 3;
+   */
+  query?: DisclosuresQuery | undefined;
+
+  /**
+   * At most 1,000; 0: 100.
+   *
+   * @generated from field: int32 page_size = 4;
+   */
+  pageSize: number;
+
+  /**
+   * From the previous answer; the query must be the same.
+   *
+   * @generated from field: string page_token = 5;
+   */
+  pageToken: string;
+
+  /**
+   * As in AccessHistoryRequest.
+   *
+   * @generated from field: optional uint64 wait_for_revision = 6;
+   */
+  waitForRevision?: bigint | undefined;
+};
+
+/**
+ * Describes the message chartwarden.report.v1.DisclosuresRequest.
+ * Use `create(DisclosuresRequestSchema)` to create a new message.
+ */
+export declare const DisclosuresRequestSchema: GenMessage<DisclosuresRequest>;
+
+/**
+ * Which disclosures.
+ *
+ * @generated from message chartwarden.report.v1.DisclosuresQuery
+ */
+export declare type DisclosuresQuery = Message<"chartwarden.report.v1.DisclosuresQuery"> & {
+  /**
+   * One patient; empty: all.
+   *
+   * @generated from field: string patient_id = 1;
+   */
+  patientId: string;
+
+  /**
+   * From this date of disclosure on; empty: six years before `until`.
+   *
+   * @generated from field: google.protobuf.Timestamp from = 2;
+   */
+  from?: Timestamp | undefined;
+
+  /**
+   * Before this date of disclosure; empty: now.
+   *
+   * @generated from field: google.protobuf.Timestamp until = 3;
+   */
+  until?: Timestamp | undefined;
+
+  /**
+   * Also those that an accounting may leave out (see DisclosureCategory), each marked.
+   *
+   * @generated from field: bool include_excluded = 4;
+   */
+  includeExcluded: boolean;
+
+  /**
+   * Several to the same recipient for the same purpose become one row: first, number, last (164.528(b)(3)).
+   *
+   * @generated from field: bool group_repeats = 5;
+   */
+  groupRepeats: boolean;
+
+  /**
+   * Also those that law enforcement or health oversight has asked to keep out of the patient's accounting for now (164.528(a)(2)).
+   *
+   * @generated from field: bool include_suspended = 6;
+   */
+  includeSuspended: boolean;
+};
+
+/**
+ * Describes the message chartwarden.report.v1.DisclosuresQuery.
+ * Use `create(DisclosuresQuerySchema)` to create a new message.
+ */
+export declare const DisclosuresQuerySchema: GenMessage<DisclosuresQuery>;
+
+/**
+ * Disclosures.
+ *
+ * @generated from message chartwarden.report.v1.DisclosuresResponse
+ */
+export declare type DisclosuresResponse = Message<"chartwarden.report.v1.DisclosuresResponse"> & {
+  /**
+   * Newest first by date of (last) disclosure, then by revision.
+   *
+   * @generated from field: repeated chartwarden.report.v1.DisclosureRow rows = 1;
+   */
+  rows: DisclosureRow[];
+
+  /**
+   * Empty at the end.
+   *
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+
+  /**
+   * Complete to this revision.
+   *
+   * @generated from field: uint64 complete_to_revision = 3;
+   */
+  completeToRevision: bigint;
+};
+
+/**
+ * Describes the message chartwarden.report.v1.DisclosuresResponse.
+ * Use `create(DisclosuresResponseSchema)` to create a new message.
+ */
+export declare const DisclosuresResponseSchema: GenMessage<DisclosuresResponse>;
+
+/**
+ * One disclosure, or a group of repeated ones.
+ *
+ * @generated from message chartwarden.report.v1.DisclosureRow
+ */
+export declare type DisclosureRow = Message<"chartwarden.report.v1.DisclosureRow"> & {
+  /**
+   * Where it, or the first of the group, stands in the ledger.
+   *
+   * @generated from field: chartwarden.types.v1.EntryRef entry = 1;
+   */
+  entry?: EntryRef | undefined;
+
+  /**
+   * Patient.
+   *
+   * @generated from field: string patient_id = 2;
+   */
+  patientId: string;
+
+  /**
+   * Date of the disclosure, or of the first of the group.
+   *
+   * @generated from field: google.protobuf.Timestamp disclosed_at = 3;
+   */
+  disclosedAt?: Timestamp | undefined;
+
+  /**
+   * Name of who received it.
+   *
+   * @generated from field: string recipient_name = 4;
+   */
+  recipientName: string;
+
+  /**
+   * Address, if known.
+   *
+   * @generated from field: string recipient_address = 5;
+   */
+  recipientAddress: string;
+
+  /**
+   * What was disclosed, in brief.
+   *
+   * @generated from field: string description = 6;
+   */
+  description: string;
+
+  /**
+   * What for, in brief, or the request for it.
+   *
+   * @generated from field: string purpose = 7;
+   */
+  purpose: string;
+
+  /**
+   * Whether an accounting must show it.
+   *
+   * @generated from field: chartwarden.types.v1.DisclosureCategory category = 8;
+   */
+  category: DisclosureCategory;
+
+  /**
+   * How many; 1 for a single one.
+   *
+   * @generated from field: uint64 disclosures = 9;
+   */
+  disclosures: bigint;
+
+  /**
+   * Date of the last of the group.
+   *
+   * @generated from field: google.protobuf.Timestamp last_disclosed_at = 10;
+   */
+  lastDisclosedAt?: Timestamp | undefined;
+
+  /**
+   * Who recorded it.
+   *
+   * @generated from field: chartwarden.types.v1.SubjectRef recorded_by = 11;
+   */
+  recordedBy?: SubjectRef | undefined;
+
+  /**
+   * Kept out of the patient's accounting until then; empty: not.
+   *
+   * @generated from field: google.protobuf.Timestamp suspended_until = 12;
+   */
+  suspendedUntil?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message chartwarden.report.v1.DisclosureRow.
+ * Use `create(DisclosureRowSchema)` to create a new message.
+ */
+export declare const DisclosureRowSchema: GenMessage<DisclosureRow>;
+
+/**
+ * Emergency accesses.
+ *
+ * @generated from message chartwarden.report.v1.EmergencyReviewsRequest
+ */
+export declare type EmergencyReviewsRequest = Message<"chartwarden.report.v1.EmergencyReviewsRequest"> & {
+  /**
+   * The clinic.
+   *
+   * @generated from field: string clinic = 1;
+   */
+  clinic: string;
+
+  /**
+   * For whom the call is made.
+   *
+   * @generated from field: chartwarden.types.v1.SubjectRef on_behalf_of = 2;
+   */
+  onBehalfOf?: SubjectRef | undefined;
+
+  /**
+   * Which.
+   *
+   * @generated from field: chartwarden.report.v1.EmergencyReviewsQuery query = 3;
+   */
+  query?: EmergencyReviewsQuery | undefined;
+
+  /**
+   * At most 1,000; 0: 100.
+   *
+   * @generated from field: int32 page_size = 4;
+   */
+  pageSize: number;
+
+  /**
+   * From the previous answer; the query must be the same.
+   *
+   * @generated from field: string page_token = 5;
+   */
+  pageToken: string;
+
+  /**
+   * As in AccessHistoryRequest.
+   *
+   * @generated from field: optional uint64 wait_for_revision = 6;
+   */
+  waitForRevision?: bigint | undefined;
+};
+
+/**
+ * Describes the message chartwarden.report.v1.EmergencyReviewsRequest.
+ * Use `create(EmergencyReviewsRequestSchema)` to create a new message.
+ */
+export declare const EmergencyReviewsRequestSchema: GenMessage<EmergencyReviewsRequest>;
+
+/**
+ * Which emergency accesses.
+ *
+ * @generated from message chartwarden.report.v1.EmergencyReviewsQuery
+ */
+export declare type EmergencyReviewsQuery = Message<"chartwarden.report.v1.EmergencyReviewsQuery"> & {
+  /**
+   * Who opened it; empty: anybody.
+   *
+   * @generated from field: chartwarden.types.v1.SubjectRef subject = 1;
+   */
+  subject?: SubjectRef | undefined;
+
+  /**
+   * Patient; empty: any.
+   *
+   * @generated from field: string patient_id = 2;
+   */
+  patientId: string;
+
+  /**
+   * Opened from then on.
+   *
+   * @generated from field: google.protobuf.Timestamp from = 3;
+   */
+  from?: Timestamp | undefined;
+
+  /**
+   * Opened before then.
+   *
+   * @generated from field: google.protobuf.Timestamp until = 4;
+   */
+  until?: Timestamp | undefined;
+
+  /**
+   * Review states; empty: all.
+   *
+   * @generated from field: repeated chartwarden.report.v1.ReviewState states = 5;
+   */
+  states: ReviewState[];
+};
+
+/**
+ * Describes the message chartwarden.report.v1.EmergencyReviewsQuery.
+ * Use `create(EmergencyReviewsQuerySchema)` to create a new message.
+ */
+export declare const EmergencyReviewsQuerySchema: GenMessage<EmergencyReviewsQuery>;
+
+/**
+ * Emergency accesses.
+ *
+ * @generated from message chartwarden.report.v1.EmergencyReviewsResponse
+ */
+export declare type EmergencyReviewsResponse = Message<"chartwarden.report.v1.EmergencyReviewsResponse"> & {
+  /**
+   * Newest first.
+   *
+   * @generated from field: repeated chartwarden.report.v1.EmergencyReviewRow rows = 1;
+   */
+  rows: EmergencyReviewRow[];
+
+  /**
+   * Empty at the end.
+   *
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+
+  /**
+   * Complete to this revision.
+   *
+   * @generated from field: uint64 complete_to_revision = 3;
+   */
+  completeToRevision: bigint;
+};
+
+/**
+ * Describes the message chartwarden.report.v1.EmergencyReviewsResponse.
+ * Use `create(EmergencyReviewsResponseSchema)` to create a new message.
+ */
+export declare const EmergencyReviewsResponseSchema: GenMessage<EmergencyReviewsResponse>;
+
+/**
+ * One emergency access.
+ *
+ * @generated from message chartwarden.report.v1.EmergencyReviewRow
+ */
+export declare type EmergencyReviewRow = Message<"chartwarden.report.v1.EmergencyReviewRow"> & {
+  /**
+   * The entry that opened it; its id is the emergency's.
+   *
+   * @generated from field: chartwarden.types.v1.EntryRef entry = 1;
+   */
+  entry?: EntryRef | undefined;
+
+  /**
+   * Who opened it.
+   *
+   * @generated from field: chartwarden.types.v1.SubjectRef subject = 2;
+   */
+  subject?: SubjectRef | undefined;
+
+  /**
+   * For which patient.
+   *
+   * @generated from field: string patient_id = 3;
+   */
+  patientId: string;
+
+  /**
+   * BTG or ETREAT.
+   *
+   * @generated from field: string purpose = 4;
+   */
+  purpose: string;
+
+  /**
+   * Why, in words.
+   *
+   * @generated from field: string reason = 5;
+   */
+  reason: string;
+
+  /**
+   * When it was opened.
+   *
+   * @generated from field: google.protobuf.Timestamp opened_at = 6;
+   */
+  openedAt?: Timestamp | undefined;
+
+  /**
+   * When it was to end.
+   *
+   * @generated from field: google.protobuf.Timestamp until = 7;
+   */
+  until?: Timestamp | undefined;
+
+  /**
+   * When it ended; empty: still open, or ended at `until` and not yet recorded so.
+   *
+   * @generated from field: google.protobuf.Timestamp closed_at = 8;
+   */
+  closedAt?: Timestamp | undefined;
+
+  /**
+   * "closed", "expired", "offboarded", or empty.
+   *
+   * @generated from field: string closed_by_cause = 9;
+   */
+  closedByCause: string;
+
+  /**
+   * Permits it gave.
+   *
+   * @generated from field: uint64 accesses = 10;
+   */
+  accesses: bigint;
+
+  /**
+   * When the review is due.
+   *
+   * @generated from field: google.protobuf.Timestamp review_due = 11;
+   */
+  reviewDue?: Timestamp | undefined;
+
+  /**
+   * What became of the review.
+   *
+   * @generated from field: chartwarden.report.v1.ReviewState state = 12;
+   */
+  state: ReviewState;
+
+  /**
+   * When it was reviewed.
+   *
+   * @generated from field: google.protobuf.Timestamp reviewed_at = 13;
+   */
+  reviewedAt?: Timestamp | undefined;
+
+  /**
+   * By whom.
+   *
+   * @generated from field: chartwarden.types.v1.SubjectRef reviewer = 14;
+   */
+  reviewer?: SubjectRef | undefined;
+
+  /**
+   * "justified", "not_justified", "unclear", or empty.
+   *
+   * @generated from field: string outcome = 15;
+   */
+  outcome: string;
+
+  /**
+   * The reviewer's words.
+   *
+   * @generated from field: string note = 16;
+   */
+  note: string;
+};
+
+/**
+ * Describes the message chartwarden.report.v1.EmergencyReviewRow.
+ * Use `create(EmergencyReviewRowSchema)` to create a new message.
+ */
+export declare const EmergencyReviewRowSchema: GenMessage<EmergencyReviewRow>;
+
+/**
+ * Concerns.
+ *
+ * @generated from message chartwarden.report.v1.ConcernsRequest
+ */
+export declare type ConcernsRequest = Message<"chartwarden.report.v1.ConcernsRequest"> & {
+  /**
+   * The clinic.
+   *
+   * @generated from field: string clinic = 1;
+   */
+  clinic: string;
+
+  /**
+   * For whom the call is made.
+   *
+   * @generated from field: chartwarden.types.v1.SubjectRef on_behalf_of = 2;
+   */
+  onBehalfOf?: SubjectRef | undefined;
+
+  /**
+   * Which.
+   *
+   * @generated from field: chartwarden.report.v1.ConcernsQuery query = 3;
+   */
+  query?: ConcernsQuery | undefined;
+
+  /**
+   * At most 1,000; 0: 100.
+   *
+   * @generated from field: int32 page_size = 4;
+   */
+  pageSize: number;
+
+  /**
+   * From the previous answer; the query must be the same.
+   *
+   * @generated from field: string page_token = 5;
+   */
+  pageToken: string;
+
+  /**
+   * As in AccessHistoryRequest.
+   *
+   * @generated from field: optional uint64 wait_for_revision = 6;
+   */
+  waitForRevision?: bigint | undefined;
+};
+
+/**
+ * Describes the message chartwarden.report.v1.ConcernsRequest.
+ * Use `create(ConcernsRequestSchema)` to create a new message.
+ */
+export declare const ConcernsRequestSchema: GenMessage<ConcernsRequest>;
+
+/**
+ * Which concerns.
+ *
+ * @generated from message chartwarden.report.v1.ConcernsQuery
+ */
+export declare type ConcernsQuery = Message<"chartwarden.report.v1.ConcernsQuery"> & {
+  /**
+   * Patient; empty: any.
+   *
+   * @generated from field: string patient_id = 1;
+   */
+  patientId: string;
+
+  /**
+   * About this entry; empty: any.
+   *
+   * @generated from field: string entry_id = 2;
+   */
+  entryId: string;
+
+  /**
+   * Kinds but ANSWER; empty: all.
+   *
+   * @generated from field: repeated chartwarden.types.v1.ConcernKind kinds = 3;
+   */
+  kinds: ConcernKind[];
+
+  /**
+   * Only those without an answer that ends them.
+   *
+   * @generated from field: bool open_only = 4;
+   */
+  openOnly: boolean;
+
+  /**
+   * Raised from then on.
+   *
+   * @generated from field: google.protobuf.Timestamp from = 5;
+   */
+  from?: Timestamp | undefined;
+
+  /**
+   * Raised before then.
+   *
+   * @generated from field: google.protobuf.Timestamp until = 6;
+   */
+  until?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message chartwarden.report.v1.ConcernsQuery.
+ * Use `create(ConcernsQuerySchema)` to create a new message.
+ */
+export declare const ConcernsQuerySchema: GenMessage<ConcernsQuery>;
+
+/**
+ * Concerns.
+ *
+ * @generated from message chartwarden.report.v1.ConcernsResponse
+ */
+export declare type ConcernsResponse = Message<"chartwarden.report.v1.ConcernsResponse"> & {
+  /**
+   * Newest first.
+   *
+   * @generated from field: repeated chartwarden.report.v1.ConcernRow rows = 1;
+   */
+  rows: ConcernRow[];
+
+  /**
+   * Empty at the end.
+   *
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+
+  /**
+   * Complete to this revision.
+   *
+   * @generated from field: uint64 complete_to_revision = 3;
+   */
+  completeToRevision: bigint;
+};
+
+/**
+ * Describes the message chartwarden.report.v1.ConcernsResponse.
+ * Use `create(ConcernsResponseSchema)` to create a new message.
+ */
+export declare const ConcernsResponseSchema: GenMessage<ConcernsResponse>;
+
+/**
+ * One concern.
+ *
+ * @generated from message chartwarden.report.v1.ConcernRow
+ */
+export declare type ConcernRow = Message<"chartwarden.report.v1.ConcernRow"> & {
+  /**
+   * Where it stands in the ledger; its id is the concern's.
+   *
+   * @generated from field: chartwarden.types.v1.EntryRef entry = 1;
+   */
+  entry?: EntryRef | undefined;
+
+  /**
+   * What it is.
+   *
+   * @generated from field: chartwarden.types.v1.ConcernKind kind = 2;
+   */
+  kind: ConcernKind;
+
+  /**
+   * Patient.
+   *
+   * @generated from field: string patient_id = 3;
+   */
+  patientId: string;
+
+  /**
+   * The entry it stands beside; empty: none in particular.
+   *
+   * @generated from field: string about_entry_id = 4;
+   */
+  aboutEntryId: string;
+
+  /**
+   * In words.
+   *
+   * @generated from field: string text = 5;
+   */
+  text: string;
+
+  /**
+   * When it was raised.
+   *
+   * @generated from field: google.protobuf.Timestamp raised_at = 6;
+   */
+  raisedAt?: Timestamp | undefined;
+
+  /**
+   * Who recorded it.
+   *
+   * @generated from field: chartwarden.types.v1.SubjectRef recorded_by = 7;
+   */
+  recordedBy?: SubjectRef | undefined;
+
+  /**
+   * When an answer is due.
+   *
+   * @generated from field: google.protobuf.Timestamp due = 8;
+   */
+  due?: Timestamp | undefined;
+
+  /**
+   * Answers, oldest first.
+   *
+   * @generated from field: repeated chartwarden.report.v1.ConcernAnswer answers = 9;
+   */
+  answers: ConcernAnswer[];
+
+  /**
+   * No answer has ended it yet.
+   *
+   * @generated from field: bool open = 10;
+   */
+  open: boolean;
+};
+
+/**
+ * Describes the message chartwarden.report.v1.ConcernRow.
+ * Use `create(ConcernRowSchema)` to create a new message.
+ */
+export declare const ConcernRowSchema: GenMessage<ConcernRow>;
+
+/**
+ * One answer to a concern.
+ *
+ * @generated from message chartwarden.report.v1.ConcernAnswer
+ */
+export declare type ConcernAnswer = Message<"chartwarden.report.v1.ConcernAnswer"> & {
+  /**
+   * Where it stands in the ledger.
+   *
+   * @generated from field: chartwarden.types.v1.EntryRef entry = 1;
+   */
+  entry?: EntryRef | undefined;
+
+  /**
+   * What was answered.
+   *
+   * @generated from field: chartwarden.types.v1.ConcernOutcome outcome = 2;
+   */
+  outcome: ConcernOutcome;
+
+  /**
+   * In words.
+   *
+   * @generated from field: string text = 3;
+   */
+  text: string;
+
+  /**
+   * When.
+   *
+   * @generated from field: google.protobuf.Timestamp answered_at = 4;
+   */
+  answeredAt?: Timestamp | undefined;
+
+  /**
+   * By whom.
+   *
+   * @generated from field: chartwarden.types.v1.SubjectRef recorded_by = 5;
+   */
+  recordedBy?: SubjectRef | undefined;
+};
+
+/**
+ * Describes the message chartwarden.report.v1.ConcernAnswer.
+ * Use `create(ConcernAnswerSchema)` to create a new message.
+ */
+export declare const ConcernAnswerSchema: GenMessage<ConcernAnswer>;
+
+/**
+ * One report, every row.
+ *
+ * @generated from message chartwarden.report.v1.StreamReportRequest
+ */
+export declare type StreamReportRequest = Message<"chartwarden.report.v1.StreamReportRequest"> & {
+  /**
+   * The clinic.
+   *
+   * @generated from field: string clinic = 1;
+   */
+  clinic: string;
+
+  /**
+   * For whom the call is made.
+   *
+   * @generated from field: chartwarden.types.v1.SubjectRef on_behalf_of = 2;
+   */
+  onBehalfOf?: SubjectRef | undefined;
+
+  /**
+   * As in StreamAccessHistoryRequest.
+   *
+   * @generated from field: optional uint64 wait_for_revision = 3;
+   */
+  waitForRevision?: bigint | undefined;
+
+  /**
+   * Exactly one is set.
+   *
+   * @generated from oneof chartwarden.report.v1.StreamReportRequest.report
+   */
+  report: {
+    /**
+     * As Summary.
+     *
+     * @generated from field: chartwarden.report.v1.SummaryQuery summary = 4;
+     */
+    value: SummaryQuery;
+    case: "summary";
+  } | {
+    /**
+     * As PatientReport.
+     *
+     * @generated from field: chartwarden.report.v1.PatientReportQuery patient_report = 5;
+     */
+    value: PatientReportQuery;
+    case: "patientReport";
+  } | {
+    /**
+     * As StaffActivity.
+     *
+     * @generated from field: chartwarden.report.v1.StaffActivityQuery staff_activity = 6;
+     */
+    value: StaffActivityQuery;
+    case: "staffActivity";
+  } | {
+    /**
+     * As AccountScope.
+     *
+     * @generated from field: chartwarden.report.v1.AccountScopeQuery account_scope = 7;
+     */
+    value: AccountScopeQuery;
+    case: "accountScope";
+  } | {
+    /**
+     * As Disclosures.
+     *
+     * @generated from field: chartwarden.report.v1.DisclosuresQuery disclosures = 8;
+     */
+    value: DisclosuresQuery;
+    case: "disclosures";
+  } | {
+    /**
+     * As EmergencyReviews.
+     *
+     * @generated from field: chartwarden.report.v1.EmergencyReviewsQuery emergency_reviews = 9;
+     */
+    value: EmergencyReviewsQuery;
+    case: "emergencyReviews";
+  } | {
+    /**
+     * As Concerns.
+     *
+     * @generated from field: chartwarden.report.v1.ConcernsQuery concerns = 10;
+     */
+    value: ConcernsQuery;
+    case: "concerns";
+  } | {
+    /**
+     * As RoleGrants.
+     *
+     * @generated from field: chartwarden.report.v1.RoleGrantsQuery role_grants = 11;
+     */
+    value: RoleGrantsQuery;
+    case: "roleGrants";
+  } | {
+    /**
+     * As Offboardings.
+     *
+     * @generated from field: chartwarden.report.v1.OffboardingsQuery offboardings = 12;
+     */
+    value: OffboardingsQuery;
+    case: "offboardings";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message chartwarden.report.v1.StreamReportRequest.
+ * Use `create(StreamReportRequestSchema)` to create a new message.
+ */
+export declare const StreamReportRequestSchema: GenMessage<StreamReportRequest>;
+
+/**
+ * Grants at a moment.
+ *
+ * @generated from message chartwarden.report.v1.RoleGrantsQuery
+ */
+export declare type RoleGrantsQuery = Message<"chartwarden.report.v1.RoleGrantsQuery"> & {
+  /**
+   * The moment; empty: now.
+   *
+   * @generated from field: google.protobuf.Timestamp as_of = 1;
+   */
+  asOf?: Timestamp | undefined;
+
+  /**
+   * One person; empty: all.
+   *
+   * @generated from field: chartwarden.types.v1.SubjectRef subject = 2;
+   */
+  subject?: SubjectRef | undefined;
+};
+
+/**
+ * Describes the message chartwarden.report.v1.RoleGrantsQuery.
+ * Use `create(RoleGrantsQuerySchema)` to create a new message.
+ */
+export declare const RoleGrantsQuerySchema: GenMessage<RoleGrantsQuery>;
+
+/**
+ * Who left.
+ *
+ * @generated from message chartwarden.report.v1.OffboardingsQuery
+ */
+export declare type OffboardingsQuery = Message<"chartwarden.report.v1.OffboardingsQuery"> & {
+  /**
+   * One person; empty: all.
+   *
+   * @generated from field: chartwarden.types.v1.SubjectRef subject = 1;
+   */
+  subject?: SubjectRef | undefined;
+};
+
+/**
+ * Describes the message chartwarden.report.v1.OffboardingsQuery.
+ * Use `create(OffboardingsQuerySchema)` to create a new message.
+ */
+export declare const OffboardingsQuerySchema: GenMessage<OffboardingsQuery>;
+
+/**
+ * One row of the report, or the end.
+ *
+ * @generated from message chartwarden.report.v1.StreamReportResponse
+ */
+export declare type StreamReportResponse = Message<"chartwarden.report.v1.StreamReportResponse"> & {
+  /**
+   * Exactly one is set: the kind of row asked for.
+   *
+   * @generated from oneof chartwarden.report.v1.StreamReportResponse.item
+   */
+  item: {
+    /**
+     * Of a summary.
+     *
+     * @generated from field: chartwarden.report.v1.SummaryRow summary = 1;
+     */
+    value: SummaryRow;
+    case: "summary";
+  } | {
+    /**
+     * Of a patient report.
+     *
+     * @generated from field: chartwarden.report.v1.PatientReportRow patient_report = 2;
+     */
+    value: PatientReportRow;
+    case: "patientReport";
+  } | {
+    /**
+     * Of a staff activity.
+     *
+     * @generated from field: chartwarden.report.v1.ActivityRow staff_activity = 3;
+     */
+    value: ActivityRow;
+    case: "staffActivity";
+  } | {
+    /**
+     * Of an account scope.
+     *
+     * @generated from field: chartwarden.report.v1.ScopeRow account_scope = 4;
+     */
+    value: ScopeRow;
+    case: "accountScope";
+  } | {
+    /**
+     * Of disclosures.
+     *
+     * @generated from field: chartwarden.report.v1.DisclosureRow disclosure = 5;
+     */
+    value: DisclosureRow;
+    case: "disclosure";
+  } | {
+    /**
+     * Of emergency reviews.
+     *
+     * @generated from field: chartwarden.report.v1.EmergencyReviewRow emergency_review = 6;
+     */
+    value: EmergencyReviewRow;
+    case: "emergencyReview";
+  } | {
+    /**
+     * Of concerns.
+     *
+     * @generated from field: chartwarden.report.v1.ConcernRow concern = 7;
+     */
+    value: ConcernRow;
+    case: "concern";
+  } | {
+    /**
+     * Of role grants.
+     *
+     * @generated from field: chartwarden.report.v1.GrantRow role_grant = 8;
+     */
+    value: GrantRow;
+    case: "roleGrant";
+  } | {
+    /**
+     * Of offboardings.
+     *
+     * @generated from field: chartwarden.report.v1.OffboardingRow offboarding = 9;
+     */
+    value: OffboardingRow;
+    case: "offboarding";
+  } | {
+    /**
+     * Of an account scope, sent before its rows.
+     *
+     * @generated from field: chartwarden.report.v1.ScopeTotals account_scope_totals = 10;
+     */
+    value: ScopeTotals;
+    case: "accountScopeTotals";
+  } | {
+    /**
+     * Sent last.
+     *
+     * @generated from field: chartwarden.types.v1.StreamEnd end = 11;
+     */
+    value: StreamEnd;
+    case: "end";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message chartwarden.report.v1.StreamReportResponse.
+ * Use `create(StreamReportResponseSchema)` to create a new message.
+ */
+export declare const StreamReportResponseSchema: GenMessage<StreamReportResponse>;
+
+/**
+ * Accesses as they happen.
+ *
+ * @generated from message chartwarden.report.v1.WatchAccessRequest
+ */
+export declare type WatchAccessRequest = Message<"chartwarden.report.v1.WatchAccessRequest"> & {
+  /**
+   * The clinic.
+   *
+   * @generated from field: string clinic = 1;
+   */
+  clinic: string;
+
+  /**
+   * For whom the call is made.
+   *
+   * @generated from field: chartwarden.types.v1.SubjectRef on_behalf_of = 2;
+   */
+  onBehalfOf?: SubjectRef | undefined;
+
+  /**
+   * Which.
+   *
+   * @generated from field: chartwarden.report.v1.AccessFilter filter = 3;
+   */
+  filter?: AccessFilter | undefined;
+
+  /**
+   * First revision wanted, e.g. one more than the last `complete_to_revision` seen; unset: what happens from now on.
+   *
+   * @generated from field: optional uint64 from_revision = 4;
+   */
+  fromRevision?: bigint | undefined;
+};
+
+/**
+ * Describes the message chartwarden.report.v1.WatchAccessRequest.
+ * Use `create(WatchAccessRequestSchema)` to create a new message.
+ */
+export declare const WatchAccessRequestSchema: GenMessage<WatchAccessRequest>;
+
+/**
+ * One access, or how far the watch has come.
+ *
+ * @generated from message chartwarden.report.v1.WatchAccessResponse
+ */
+export declare type WatchAccessResponse = Message<"chartwarden.report.v1.WatchAccessResponse"> & {
+  /**
+   * Exactly one is set.
+   *
+   * @generated from oneof chartwarden.report.v1.WatchAccessResponse.item
+   */
+  item: {
+    /**
+     * An access.
+     *
+     * @generated from field: chartwarden.report.v1.AccessRow row = 1;
+     */
+    value: AccessRow;
+    case: "row";
+  } | {
+    /**
+     * Everything up to this revision has been sent: resume from the next. Sent after rows and, when nothing matches, from time to time.
+     *
+     * @generated from field: uint64 complete_to_revision = 2;
+     */
+    value: bigint;
+    case: "completeToRevision";
+  } | {
+    /**
+     * Sent last, when the service ends the watch.
+     *
+     * @generated from field: chartwarden.types.v1.StreamEnd end = 3;
+     */
+    value: StreamEnd;
+    case: "end";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message chartwarden.report.v1.WatchAccessResponse.
+ * Use `create(WatchAccessResponseSchema)` to create a new message.
+ */
+export declare const WatchAccessResponseSchema: GenMessage<WatchAccessResponse>;
+
+/**
  * What a row stands for.
  *
  * @generated from enum chartwarden.report.v1.AccessKind
@@ -745,6 +2848,154 @@ export enum AccessKind {
 export declare const AccessKindSchema: GenEnum<AccessKind>;
 
 /**
+ * What accesses are counted by.
+ *
+ * @generated from enum chartwarden.report.v1.SummaryDimension
+ */
+export enum SummaryDimension {
+  /**
+   * Never sent.
+   *
+   * @generated from enum value: SUMMARY_DIMENSION_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * Day of occurrence.
+   *
+   * @generated from enum value: SUMMARY_DIMENSION_DAY = 1;
+   */
+  DAY = 1,
+
+  /**
+   * Person or service.
+   *
+   * @generated from enum value: SUMMARY_DIMENSION_SUBJECT = 2;
+   */
+  SUBJECT = 2,
+
+  /**
+   * Category of record.
+   *
+   * @generated from enum value: SUMMARY_DIMENSION_RESOURCE_TYPE = 3;
+   */
+  RESOURCE_TYPE = 3,
+
+  /**
+   * PurposeOfUse code.
+   *
+   * @generated from enum value: SUMMARY_DIMENSION_PURPOSE = 4;
+   */
+  PURPOSE = 4,
+
+  /**
+   * What the access stands for.
+   *
+   * @generated from enum value: SUMMARY_DIMENSION_KIND = 5;
+   */
+  KIND = 5,
+}
+
+/**
+ * Describes the enum chartwarden.report.v1.SummaryDimension.
+ */
+export declare const SummaryDimensionSchema: GenEnum<SummaryDimension>;
+
+/**
+ * Sort of activity.
+ *
+ * @generated from enum chartwarden.report.v1.ActivityKind
+ */
+export enum ActivityKind {
+  /**
+   * Never sent.
+   *
+   * @generated from enum value: ACTIVITY_KIND_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * An access, permitted, performed or refused.
+   *
+   * @generated from enum value: ACTIVITY_KIND_ACCESS = 1;
+   */
+  ACCESS = 1,
+
+  /**
+   * A question only.
+   *
+   * @generated from enum value: ACTIVITY_KIND_PROBE = 2;
+   */
+  PROBE = 2,
+
+  /**
+   * A change: staff, roles, settings, care teams, shares, consents, directory, emergencies.
+   *
+   * @generated from enum value: ACTIVITY_KIND_CHANGE = 3;
+   */
+  CHANGE = 3,
+
+  /**
+   * The audit log was read.
+   *
+   * @generated from enum value: ACTIVITY_KIND_READING = 4;
+   */
+  READING = 4,
+
+  /**
+   * A disclosure or a concern was recorded.
+   *
+   * @generated from enum value: ACTIVITY_KIND_RECORDING = 5;
+   */
+  RECORDING = 5,
+}
+
+/**
+ * Describes the enum chartwarden.report.v1.ActivityKind.
+ */
+export declare const ActivityKindSchema: GenEnum<ActivityKind>;
+
+/**
+ * What became of the review.
+ *
+ * @generated from enum chartwarden.report.v1.ReviewState
+ */
+export enum ReviewState {
+  /**
+   * Never sent.
+   *
+   * @generated from enum value: REVIEW_STATE_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * Not reviewed yet, and not due yet.
+   *
+   * @generated from enum value: REVIEW_STATE_PENDING = 1;
+   */
+  PENDING = 1,
+
+  /**
+   * Not reviewed, and due.
+   *
+   * @generated from enum value: REVIEW_STATE_OVERDUE = 2;
+   */
+  OVERDUE = 2,
+
+  /**
+   * Reviewed.
+   *
+   * @generated from enum value: REVIEW_STATE_REVIEWED = 3;
+   */
+  REVIEWED = 3,
+}
+
+/**
+ * Describes the enum chartwarden.report.v1.ReviewState.
+ */
+export declare const ReviewStateSchema: GenEnum<ReviewState>;
+
+/**
  * What a compliance officer asks.
  *
  * @generated from service chartwarden.report.v1.ReportService
@@ -789,6 +3040,96 @@ export declare const ReportService: GenService<{
     methodKind: "unary";
     input: typeof OffboardingsRequestSchema;
     output: typeof OffboardingsResponseSchema;
+  },
+  /**
+   * How many accesses, by day, person, resource type, purpose and kind.
+   *
+   * @generated from rpc chartwarden.report.v1.ReportService.Summary
+   */
+  summary: {
+    methodKind: "unary";
+    input: typeof SummaryRequestSchema;
+    output: typeof SummaryResponseSchema;
+  },
+  /**
+   * Who opened one patient's record, when, why and in which role: what a patient may ask for. Staff are pseudonyms unless names are asked for.
+   *
+   * @generated from rpc chartwarden.report.v1.ReportService.PatientReport
+   */
+  patientReport: {
+    methodKind: "unary";
+    input: typeof PatientReportRequestSchema;
+    output: typeof PatientReportResponseSchema;
+  },
+  /**
+   * Everything one person did: accesses, changes, readings of the audit log.
+   *
+   * @generated from rpc chartwarden.report.v1.ReportService.StaffActivity
+   */
+  staffActivity: {
+    methodKind: "unary";
+    input: typeof StaffActivityRequestSchema;
+    output: typeof StaffActivityResponseSchema;
+  },
+  /**
+   * Every patient an account touched between two moments: the first question after a stolen password.
+   *
+   * @generated from rpc chartwarden.report.v1.ReportService.AccountScope
+   */
+  accountScope: {
+    methodKind: "unary";
+    input: typeof AccountScopeRequestSchema;
+    output: typeof AccountScopeResponseSchema;
+  },
+  /**
+   * What was disclosed outside the clinic: the accounting of 45 CFR 164.528.
+   *
+   * @generated from rpc chartwarden.report.v1.ReportService.Disclosures
+   */
+  disclosures: {
+    methodKind: "unary";
+    input: typeof DisclosuresRequestSchema;
+    output: typeof DisclosuresResponseSchema;
+  },
+  /**
+   * Emergency accesses with what became of their reviews.
+   *
+   * @generated from rpc chartwarden.report.v1.ReportService.EmergencyReviews
+   */
+  emergencyReviews: {
+    methodKind: "unary";
+    input: typeof EmergencyReviewsRequestSchema;
+    output: typeof EmergencyReviewsResponseSchema;
+  },
+  /**
+   * Disputes, requests for correction and complaints, with their answers.
+   *
+   * @generated from rpc chartwarden.report.v1.ReportService.Concerns
+   */
+  concerns: {
+    methodKind: "unary";
+    input: typeof ConcernsRequestSchema;
+    output: typeof ConcernsResponseSchema;
+  },
+  /**
+   * Any report but the access history, every row, streamed: the same rows as page by page.
+   *
+   * @generated from rpc chartwarden.report.v1.ReportService.StreamReport
+   */
+  streamReport: {
+    methodKind: "server_streaming";
+    input: typeof StreamReportRequestSchema;
+    output: typeof StreamReportResponseSchema;
+  },
+  /**
+   * Accesses that match, as they happen, in order of revision.
+   *
+   * @generated from rpc chartwarden.report.v1.ReportService.WatchAccess
+   */
+  watchAccess: {
+    methodKind: "server_streaming";
+    input: typeof WatchAccessRequestSchema;
+    output: typeof WatchAccessResponseSchema;
   },
 }>;
 

@@ -353,3 +353,186 @@ export enum Decision {
  */
 export declare const DecisionSchema: GenEnum<Decision>;
 
+/**
+ * Whether an accounting of disclosures must show one, 45 CFR 164.528(a)(1).
+ *
+ * @generated from enum chartwarden.types.v1.DisclosureCategory
+ */
+export enum DisclosureCategory {
+  /**
+   * Never sent.
+   *
+   * @generated from enum value: DISCLOSURE_CATEGORY_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * To be accounted for.
+   *
+   * @generated from enum value: DISCLOSURE_CATEGORY_ACCOUNTABLE = 1;
+   */
+  ACCOUNTABLE = 1,
+
+  /**
+   * Treatment, payment or health care operations.
+   *
+   * @generated from enum value: DISCLOSURE_CATEGORY_TREATMENT_PAYMENT_OPERATIONS = 2;
+   */
+  TREATMENT_PAYMENT_OPERATIONS = 2,
+
+  /**
+   * To the individual.
+   *
+   * @generated from enum value: DISCLOSURE_CATEGORY_TO_INDIVIDUAL = 3;
+   */
+  TO_INDIVIDUAL = 3,
+
+  /**
+   * Incident to a permitted use.
+   *
+   * @generated from enum value: DISCLOSURE_CATEGORY_INCIDENTAL = 4;
+   */
+  INCIDENTAL = 4,
+
+  /**
+   * By the individual's authorization.
+   *
+   * @generated from enum value: DISCLOSURE_CATEGORY_AUTHORIZED = 5;
+   */
+  AUTHORIZED = 5,
+
+  /**
+   * Facility directory, or persons involved in the individual's care.
+   *
+   * @generated from enum value: DISCLOSURE_CATEGORY_DIRECTORY = 6;
+   */
+  DIRECTORY = 6,
+
+  /**
+   * National security or intelligence.
+   *
+   * @generated from enum value: DISCLOSURE_CATEGORY_NATIONAL_SECURITY = 7;
+   */
+  NATIONAL_SECURITY = 7,
+
+  /**
+   * Correctional institutions or law enforcement custody.
+   *
+   * @generated from enum value: DISCLOSURE_CATEGORY_CUSTODIAL = 8;
+   */
+  CUSTODIAL = 8,
+
+  /**
+   * Limited data set.
+   *
+   * @generated from enum value: DISCLOSURE_CATEGORY_LIMITED_DATA_SET = 9;
+   */
+  LIMITED_DATA_SET = 9,
+}
+
+/**
+ * Describes the enum chartwarden.types.v1.DisclosureCategory.
+ */
+export declare const DisclosureCategorySchema: GenEnum<DisclosureCategory>;
+
+/**
+ * What a concern is.
+ *
+ * @generated from enum chartwarden.types.v1.ConcernKind
+ */
+export enum ConcernKind {
+  /**
+   * Never sent.
+   *
+   * @generated from enum value: CONCERN_KIND_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * The patient disputes an entry: it did not happen, or not so.
+   *
+   * @generated from enum value: CONCERN_KIND_DISPUTE = 1;
+   */
+  DISPUTE = 1,
+
+  /**
+   * The patient asks for a correction.
+   *
+   * @generated from enum value: CONCERN_KIND_CORRECTION = 2;
+   */
+  CORRECTION = 2,
+
+  /**
+   * The patient complains.
+   *
+   * @generated from enum value: CONCERN_KIND_COMPLAINT = 3;
+   */
+  COMPLAINT = 3,
+
+  /**
+   * The clinic answers an earlier concern.
+   *
+   * @generated from enum value: CONCERN_KIND_ANSWER = 4;
+   */
+  ANSWER = 4,
+}
+
+/**
+ * Describes the enum chartwarden.types.v1.ConcernKind.
+ */
+export declare const ConcernKindSchema: GenEnum<ConcernKind>;
+
+/**
+ * What was answered.
+ *
+ * @generated from enum chartwarden.types.v1.ConcernOutcome
+ */
+export enum ConcernOutcome {
+  /**
+   * Never sent with an answer.
+   *
+   * @generated from enum value: CONCERN_OUTCOME_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * Agreed to.
+   *
+   * @generated from enum value: CONCERN_OUTCOME_ACCEPTED = 1;
+   */
+  ACCEPTED = 1,
+
+  /**
+   * Agreed to in part.
+   *
+   * @generated from enum value: CONCERN_OUTCOME_PARTLY_ACCEPTED = 2;
+   */
+  PARTLY_ACCEPTED = 2,
+
+  /**
+   * Not agreed to.
+   *
+   * @generated from enum value: CONCERN_OUTCOME_DENIED = 3;
+   */
+  DENIED = 3,
+
+  /**
+   * Taken back by the patient.
+   *
+   * @generated from enum value: CONCERN_OUTCOME_WITHDRAWN = 4;
+   */
+  WITHDRAWN = 4,
+
+  /**
+   * More time or information is needed; the concern stays open.
+   *
+   * @generated from enum value: CONCERN_OUTCOME_PENDING = 5;
+   */
+  PENDING = 5,
+}
+
+/**
+ * Describes the enum chartwarden.types.v1.ConcernOutcome.
+ */
+export declare const ConcernOutcomeSchema: GenEnum<ConcernOutcome>;
+
