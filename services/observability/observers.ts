@@ -1,0 +1,73 @@
+/** What each part of the service tells, as metrics of the table. */
+import type { AccessObserver } from '../access/observer.ts'
+import type { SnapshotOutcome } from '../access/snapshots.ts'
+import type { BatchStats } from '../audit/batcher.ts'
+import type { LedgerObserver } from '../audit/observed-ledger.ts'
+import type { CallObserver } from '../kernel/grpc/observe-call.ts'
+import type { HttpObserver } from '../kernel/http/observe-request.ts'
+import type { OnRefusal } from '../kernel/refusal.ts'
+import type { Metrics } from '../kernel/telemetry/metrics.ts'
+import type { ProjectionObserver } from '../projections/observed-projection.ts'
+import { doors, type ServiceMetrics } from './metric-table.ts'
+
+export interface Observers {
+  readonly access: AccessObserver
+  readonly ledger: LedgerObserver
+  readonly call: Pick<CallObserver, 'ended'>
+  readonly http: Pick<HttpObserver, 'ended'>
+  readonly projection: Pick<ProjectionObserver, 'applied'>
+  batch(stats: BatchStats): void
+  refusal: OnRefusal
+  snapshot(outcome: SnapshotOutcome): void
+  expiryFault(): void
+}
+
+const seconds = (milliseconds: number): number => milliseconds / 1_000
+
+/** `chartwarden.access.v1.AccessService/CheckBatch` → `check_batch`. */
+const doorOf = (method: string | undefined): string => {
+  const name = method?.slice(method.lastIndexOf('/') + 1) ?? ''
+  return doors.find((door) => door.replaceAll('_', '') === name.toLowerCase()) ?? ''
+}
+
+export const createObservers = (metrics: Metrics<ServiceMetrics>): Observers => ({
+  access: {
+    asked: ({ intent, method }) => metrics.count('chartwarden_checks_total', { door: doorOf(method), intent }),
+    answered: ({ decision, reason_code, intent }, replayed) => {
+      if (replayed) metrics.count('chartwarden_replayed_answers_total', { decision })
+      else metrics.count('chartwarden_decisions_total', { decision, reason_code, intent })
+    },
+    failed: (reason) => metrics.count('chartwarden_check_failures_total', { reason }),
+    decidedAgain: (cause) => metrics.count('chartwarden_decide_again_total', { cause }),
+  },
+  ledger: {
+    appended: (outcome, durationMs) => metrics.record('chartwarden_append_duration_seconds', { outcome }, seconds(durationMs)),
+    appendFailed: (reason) => metrics.count('chartwarden_append_failures_total', { reason }),
+  },
+  call: {
+    ended: (method, status, durationMs) =>
+      metrics.record('chartwarden_grpc_request_duration_seconds', { method, status }, seconds(durationMs)),
+  },
+  http: {
+    ended: ({ method, route, status }, durationMs) =>
+      metrics.record('chartwarden_http_request_duration_seconds', { method, route, status: String(status) }, seconds(durationMs)),
+  },
+  projection: {
+    applied: (projection, entries, durationMs) => {
+      metrics.count('chartwarden_projection_applied_entries_total', { projection }, entries)
+      metrics.record('chartwarden_projection_apply_duration_seconds', { projection }, seconds(durationMs))
+    },
+  },
+  batch: ({ appends, entries, bytes, durationMs, outcomes }) => {
+    metrics.record('chartwarden_batch_appends', {}, appends)
+    metrics.record('chartwarden_batch_entries', {}, entries)
+    metrics.record('chartwarden_batch_bytes', {}, bytes)
+    metrics.record('chartwarden_ledger_commit_duration_seconds', {}, seconds(durationMs))
+    for (const [outcome, count] of Object.entries(outcomes)) {
+      if (count > 0) metrics.count('chartwarden_appends_total', { outcome }, count)
+    }
+  },
+  refusal: ({ reason }) => metrics.count('chartwarden_call_refusals_total', { reason }),
+  snapshot: (outcome) => metrics.count('chartwarden_snapshots_total', { outcome }),
+  expiryFault: () => metrics.count('chartwarden_expiry_faults_total', {}),
+})
