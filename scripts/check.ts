@@ -11,6 +11,7 @@ const checks: readonly (readonly [name: string, command: string])[] = [
   ['contract: breaking', 'buf breaking --against proto/released/contract.binpb'],
   ['generated code', 'node scripts/check-generated.ts'],
   ['generated documentation', 'node scripts/generate-docs.ts --check'],
+  ['generated OpenAPI document', 'node scripts/generate-openapi.ts --check'],
   ['unused code and dependencies', 'knip'],
   ['duplicates', 'jscpd'],
   ['licences', 'node scripts/check-licences.ts'],

@@ -27,8 +27,8 @@ export const areas: readonly Area[] = [
   },
   {
     // The composition root.
-    prefixes: ['services/main.ts', 'services/compose.ts', 'services/readiness.ts'],
-    mayImport: [contract, 'services/', 'package.json'],
+    prefixes: ['services/main.ts', 'services/compose.ts', 'services/observability/', 'services/readiness.ts', 'services/schema-migrations.ts', 'services/database.ts'],
+    mayImport: [contract, 'proto/openapi.json', 'services/', 'package.json'],
   },
   { prefixes: ['cli/'], mayImport: [contract, 'services/', 'package.json'] },
   { prefixes: ['scripts/'], mayImport: [contract, 'services/', 'cli/', 'package.json'] },

@@ -6,6 +6,8 @@ import { reasonCodes } from '../services/access/reasons.ts'
 import { configVariables } from '../services/kernel/config.ts'
 import { errorCatalogue, errorMetadata, grpcCode } from '../services/kernel/errors.ts'
 import { methodRules, type PersonNeeds, scopes } from '../services/kernel/scopes.ts'
+import { type LabelValues, type MetricRow, otherValue } from '../services/kernel/telemetry/metric-row.ts'
+import { metricTable } from '../services/observability/metric-table.ts'
 
 const cell = (text: string): string => text.replaceAll('|', '\\|').replaceAll('<', '\\<')
 const code = (text: string): string => `\`${text}\``
@@ -94,6 +96,39 @@ const scopesAndMethods = (): string =>
     ),
   )
 
+const labelValues = (values: LabelValues): string => (typeof values === 'string' ? values : [...values, otherValue].map(code).join(', '))
+
+const metrics = (): string =>
+  page(
+    'Metrics',
+    'services/observability/metric-table.ts',
+    'What `GET /metrics` at `CHARTWARDEN_METRICS_ADDR` shows in the text format of Prometheus, and what is sent by OTLP under the same names. Labels have only the values listed; anything else is `other`. No label names a clinic, person, patient, record or caller. A histogram has the series `_bucket`, `_sum` and `_count`. How to read them: [observe it](../how-to/observe.md).',
+    table(
+      ['Metric', 'Kind', 'Unit', 'Labels', 'Meaning'],
+      Object.entries<MetricRow>(metricTable).map(([name, row]) => [
+        code(name),
+        row.kind,
+        row.unit,
+        Object.keys(row.labels).map(code).join(', '),
+        row.meaning,
+      ]),
+    ),
+    '## Values of the labels',
+    table(
+      ['Metric', 'Label', 'Values'],
+      Object.entries<MetricRow>(metricTable).flatMap(([name, { labels }]) =>
+        Object.entries(labels).map(([label, values]) => [code(name), code(label), labelValues(values)]),
+      ),
+    ),
+    '## Buckets',
+    table(
+      ['Histogram', 'Upper bounds'],
+      Object.entries<MetricRow>(metricTable).flatMap(([name, { buckets }]) =>
+        buckets === undefined ? [] : [[code(name), buckets.join(', ')]],
+      ),
+    ),
+  )
+
 /** Commands that do something, with the words that lead to them; groups only lead on. */
 const leaves = (command: Command, words: readonly string[]): readonly (readonly [string, Command])[] =>
   command.commands.length === 0
@@ -129,4 +164,5 @@ export const referencePages = (): ReadonlyMap<string, string> =>
     ['errors.md', errors()],
     ['scopes-and-methods.md', scopesAndMethods()],
     ['command-line.md', commandLine()],
+    ['metrics.md', metrics()],
   ])

@@ -25,6 +25,8 @@ t.test('an empty environment is a development service on this machine', async (t
     mode: 'development',
     grpcAddr: { host: '127.0.0.1', port: 50_051 },
     httpAddr: { host: '127.0.0.1', port: 8080 },
+    metricsAddr: { host: '127.0.0.1', port: 9464 },
+    otlp: { traces: false, metrics: false },
     stateDir: '.chartwarden',
     tls: undefined,
     tlsByProxy: false,
@@ -41,6 +43,7 @@ t.test('an empty environment is a development service on this machine', async (t
     maxBatchItems: 512,
     maxQueuedEntries: 16_384,
     maxStreamsPerConnection: 1024,
+    maxHttpCalls: 1024,
     defaultDeadlineMs: 10_000,
     drainTimeoutMs: 10_000,
   } satisfies Config)
@@ -55,7 +58,7 @@ t.test('every default in the table is a value the table allows, and every variab
     }
     t.match(variable.meaning, /^[A-Z].*\.$/, `${variable.name} has a meaning`)
     t.ok(variable.allowed.length > 0)
-    t.match(variable.name, /^(CHARTWARDEN_[A-Z_]+|DATABASE_URL)$/)
+    t.match(variable.name, /^(CHARTWARDEN_[A-Z_]+|DATABASE_URL|OTEL_[A-Z_]+)$/)
   }
   t.equal(new Set(configVariables.map(({ name }) => name)).size, configVariables.length)
   t.strictSame(
@@ -66,6 +69,9 @@ t.test('every default in the table is a value the table allows, and every variab
       'CHARTWARDEN_QUERY_DATABASE_URL',
       'CHARTWARDEN_MIGRATE_DATABASE_URL',
       'CHARTWARDEN_TOKEN',
+      'OTEL_EXPORTER_OTLP_ENDPOINT',
+      'OTEL_EXPORTER_OTLP_TRACES_ENDPOINT',
+      'OTEL_EXPORTER_OTLP_METRICS_ENDPOINT',
     ],
   )
 })
@@ -75,6 +81,9 @@ t.test('each variable is read', async (t) => {
     ...production,
     CHARTWARDEN_GRPC_ADDR: '[::]:1',
     CHARTWARDEN_HTTP_ADDR: '0.0.0.0:65535',
+    CHARTWARDEN_METRICS_ADDR: '10.0.0.7:9000',
+    OTEL_EXPORTER_OTLP_ENDPOINT: 'http://collector:4318',
+    OTEL_METRICS_EXPORTER: 'none',
     CHARTWARDEN_STATE_DIR: '/var/lib/chartwarden',
     DATABASE_URL: 'postgres://writer@db/c',
     CHARTWARDEN_FEED_DATABASE_URL: 'postgresql://feed@db/c',
@@ -92,6 +101,8 @@ t.test('each variable is read', async (t) => {
     mode: 'production',
     grpcAddr: { host: '::', port: 1 },
     httpAddr: { host: '0.0.0.0', port: 65_535 },
+    metricsAddr: { host: '10.0.0.7', port: 9000 },
+    otlp: { traces: true, metrics: false },
     stateDir: '/var/lib/chartwarden',
     tls: { certFile: '/tls/cert.pem', keyFile: '/tls/key.pem' },
     tlsByProxy: false,
@@ -108,6 +119,7 @@ t.test('each variable is read', async (t) => {
     maxBatchItems: 1,
     maxQueuedEntries: 1024,
     maxStreamsPerConnection: 8,
+    maxHttpCalls: 1024,
     defaultDeadlineMs: 100,
     drainTimeoutMs: 0,
   } satisfies Config)
@@ -130,6 +142,10 @@ const refusals: readonly (readonly [string, Environment, RegExp])[] = [
   ['an unknown variable that is empty', { CHARTWARDEN_: '' }, /^CHARTWARDEN_ is not a variable/],
   ['another mode', { CHARTWARDEN_MODE: 'Production' }, /^CHARTWARDEN_MODE must be development or production, not "Production"\.$/],
   ['a port that is too large', { CHARTWARDEN_GRPC_ADDR: '127.0.0.1:65536' }, /^CHARTWARDEN_GRPC_ADDR must be host:port/],
+  ['a metrics address that is a word', { CHARTWARDEN_METRICS_ADDR: 'on' }, /^CHARTWARDEN_METRICS_ADDR must be host:port or off, not "on"\.$/],
+  ['development metrics others can reach', { CHARTWARDEN_METRICS_ADDR: '0.0.0.0:9464' }, /^CHARTWARDEN_METRICS_ADDR is 0\.0\.0\.0:9464/],
+  ['a collector that is no URL', { OTEL_EXPORTER_OTLP_ENDPOINT: 'collector:4318' }, /^OTEL_EXPORTER_OTLP_ENDPOINT must be a URL/],
+  ['a switch that is neither', { OTEL_SDK_DISABLED: 'yes' }, /^OTEL_SDK_DISABLED must be true or false/],
   ['no port', { CHARTWARDEN_HTTP_ADDR: '127.0.0.1' }, /^CHARTWARDEN_HTTP_ADDR must be host:port/],
   ['a truth in other words', { CHARTWARDEN_DEMO: '1' }, /^CHARTWARDEN_DEMO must be true or false, not "1"\.$/],
   [
@@ -143,6 +159,11 @@ const refusals: readonly (readonly [string, Environment, RegExp])[] = [
   ['a log level that does not exist', { CHARTWARDEN_LOG_LEVEL: 'verbose' }, /trace or silent/],
   ['a certificate without key', { CHARTWARDEN_TLS_CERT_FILE: 'c' }, /^CHARTWARDEN_TLS_CERT_FILE needs CHARTWARDEN_TLS_KEY_FILE/],
   ['a key without certificate', { CHARTWARDEN_TLS_KEY_FILE: 'k' }, /^CHARTWARDEN_TLS_KEY_FILE needs CHARTWARDEN_TLS_CERT_FILE/],
+  [
+    'authorities of clients without certificate',
+    { CHARTWARDEN_TLS_CLIENT_CA_FILE: 'a' },
+    /^CHARTWARDEN_TLS_CLIENT_CA_FILE needs CHARTWARDEN_TLS_CERT_FILE/,
+  ],
   ['a feed without writer', { CHARTWARDEN_FEED_DATABASE_URL: 'postgres://f@db/c' }, /^CHARTWARDEN_FEED_DATABASE_URL needs DATABASE_URL/],
   [
     'a key set at another kind of address',
@@ -184,6 +205,22 @@ t.test('what is wrong stops the start with one clear line', async (t) => {
     t.match(messageOf(environment), message, what)
     t.notMatch(messageOf(environment), /\n/, `${what}: one line`)
   }
+})
+
+t.test('metrics and traces are where the variables say', async (t) => {
+  const metrics = (environment: Environment) => readConfig(environment).metricsAddr
+  t.equal(metrics({ CHARTWARDEN_METRICS_ADDR: 'off' }), undefined)
+  t.equal(metrics(production), undefined, 'off in production unless asked for')
+  t.strictSame(metrics({ CHARTWARDEN_METRICS_ADDR: '127.0.0.1:0' }), { host: '127.0.0.1', port: 0 })
+
+  const otlp = (environment: Environment) => readConfig(environment).otlp
+  const endpoint = 'http://127.0.0.1:4318'
+  t.strictSame(otlp({ OTEL_EXPORTER_OTLP_ENDPOINT: endpoint }), { traces: true, metrics: true })
+  t.strictSame(otlp({ OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: `${endpoint}/v1/traces` }), { traces: true, metrics: false })
+  t.strictSame(otlp({ OTEL_EXPORTER_OTLP_METRICS_ENDPOINT: `${endpoint}/v1/metrics` }), { traces: false, metrics: true })
+  t.strictSame(otlp({ OTEL_EXPORTER_OTLP_ENDPOINT: endpoint, OTEL_TRACES_EXPORTER: 'none' }), { traces: false, metrics: true })
+  t.strictSame(otlp({ OTEL_EXPORTER_OTLP_ENDPOINT: endpoint, OTEL_SDK_DISABLED: 'true' }), { traces: false, metrics: false })
+  t.strictSame(otlp({ OTEL_TRACES_EXPORTER: 'otlp' }), { traces: false, metrics: false }, 'without an endpoint nothing is sent')
 })
 
 t.test('what is safe starts', async (t) => {

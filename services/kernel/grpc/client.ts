@@ -28,8 +28,11 @@ export interface CallOptions {
 export interface GrpcClientOptions {
   /** host:port */
   readonly address: string
-  /** Undefined: no TLS. `ca`: PEM of the authorities that may sign the server's certificate; undefined: those of Node. */
-  readonly tls?: { readonly ca?: Buffer }
+  /**
+   * Undefined: no TLS. `ca`: PEM of the authorities that may sign the server's certificate; undefined: those of Node. `cert` and `key`: PEM,
+   * shown to a server that asks for them.
+   */
+  readonly tls?: { readonly ca?: Buffer; readonly cert?: Buffer; readonly key?: Buffer }
   /** The bearer token, or where to ask for it at each call. */
   readonly token?: string | (() => string)
   /** Deadline of a unary call that names none, in milliseconds. Defaults to 30,000. Streams have none unless the call names one. */
@@ -205,11 +208,15 @@ export const createGrpcClient = <Methods extends GenServiceMethods>(
   service: GenService<Methods>,
   { address, tls, token, timeoutMs = 30_000, maxMessageBytes = 4_194_304 }: GrpcClientOptions,
 ): GrpcClient<Methods> => {
-  const client = new Client(address, tls === undefined ? credentials.createInsecure() : credentials.createSsl(tls.ca ?? null), {
-    'grpc.max_receive_message_length': maxMessageBytes,
-    'grpc.max_send_message_length': -1,
-    'grpc-node.flow_control_window': 1_048_576,
-  })
+  const client = new Client(
+    address,
+    tls === undefined ? credentials.createInsecure() : credentials.createSsl(tls.ca ?? null, tls.key ?? null, tls.cert ?? null),
+    {
+      'grpc.max_receive_message_length': maxMessageBytes,
+      'grpc.max_send_message_length': -1,
+      'grpc-node.flow_control_window': 1_048_576,
+    },
+  )
   const metadata = ({ headers = {} }: CallOptions): Metadata => {
     const made = new Metadata()
     if (token !== undefined) made.set('authorization', `Bearer ${typeof token === 'string' ? token : token()}`)

@@ -6,21 +6,12 @@
 import type { DescMessage, MessageInitShape } from '@bufbuild/protobuf'
 import type { handleBidiStreamingCall, handleServerStreamingCall, ServerDuplexStream, ServerWritableStream } from '@grpc/grpc-js'
 import type { CallContext } from '../caller.ts'
+import { authorise, type CallParts, noteLateFault, type OpenCall } from '../calls/open-call.ts'
 import { ChartwardenError } from '../errors.ts'
 import { encodeAnswer } from './encode-answer.ts'
 import type { BidiHandler, ServerStreamHandler } from './implement.ts'
 import type { MethodPlan } from './method-plan.ts'
-import {
-  authorise,
-  beginCall,
-  decodeRequest,
-  failCall,
-  noteLateFault,
-  type OpenCall,
-  readRequest,
-  type ServerParts,
-  sendHeaders,
-} from './open-call.ts'
+import { beginGrpcCall, decodeRequest, failGrpcCall, readRequest, sendHeaders } from './open-call.ts'
 import { RequestQueue } from './request-queue.ts'
 import type { RunningCall, RunningCalls } from './running-call.ts'
 
@@ -34,7 +25,7 @@ type WritableCall = ServerWritableStream<Buffer, Buffer> | ServerDuplexStream<Bu
 
 class Stream implements RunningCall {
   readonly open: OpenCall
-  readonly #parts: ServerParts
+  readonly #parts: CallParts
   readonly #call: WritableCall
   readonly #calls: RunningCalls
   readonly #timers = new Set<() => void>()
@@ -43,11 +34,11 @@ class Stream implements RunningCall {
   #stopError: ChartwardenError | undefined
   #wake = (): void => undefined
 
-  constructor(parts: ServerParts, plan: MethodPlan, call: WritableCall, calls: RunningCalls) {
+  constructor(parts: CallParts, plan: MethodPlan, call: WritableCall, calls: RunningCalls) {
     this.#parts = parts
     this.#call = call
     this.#calls = calls
-    this.open = beginCall(parts, plan, call, Number.POSITIVE_INFINITY)
+    this.open = beginGrpcCall(parts, plan, call, Number.POSITIVE_INFINITY)
     sendHeaders(this.open, call)
     calls.add(this)
     call.once('cancelled', () => {
@@ -89,7 +80,7 @@ class Stream implements RunningCall {
     }
     this.#release()
     if (thrown === undefined) this.#call.end()
-    else this.#call.emit('error', failCall(this.#parts, this.open, this.#call, thrown, bytes))
+    else this.#call.emit('error', failGrpcCall(this.#parts, this.open, thrown, bytes))
   }
 
   /** The requests of a bidirectional stream, from now on. */
@@ -162,12 +153,12 @@ class Stream implements RunningCall {
 }
 
 export const runServerStream =
-  (parts: ServerParts, plan: MethodPlan, handler: ServerStreamHandler, calls: RunningCalls): handleServerStreamingCall<Buffer, Buffer> =>
+  (parts: CallParts, plan: MethodPlan, handler: ServerStreamHandler, calls: RunningCalls): handleServerStreamingCall<Buffer, Buffer> =>
   (call) => {
     const stream = new Stream(parts, plan, call, calls)
     const run = async (): Promise<void> => {
       try {
-        const context = await authorise(parts, stream.open, call)
+        const context = await authorise(parts, stream.open)
         const request = readRequest(stream.open, context, call.request)
         stream.watchExpiry(context)
         if (!stream.over) await stream.send(handler(request, context))
@@ -179,12 +170,12 @@ export const runServerStream =
   }
 
 export const runBidiStream =
-  (parts: ServerParts, plan: MethodPlan, handler: BidiHandler, calls: RunningCalls): handleBidiStreamingCall<Buffer, Buffer> =>
+  (parts: CallParts, plan: MethodPlan, handler: BidiHandler, calls: RunningCalls): handleBidiStreamingCall<Buffer, Buffer> =>
   (call) => {
     const stream = new Stream(parts, plan, call, calls)
     const run = async (): Promise<void> => {
       try {
-        const context = await authorise(parts, stream.open, call)
+        const context = await authorise(parts, stream.open)
         if (stream.over) return
         const requests = stream.take(call)
         stream.watchExpiry(context)

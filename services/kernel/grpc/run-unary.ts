@@ -1,16 +1,17 @@
 import type { handleUnaryCall, sendUnaryData } from '@grpc/grpc-js'
+import { authorise, type CallParts, noteLateFault } from '../calls/open-call.ts'
 import { ChartwardenError } from '../errors.ts'
 import { encodeAnswer } from './encode-answer.ts'
 import type { UnaryHandler } from './implement.ts'
 import type { MethodPlan } from './method-plan.ts'
-import { authorise, beginCall, failCall, noteLateFault, readRequest, type ServerParts, sendHeaders } from './open-call.ts'
+import { beginGrpcCall, failGrpcCall, readRequest, sendHeaders } from './open-call.ts'
 import type { RunningCall, RunningCalls } from './running-call.ts'
 
 /** Runs a unary method. A call is answered once: by its handler, or at its deadline, whichever comes first. */
 export const runUnary =
-  (parts: ServerParts, plan: MethodPlan, handler: UnaryHandler, calls: RunningCalls): handleUnaryCall<Buffer, Buffer> =>
+  (parts: CallParts, plan: MethodPlan, handler: UnaryHandler, calls: RunningCalls): handleUnaryCall<Buffer, Buffer> =>
   (call, respond: sendUnaryData<Buffer>) => {
-    const open = beginCall(parts, plan, call, parts.defaultDeadlineMs)
+    const open = beginGrpcCall(parts, plan, call, parts.defaultDeadlineMs)
     let over = false
     const finish = (thrown: unknown, answer: Buffer | undefined): void => {
       if (over) {
@@ -22,7 +23,7 @@ export const runUnary =
       stopTimer?.()
       sendHeaders(open, call)
       if (answer !== undefined) respond(null, answer)
-      else respond(failCall(parts, open, call, thrown, call.request))
+      else respond(failGrpcCall(parts, open, thrown, call.request))
     }
     const cut = (error: ChartwardenError): void => {
       finish(error, undefined)
@@ -43,7 +44,7 @@ export const runUnary =
     })
     const run = async (): Promise<void> => {
       try {
-        const context = await authorise(parts, open, call)
+        const context = await authorise(parts, open)
         const answer = await handler(readRequest(open, context, call.request), context)
         finish(undefined, encodeAnswer(plan.method.output, answer))
       } catch (thrown) {

@@ -1,4 +1,5 @@
 import { logVerbosity, Server, ServerCredentials, setLogVerbosity, type UntypedServiceImplementation } from '@grpc/grpc-js'
+import type { CallParts } from '../calls/open-call.ts'
 import type { Clock } from '../clock.ts'
 import { formatHostPort, type HostPort } from '../host-port.ts'
 import type { Randomness } from '../ids.ts'
@@ -13,11 +14,12 @@ import { addHealth } from './health.ts'
 import type { BidiHandler, ServerStreamHandler, ServiceImplementation, UnaryHandler } from './implement.ts'
 import { serviceDefinition } from './method-definitions.ts'
 import { type MethodScopes, planMethod } from './method-plan.ts'
-import type { ServerParts } from './open-call.ts'
+import { type CallObserver, observeStream, observeUnary } from './observe-call.ts'
 import { addReflection } from './reflection.ts'
 import { runBidiStream, runServerStream } from './run-stream.ts'
 import { runUnary } from './run-unary.ts'
 import type { RunningCalls } from './running-call.ts'
+import { TlsCredentials } from './tls-credentials.ts'
 
 export interface GrpcServerOptions {
   readonly address: HostPort
@@ -39,12 +41,16 @@ export interface GrpcServerOptions {
   readonly reflection: boolean
   /** Calls at a time on one connection. Defaults to 1,024. */
   readonly maxStreamsPerConnection?: number
+  /** For metrics and traces. */
+  readonly observer?: CallObserver | undefined
   readonly timers?: Timers
 }
 
 export interface GrpcServer {
   /** Listens and returns the port. Throws StartError when the address cannot be had. */
   start(): Promise<number>
+  /** Uses another certificate for new connections; nothing where there is no TLS. */
+  renewTls(material: TlsMaterial): void
   /** What grpc.health.v1 answers; not serving at first. */
   setServing(serving: boolean): void
   /**
@@ -59,17 +65,23 @@ export interface GrpcServer {
 /** Room for the last statuses to reach their callers once the time to drain is over, in milliseconds. */
 const lastStatusesMs = 200
 
-const bind = (parts: ServerParts, options: GrpcServerOptions, calls: RunningCalls, { service, handlers }: ServiceImplementation) => {
+const bind = (parts: CallParts, options: GrpcServerOptions, calls: RunningCalls, { service, handlers }: ServiceImplementation) => {
+  const { observer } = options
   const implementation: UntypedServiceImplementation = {}
   for (const method of service.methods) {
     const handler = handlers[method.localName]
     if (typeof handler !== 'function') throw new StartError(`The method ${service.typeName}/${method.name} has no handler.`)
     const plan = planMethod(method, options.methodRules)
-    if (method.methodKind === 'unary') implementation[method.localName] = runUnary(parts, plan, handler as UnaryHandler, calls)
-    else if (method.methodKind === 'server_streaming') {
-      implementation[method.localName] = runServerStream(parts, plan, handler as ServerStreamHandler, calls)
+    if (method.methodKind === 'unary') {
+      implementation[method.localName] = observeUnary(observer, plan.name, runUnary(parts, plan, handler as UnaryHandler, calls))
+    } else if (method.methodKind === 'server_streaming') {
+      implementation[method.localName] = observeStream(
+        observer,
+        plan.name,
+        runServerStream(parts, plan, handler as ServerStreamHandler, calls),
+      )
     } else if (method.methodKind === 'bidi_streaming') {
-      implementation[method.localName] = runBidiStream(parts, plan, handler as BidiHandler, calls)
+      implementation[method.localName] = observeStream(observer, plan.name, runBidiStream(parts, plan, handler as BidiHandler, calls))
     } else throw new StartError(`The method ${plan.name} streams requests to one answer, which is not offered.`)
   }
   return implementation
@@ -82,7 +94,7 @@ export const createGrpcServer = (options: GrpcServerOptions): GrpcServer => {
   setLogVerbosity(logVerbosity.NONE)
   const draining = new AbortController()
   const calls: RunningCalls = new Set()
-  const parts: ServerParts = {
+  const parts: CallParts = {
     verifier: options.verifier,
     clock: options.clock,
     timers,
@@ -111,10 +123,8 @@ export const createGrpcServer = (options: GrpcServerOptions): GrpcServer => {
       services.map(({ service }) => service),
       calls,
     )
-  const credentials =
-    tls === undefined
-      ? ServerCredentials.createInsecure()
-      : ServerCredentials.createSsl(null, [{ private_key: tls.key, cert_chain: tls.cert }], false)
+  const secure = tls === undefined ? undefined : new TlsCredentials(tls)
+  const credentials = secure ?? ServerCredentials.createInsecure()
 
   const stopWithin = (timeoutMs: number): Promise<void> =>
     new Promise((resolve) => {
@@ -139,6 +149,7 @@ export const createGrpcServer = (options: GrpcServerOptions): GrpcServer => {
         })
       }),
     setServing: health.setServing,
+    renewTls: (material) => secure?.renew(material),
     drain: async (timeoutMs) => {
       health.setServing(false)
       draining.abort()

@@ -1,4 +1,6 @@
+import { Server as TlsServer } from 'node:tls'
 import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify, LogController } from 'fastify'
+import { correlationHeader } from '../calls/open-call.ts'
 import { ChartwardenError } from '../errors.ts'
 import { formatHostPort, type HostPort } from '../host-port.ts'
 import type { Randomness } from '../ids.ts'
@@ -7,13 +9,14 @@ import type { OnRefusal } from '../refusal.ts'
 import { createRefusalReport } from '../refusals.ts'
 import { StartError } from '../start-error.ts'
 import { systemTimers, type Timers } from '../timers.ts'
-import type { TlsMaterial } from '../tls.ts'
+import { contextOf, handshakeOf, type TlsMaterial } from '../tls.ts'
 import type { TokenVerifier } from '../tokens/verifier.ts'
 import { addAuthentication, type RequireToken } from './authentication.ts'
 import { answerClientError } from './client-error.ts'
 import { toHttpError } from './http-error.ts'
-import { problemHeaders, problemOf, problemType } from './problem.ts'
+import { addObservation, type HttpObserver } from './observe-request.ts'
 import { askReadiness, type Readiness } from './readiness.ts'
+import { securityHeaders, sendProblem } from './send-problem.ts'
 
 export interface HttpServerOptions {
   readonly address: HostPort
@@ -32,28 +35,22 @@ export interface HttpServerOptions {
   readonly requestTimeoutMs?: number
   /** Adds routes. Each states who may call it with `requireToken`, or is open on purpose. */
   readonly routes?: (server: FastifyInstance, requireToken: RequireToken) => void | Promise<void>
+  /** For metrics and traces. */
+  readonly observer?: HttpObserver | undefined
   readonly timers?: Timers
 }
 
 export interface HttpServer {
   /** Listens and returns the port. Throws StartError when the address cannot be had. */
   start(): Promise<number>
+  /** Uses another certificate for new connections; nothing where there is no TLS. */
+  renewTls(material: TlsMaterial): void
   /** For `inject()`, which needs no socket. */
   readonly server: FastifyInstance
   /** Stops: not ready, new requests refused, those under way finished. What still runs after the timeout is cut. */
   drain(timeoutMs: number): Promise<void>
   /** Stops at once. */
   close(): Promise<void>
-}
-
-const correlationHeader = 'x-correlation-id'
-
-/** Answers are about one caller at one moment, and none is a page; a route that serves pages sets its own. */
-const securityHeaders: Readonly<Record<string, string>> = {
-  'cache-control': 'no-store',
-  'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
-  'referrer-policy': 'no-referrer',
-  'x-content-type-options': 'nosniff',
 }
 
 const callerSchema = {
@@ -76,6 +73,9 @@ export const createHttpServer = async (options: HttpServerOptions): Promise<Http
     connectionsCheckingInterval: Math.ceil(requestTimeoutMs / 2),
     headersTimeout: requestTimeoutMs,
     requestTimeout: requestTimeoutMs,
+    // A reader of a stream that vanished without a word is noticed in the end.
+    keepAlive: true,
+    keepAliveInitialDelay: 60_000,
   }
   const report = createRefusalReport(options.onRefusal)
   let draining = false
@@ -87,16 +87,11 @@ export const createHttpServer = async (options: HttpServerOptions): Promise<Http
     }
     report(error, { caller: request.user ?? undefined, address: request.ip })
     const shown = error.reason === 'INTERNAL' ? new ChartwardenError('INTERNAL') : error
-    reply
-      .code(shown.http)
-      .headers({ ...securityHeaders, ...problemHeaders(shown), [correlationHeader]: request.id })
-      // Serialised here: Fastify would replace an Error and apply the route's own schema.
-      .header('content-type', problemType)
-      .send(JSON.stringify(problemOf(shown, request.id)))
+    sendProblem(reply, shown, request.id)
   }
 
   const server = fastify({
-    ...(tls === undefined ? { http: checking } : { https: { cert: tls.cert, key: tls.key, ...checking } }),
+    ...(tls === undefined ? { http: checking } : { https: { ...handshakeOf(tls), ...contextOf(tls), ...checking } }),
     loggerInstance: logger,
     logController: new LogController({ disableRequestLogging: true }),
     requestIdHeader: false,
@@ -110,6 +105,7 @@ export const createHttpServer = async (options: HttpServerOptions): Promise<Http
     frameworkErrors: (error: unknown, request: FastifyRequest, reply: FastifyReply) => answerError(error, request, reply),
   } as object) as unknown as FastifyInstance
 
+  addObservation(server, options.observer)
   server.removeContentTypeParser('text/plain')
   server.setErrorHandler(answerError)
   server.setNotFoundHandler(() => {
@@ -150,6 +146,9 @@ export const createHttpServer = async (options: HttpServerOptions): Promise<Http
 
   return {
     server,
+    renewTls: (material) => {
+      if (server.server instanceof TlsServer) server.server.setSecureContext(contextOf(material))
+    },
     start: async () => {
       try {
         await server.listen({ host: address.host, port: address.port })
