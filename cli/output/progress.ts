@@ -17,16 +17,24 @@ export interface ProgressOptions {
   readonly afterMs?: number
   /** The work writes to stdout meanwhile: then nothing is drawn when that is a terminal too. */
   readonly printsRows?: boolean
+  /** Told even where stderr is no terminal, a line every few seconds; default false. */
+  readonly always?: boolean
 }
 
-/** Draws only on a terminal; a log or a pipe sees nothing of it. */
-export const createProgress = ({ io, title, total, afterMs = 0, printsRows = false }: ProgressOptions): Progress => {
-  if (!io.errIsTerminal || (printsRows && io.outIsTerminal)) return { advance: () => {}, stop: () => {} }
+/** Between two lines where nothing can be drawn over, in milliseconds. */
+const betweenLinesMs = 2000
+
+/** Draws only on a terminal; a log or a pipe sees nothing of it, unless it is asked for. */
+export const createProgress = ({ io, title, total, afterMs = 0, printsRows = false, always = false }: ProgressOptions): Progress => {
+  const drawable = io.errIsTerminal && !(printsRows && io.outIsTerminal)
+  if (!drawable && !always) return { advance: () => {}, stop: () => {} }
   const started = io.clock.monotonic()
   const bar = new cliProgress.SingleBar({
     stream: io.err as NodeJS.WriteStream,
     format: total === undefined ? `${title} {value}` : `${title} [{bar}] {value}/{total}`,
-    clearOnComplete: true,
+    clearOnComplete: io.errIsTerminal,
+    noTTYOutput: !io.errIsTerminal,
+    notTTYSchedule: betweenLinesMs,
   })
   let value = 0
   let drawn = false

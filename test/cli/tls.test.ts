@@ -79,3 +79,36 @@ t.test('a service is reached under an authority that signed its certificate, and
     t.match(await chartwarden(...check, '--timeout', '5', ...options), { code: 5, out: '' }, options.join(' '))
   }
 })
+
+t.test('a service that asks for client certificates is reached with one, from the options or the variables, and not without', async (t) => {
+  const [server, client] = [selfSigned(), selfSigned()]
+  const tls = { ...server, clientCa: client.cert }
+  const door = await grpcDoor(t, { tls, handlers: { check: async ({ requestId }) => ({ requestId, decision: Decision.PERMIT }) } })
+  const directory = t.testdir({
+    'ca.pem': server.cert.toString(),
+    'own.crt': client.cert.toString(),
+    'own.key': client.key.toString(),
+    'other.key': selfSigned().key.toString(),
+  })
+  const file = (name: string): string => join(directory, name)
+  const environment = { CHARTWARDEN_GRPC_ADDR: door.address, CHARTWARDEN_TOKEN: door.token() }
+  const trusted = ['--tls-ca', file('ca.pem'), '--timeout', '5']
+  const chartwarden = commandLine(environment)
+  const shown = ['--tls-cert', file('own.crt'), '--tls-key', file('own.key')]
+  t.match(await chartwarden(...check, ...trusted, ...shown), { code: 0, out: /^permit/ })
+  const variables = { CHARTWARDEN_CLIENT_CERT_FILE: file('own.crt'), CHARTWARDEN_CLIENT_KEY_FILE: file('own.key') }
+  t.match(await commandLine({ ...environment, ...variables })(...check, ...trusted), { code: 0, out: /^permit/ })
+  t.match(await chartwarden(...check, ...trusted), { code: 5, out: '' }, 'twin')
+  for (const [options, message] of [
+    [['--tls-cert', file('own.crt')], /needs its key/],
+    [['--tls-key', file('own.key')], /needs its key/],
+    [['--tls-cert', file('own.crt'), '--tls-key', file('other.key')], /does not belong/],
+    [['--tls-cert', file('own.key'), '--tls-key', file('own.crt')], /are not a PEM certificate/],
+    [['--tls-cert', file('none.crt'), '--tls-key', file('own.key')], /cannot be read/],
+    [['--insecure', ...shown], /--insecure/],
+  ] as const) {
+    const refused = await chartwarden(...check, ...options)
+    t.match(refused, { code: 2, err: message }, options.join(' '))
+    t.notMatch(refused.err, /PRIVATE/)
+  }
+})

@@ -1,26 +1,26 @@
 import { Command, Option } from 'commander'
-import type { Bound, Permission } from '../../services/access/events.ts'
-import { boundsText } from '../../services/access/policy/bounds-text.ts'
-import { builtinRoles } from '../../services/access/policy/builtin/builtin-roles.ts'
-import { emergencySelfReview, findingsOf, type ImportFinding, newToClinic } from '../../services/access/policy/import/findings.ts'
-import type { RoleFormat } from '../../services/access/policy/import/import-roles.ts'
-import { type ImportPlan, type PlannedRole, planImport } from '../../services/access/policy/import/plan-import.ts'
-import type { RoleDifference } from '../../services/access/policy/import/role-differences.ts'
-import type { RoleDefinition } from '../../services/access/policy/roles.ts'
-import type { JsonValue } from '../../services/kernel/canonical-json.ts'
-import { ChartwardenError } from '../../services/kernel/errors.ts'
-import { type ImportedRole, putImportedRoles } from '../import-roles.ts'
-import { type ClinicOptions, withClinic } from '../input/common-options.ts'
-import type { Column } from '../output/column.ts'
-import { count } from '../output/describe.ts'
-import { valueText } from '../output/member-changes.ts'
-import { printable } from '../output/printable.ts'
-import { createProgress } from '../output/progress.ts'
-import { table } from '../output/table.ts'
-import type { Act } from '../program.ts'
-import { needsOf, optional } from '../request.ts'
-import { readRoleFiles } from '../role-files.ts'
-import { rolesInForce } from '../roles-in-force.ts'
+import type { Bound, Permission } from '../../../services/access/events.ts'
+import { boundsText } from '../../../services/access/policy/bounds-text.ts'
+import { builtinRoles } from '../../../services/access/policy/builtin/builtin-roles.ts'
+import { emergencySelfReview, findingsOf, type ImportFinding, newToClinic } from '../../../services/access/policy/import/findings.ts'
+import type { RoleFormat } from '../../../services/access/policy/import/import-roles.ts'
+import { type ImportPlan, type PlannedRole, planImport } from '../../../services/access/policy/import/plan-import.ts'
+import type { RoleDifference } from '../../../services/access/policy/import/role-differences.ts'
+import type { RoleDefinition } from '../../../services/access/policy/roles.ts'
+import type { JsonValue } from '../../../services/kernel/canonical-json.ts'
+import { ChartwardenError } from '../../../services/kernel/errors.ts'
+import { type ImportedRole, putImportedRoles } from '../../import-roles.ts'
+import { type ClinicOptions, withClinic } from '../../input/common-options.ts'
+import type { Column } from '../../output/column.ts'
+import { count } from '../../output/describe.ts'
+import { valueText } from '../../output/member-changes.ts'
+import { printable } from '../../output/printable.ts'
+import { createProgress } from '../../output/progress.ts'
+import { table } from '../../output/table.ts'
+import type { Act } from '../../program.ts'
+import { needsOf, optional } from '../../request.ts'
+import { readRoleFiles } from '../../role-files.ts'
+import { rolesInForce } from '../../roles-in-force.ts'
 
 interface ImportOptions extends ClinicOptions {
   readonly builtin?: true
@@ -108,7 +108,7 @@ const foundRoles = async (file: string | undefined, { builtin, bounds, purposes 
   return readRoleFiles({ roles: file, bounds, purposes })
 }
 
-const rolesCommand = (act: Act): Command =>
+export const rolesCommand = (act: Act): Command =>
   withClinic(
     new Command('roles')
       .description(
@@ -166,6 +166,3 @@ const rolesCommand = (act: Act): Command =>
         return 'ok'
       }),
     )
-
-export const importCommand = (act: Act): Command =>
-  new Command('import').description('Take over what another system holds.').addCommand(rolesCommand(act))

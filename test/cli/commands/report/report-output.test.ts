@@ -1,7 +1,7 @@
 import { PassThrough } from 'node:stream'
 import { text } from 'node:stream/consumers'
 import t from 'tap'
-import { everyPage, type ReportItem, type ReportOptions, writeReport } from '../../../../cli/commands/report/report-output.ts'
+import { type ReportItem, type ReportOptions, writeReport } from '../../../../cli/commands/report/report-output.ts'
 import type { Io } from '../../../../cli/io.ts'
 import type { Column } from '../../../../cli/output/column.ts'
 import type { Session } from '../../../../cli/session.ts'
@@ -46,22 +46,4 @@ t.test('saved ndjson tells a whole report from one that was cut', async (t) => {
     out: '"a"\n{"end":{"complete_to_revision":"9","rows":1}}\n',
   })
   t.match(await report([{ row: 'a' }], false, 'ndjson'), { outcome: 'incomplete', out: /^"a"\n$/ })
-})
-
-t.test('pages are followed to the end, and the whole is only as complete as its first page', async (t) => {
-  const pages: Record<string, { rows: string[]; nextPageToken: string; completeToRevision: bigint }> = {
-    '': { rows: ['a', 'b'], nextPageToken: 'two', completeToRevision: 5n },
-    two: { rows: [], nextPageToken: 'three', completeToRevision: 6n },
-    three: { rows: ['c'], nextPageToken: '', completeToRevision: 7n },
-  }
-  const asked: string[] = []
-  const items: ReportItem<string>[] = []
-  for await (const item of everyPage(async (token) => {
-    asked.push(token)
-    return pages[token] as NonNullable<(typeof pages)[string]>
-  })) {
-    items.push(item)
-  }
-  t.strictSame(asked, ['', 'two', 'three'])
-  t.strictSame(items, [{ row: 'a' }, { row: 'b' }, { row: 'c' }, { completeToRevision: 5n }])
 })
