@@ -1,30 +1,20 @@
 /** The public face of the projections: read models that follow the ledgers, and the reports read from them. */
 import type { Pool } from 'pg'
-import type { LedgerFeed, Position } from '../audit/ledger.ts'
+import type { LedgerFeed } from '../audit/ledger.ts'
 import type { Vault } from '../audit/vault.ts'
 import type { Clock } from '../kernel/clock.ts'
+import { ChartwardenError } from '../kernel/errors.ts'
 import { createPageTokens } from '../kernel/page-tokens.ts'
+import { allProjections } from './all-projections.ts'
 import { onPool } from './database.ts'
 import { type ReportServiceHandlers, reportServiceHandlers } from './doors/grpc-report-service.ts'
+import { type Lag, measureLag } from './lag.ts'
+import { observedProjection, type ProjectionObserver } from './observed-projection.ts'
 import { createProgress, type Progress } from './progress.ts'
-import type { Projection } from './projection.ts'
-import { accessHistory } from './read-models/access-history.ts'
-import { identities } from './read-models/identities.ts'
-import { offboardings } from './read-models/offboardings.ts'
-import { roleGrants } from './read-models/role-grants.ts'
 import type { AuthoriseReading } from './reading.ts'
 import { createPeople } from './reports/people.ts'
 import { createReportReader, readProgress } from './reports/report-reader.ts'
-import {
-  createProjectionRunner,
-  type ProjectionRunner,
-  type ProjectionRunnerOptions,
-  type RunnerLogger,
-  type RunnerState,
-} from './runner.ts'
-
-/** Every read model, in the order in which a batch is applied: grants and access history look at the offboardings. */
-export const allProjections: readonly Projection[] = [identities, offboardings, roleGrants, accessHistory]
+import { createProjectionRunner, type ProjectionRunner, type ProjectionRunnerOptions, type RunnerLogger } from './runner.ts'
 
 export interface ProjectionsOptions {
   readonly feed: LedgerFeed
@@ -40,19 +30,14 @@ export interface ProjectionsOptions {
   /** How long a stream waits for the read models at most, whatever deadline it names, in milliseconds. Defaults to 10,000. */
   readonly defaultDeadlineMs?: number
   readonly logger: RunnerLogger
+  /** For metrics and traces. */
+  readonly observer?: ProjectionObserver | undefined
   /** Waiting times of the runner; see ProjectionRunnerOptions. */
-  readonly runner?: Pick<ProjectionRunnerOptions, 'takeoverMs' | 'gatherMs' | 'firstRetryMs' | 'longestRetryMs'>
+  readonly runner?: Pick<ProjectionRunnerOptions, 'takeoverMs' | 'graceMs' | 'gatherMs' | 'firstRetryMs' | 'longestRetryMs'>
 }
 
-/** How far the read models are behind. */
-export interface Lag {
-  /** Entries of all ledgers not yet in the read models. */
-  readonly entries: bigint
-  /** Entries that no read model could take, since the beginning. */
-  readonly parked: bigint
-  /** Of this process's runner. */
-  readonly state: RunnerState
-}
+export type { Lag, ProjectionLag } from './lag.ts'
+export { allProjections }
 
 export interface Projections {
   readonly runner: ProjectionRunner
@@ -61,20 +46,33 @@ export interface Projections {
   lag(): Promise<Lag>
 }
 
+/** Seconds that a report waits for its read models to be built rather than say so. */
+const soon = 5
+
 /** The pools stay their creator's to close, after `runner.stop()`. */
 export const createProjections = (options: ProjectionsOptions): Projections => {
-  const { feed, feedPool, queryPool, vault, authoriseReading, pageTokenKey, clock, defaultDeadlineMs = 10_000, logger } = options
+  const { feed, feedPool, queryPool, vault, authoriseReading, pageTokenKey, clock, defaultDeadlineMs = 10_000, logger, observer } = options
   const reader = createReportReader({ pool: queryPool, clock })
   const progress = createProgress({
-    read: (clinic, deadline) => reader.read(clinic, deadline, (transaction) => readProgress(transaction, clinic)),
+    read: (clinic, deadline) =>
+      reader
+        .read(clinic, deadline, (transaction) => readProgress(transaction, clinic))
+        .catch((thrown) => {
+          // A fresh database has its tables in a moment; whoever waits anyway waits for them too.
+          if (thrown instanceof ChartwardenError && thrown.reason === 'REPORT_BUILDING' && (thrown.retryAfterSeconds ?? 0) <= soon)
+            return undefined
+          throw thrown
+        }),
     clock,
   })
   const runner = createProjectionRunner({
     ...options.runner,
     feed,
     pool: feedPool,
-    projections: allProjections,
+    projections:
+      observer === undefined ? allProjections : allProjections.map((projection) => observedProjection(projection, observer, clock)),
     logger,
+    clock,
     advanced: progress.advanced,
   })
   const handlers = reportServiceHandlers({
@@ -88,18 +86,6 @@ export const createProjections = (options: ProjectionsOptions): Projections => {
     defaultDeadlineMs,
   })
   const db = onPool(feedPool)
-  const lag = async (): Promise<Lag> => {
-    const checkpoint = await db
-      .selectFrom('chartwarden_projections.checkpoints')
-      .select('position')
-      .where('runner', '=', runner.name)
-      .executeTakeFirst()
-    const { parked } = await db
-      .selectFrom('chartwarden_projections.parked_entries')
-      .select((select) => select.fn.countAll<string>().as('parked'))
-      .executeTakeFirstOrThrow()
-    const position = (checkpoint?.position ?? undefined) as Position | undefined
-    return { entries: feed.distance(position, await feed.end()), parked: BigInt(parked), state: runner.state }
-  }
+  const lag = (): Promise<Lag> => measureLag({ db, feed, projections: allProjections, state: runner.state })
   return { runner, handlers, progress, lag }
 }

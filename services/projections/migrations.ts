@@ -1,9 +1,12 @@
 import type { MigrationSet } from '../kernel/postgres/migrate.ts'
-import { accessHistoryTable } from './read-models/access-history.ts'
-import { identitiesTable } from './read-models/identities.ts'
-import { offboardingsTable } from './read-models/offboardings.ts'
-import { roleGrantsTable } from './read-models/role-grants.ts'
-import { runnerTables } from './runner-tables.ts'
+import { allProjections } from './all-projections.ts'
+import { publishDefinitions } from './definitions.ts'
+import { runnerTables } from './migrations/0001-runner.ts'
+import { identitiesTable } from './migrations/0002-identities.ts'
+import { accessHistoryTable } from './migrations/0003-access-history.ts'
+import { roleGrantsTable } from './migrations/0004-role-grants.ts'
+import { offboardingsTable } from './migrations/0005-offboardings.ts'
+import { generations } from './migrations/0006-generations.ts'
 
 /** Migrations of the read models; run after the ledger's, which makes the roles. A name once published is never changed or reordered. */
 export const projectionMigrations: MigrationSet = {
@@ -14,5 +17,7 @@ export const projectionMigrations: MigrationSet = {
     { name: '0003_access_history', ...accessHistoryTable },
     { name: '0004_role_grants', ...roleGrantsTable },
     { name: '0005_offboardings', ...offboardingsTable },
+    { name: '0006_generations', ...generations },
   ],
+  afterwards: (db) => publishDefinitions(db, allProjections),
 }

@@ -1,5 +1,6 @@
 import type { CallContext } from '../kernel/caller.ts'
 import type { JsonValue } from '../kernel/canonical-json.ts'
+import type { PersonNeeds } from '../kernel/scopes.ts'
 
 /** A subject as the caller names it. */
 export interface NamedSubject {
@@ -17,8 +18,10 @@ export interface ReadingPerson extends NamedSubject {
 export interface Reading {
   readonly clinic: string
   readonly onBehalfOf?: ReadingPerson
-  /** `access_history`, `role_grants` or `offboardings`. */
+  /** The name of the report, e.g. `access_history`. */
   readonly query: string
+  /** What the person named must be allowed besides reading the audit log. */
+  readonly alsoNeeds?: Exclude<PersonNeeds, string>
   readonly streamed: boolean
   /** The person or patient asked about, if the query names one. */
   readonly subject?: NamedSubject

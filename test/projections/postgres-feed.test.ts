@@ -10,7 +10,7 @@ import { createMemoryKeyStore } from '../../services/audit/vault/memory-key-stor
 import { systemRandomness } from '../../services/kernel/ids.ts'
 import { migrate } from '../../services/kernel/postgres/migrate.ts'
 import { createPool } from '../../services/kernel/postgres/pool.ts'
-import { allProjections } from '../../services/projections/index.ts'
+import { allProjections } from '../../services/projections/all-projections.ts'
 import { projectionMigrations } from '../../services/projections/migrations.ts'
 import { createProjectionRunner } from '../../services/projections/runner.ts'
 import { createLedgerScript } from '../support/ledger-script.ts'
@@ -90,14 +90,14 @@ t.test('after kill -9 of the database every entry is in the read models exactly 
   const decided = written.filter(({ type }) => type === 'chartwarden.access.decided.v1').map(({ id }) => id)
   const projected = async (): Promise<string[]> => {
     const { rows } = await admin.query<{ entry_id: string }>(
-      'select entry_id from chartwarden_projections.access_history order by clinic, revision',
+      'select entry_id from chartwarden_read_access_history_1.access_history order by clinic, revision',
     )
     return rows.map((row) => row.entry_id)
   }
   await waitFor('the read models', async () => (await projected()).length >= decided.length)
   t.same(await projected(), decided)
   t.equal(decided.length, 240)
-  const { rows } = await admin.query('select clinic, complete_to_revision from chartwarden_projections.progress order by clinic')
+  const { rows } = await admin.query('select clinic, complete_to_revision from chartwarden_projections.clinic_progress order by clinic')
   t.same(
     rows,
     scripts.map((script) => ({ clinic: script.clinic, complete_to_revision: String(script.head()) })),

@@ -9,6 +9,7 @@ import { createLedgerClock } from '../../services/audit/ledger-clock.ts'
 import { createVault } from '../../services/audit/vault/create-vault.ts'
 import { createMasterKey } from '../../services/audit/vault/master-key.ts'
 import { createMemoryKeyStore } from '../../services/audit/vault/memory-key-store.ts'
+import type { Vault } from '../../services/audit/vault.ts'
 import { createGrpcClient } from '../../services/kernel/grpc/client.ts'
 import { createGrpcServer } from '../../services/kernel/grpc/server.ts'
 import { systemRandomness } from '../../services/kernel/ids.ts'
@@ -24,13 +25,19 @@ import { claimsAt } from './token-cases.ts'
 export interface AccessOverGrpcOptions {
   /** Stands between the service and its ledger. */
   readonly decorateLedger?: (ledger: Ledger) => Ledger
+  /** Stands between the service and its vault. */
+  readonly decorateVault?: (vault: Vault) => Vault
   /** The ledger's own clock, by that of the service. Defaults to the same. */
   readonly ledgerClock?: (clock: ManualClock) => ManualClock
 }
 
 export const accessOverGrpc = async (
   t: Test,
-  { decorateLedger = (ledger) => ledger, ledgerClock: clockOf = (clock) => clock }: AccessOverGrpcOptions = {},
+  {
+    decorateLedger = (ledger) => ledger,
+    decorateVault = (vault) => vault,
+    ledgerClock: clockOf = (clock) => clock,
+  }: AccessOverGrpcOptions = {},
 ) => {
   const { clock, timers, log, verifier } = await doorParts()
   const engine = createMemoryEngine({ clock: clockOf(clock) })
@@ -48,7 +55,7 @@ export const accessOverGrpc = async (
     ledger: decorateLedger(batcher),
     entries: batcher,
     ledgerClock,
-    vault,
+    vault: decorateVault(vault),
     clock,
     randomness: systemRandomness,
     maxBatchItems: 512,

@@ -25,7 +25,7 @@ export const echo: AccessHandlers = {
 }
 
 export interface GrpcDoorOptions
-  extends Partial<Pick<GrpcServerOptions, 'services' | 'tls' | 'reflection' | 'maxMessageBytes' | 'defaultDeadlineMs'>> {
+  extends Partial<Pick<GrpcServerOptions, 'services' | 'tls' | 'reflection' | 'maxMessageBytes' | 'defaultDeadlineMs' | 'observer'>> {
   readonly handlers?: Partial<AccessHandlers>
 }
 

@@ -13,7 +13,7 @@ import { systemClock } from '../../services/kernel/clock.ts'
 import { systemRandomness } from '../../services/kernel/ids.ts'
 import { migrate } from '../../services/kernel/postgres/migrate.ts'
 import { createPool } from '../../services/kernel/postgres/pool.ts'
-import { allProjections } from '../../services/projections/index.ts'
+import { allProjections } from '../../services/projections/all-projections.ts'
 import { projectionMigrations } from '../../services/projections/migrations.ts'
 import type { Projection } from '../../services/projections/projection.ts'
 import { createProjectionRunner, type ProjectionRunner, type RunnerLogger } from '../../services/projections/runner.ts'
@@ -38,6 +38,7 @@ export const createLog = (): { readonly lines: readonly LogLine[]; readonly logg
 export interface RunnerChoices {
   readonly feed?: LedgerFeed
   readonly projections?: readonly Projection[]
+  readonly graceMs?: number
   readonly logger?: RunnerLogger
   readonly advanced?: (clinic: string, revision: bigint) => void
 }
@@ -61,20 +62,39 @@ export interface ProjectionHouse {
   entries(): Promise<readonly StoredEntry[]>
   /** All rows of a table as the superuser sees them, in order of their key, without the columns that tell when they were written. */
   rows(table: string): Promise<readonly Record<string, unknown>[]>
+  /** Where a table is now, for a statement of the superuser's. */
+  qualified(table: string): Promise<string>
   /** All read models at once, for comparing. */
   everything(): Promise<object>
   /** As if the read models had never been. */
   clear(): Promise<void>
 }
 
-const keys: Readonly<Record<string, string>> = {
-  checkpoints: 'runner',
-  progress: 'clinic',
-  parked_entries: 'clinic, revision',
-  identities: 'clinic, pseudonym',
-  access_history: 'clinic, revision',
-  role_grants: 'clinic, revision',
-  offboardings: 'clinic, revision',
+const readModels = allProjections.flatMap(({ tables }) => tables.map(({ name }) => name))
+
+/** What the runner keeps beside the read models, without its own numbers: as of the live generations. */
+const runnerRows: Readonly<Record<string, string>> = {
+  progress: `
+    select p.clinic, min(p.complete_to_revision) as complete_to_revision
+    from chartwarden_projections.clinic_progress p join chartwarden_projections.generations g using (lane)
+    where g.state = 'live' group by p.clinic`,
+  parked_entries: `
+    select distinct p.clinic, p.revision, p.entry_id, p.type, p.reason, p.detail
+    from chartwarden_projections.parked p join chartwarden_projections.generations g using (projection, generation)
+    where g.state = 'live'`,
+}
+
+/** Has a runner make the tables of every read model, over a ledger that is still empty. */
+const makeTables = async (pool: pg.Pool): Promise<void> => {
+  const { logger } = createLog()
+  const feed = createMemoryEngine({ clock: systemClock })
+  const runner = createProjectionRunner({ feed, pool, projections: allProjections, logger, takeoverMs: 20, gatherMs: 5 })
+  runner.start()
+  await waitFor('the tables', async () => {
+    const { rows } = await pool.query(`select from chartwarden_projections.generations where state = 'live'`)
+    return rows.length === allProjections.length
+  })
+  await runner.stop()
 }
 
 /** The one database of this test process, whose tests run one after the other. */
@@ -87,9 +107,11 @@ const openDatabase = async () => {
   }
   // The roles are there; the ledger's own tables are not needed by read models over a ledger in memory.
   await migrate(open(database.migrateUrl, 'migrate'), [projectionMigrations])
+  const feedPool = open(database.feedUrl, 'feed')
+  await makeTables(feedPool)
   return {
     adminPool: open(database.adminUrl, 'admin'),
-    feedPool: open(database.feedUrl, 'feed'),
+    feedPool,
     queryPool: open(database.queryUrl, 'query'),
     urls: { query: database.queryUrl, feed: database.feedUrl, admin: database.adminUrl },
   }
@@ -107,11 +129,27 @@ export const createProjectionHouse = async (test: Test): Promise<ProjectionHouse
   const replicaVault = () => createVault({ masterKey, keyStore, randomness: systemRandomness })
   const vault = replicaVault()
 
+  const liveSchemas = async (): Promise<ReadonlyMap<string, string>> => {
+    const { rows } = await adminPool.query<{ projection: string; schema_name: string }>(
+      `select projection, schema_name from chartwarden_projections.generations where state = 'live' order by version`,
+    )
+    const schemas = new Map(rows.map((row) => [row.projection, row.schema_name]))
+    return new Map(allProjections.flatMap(({ name, tables }) => tables.map((table) => [table.name, schemas.get(name) ?? 'nowhere'])))
+  }
+  const qualified: ProjectionHouse['qualified'] = async (table) => `${(await liveSchemas()).get(table)}.${table}`
   const rows: ProjectionHouse['rows'] = async (table) => {
+    const source = runnerRows[table] === undefined ? await qualified(table) : `(${runnerRows[table]})`
     const result = await adminPool.query<Record<string, unknown>>(
-      `select to_jsonb(x) - 'updated_at' - 'parked_at' as row from chartwarden_projections.${table} x order by ${keys[table]}`,
+      `select to_jsonb(x) as row from ${source} x order by to_jsonb(x) -> 'clinic', to_jsonb(x) -> 'revision', to_jsonb(x)::text`,
     )
     return result.rows.map(({ row }) => row as Record<string, unknown>)
+  }
+  const places = async (): Promise<readonly (string | null)[]> => {
+    const { rows } = await adminPool.query<{ position: string | null }>(
+      `select distinct l.position from chartwarden_projections.generations g join chartwarden_projections.lanes l using (lane)
+       where g.state in ('building', 'live')`,
+    )
+    return rows.map(({ position }) => position)
   }
   const runner: ProjectionHouse['runner'] = (choices = {}) => {
     const made = createProjectionRunner({
@@ -127,12 +165,26 @@ export const createProjectionHouse = async (test: Test): Promise<ProjectionHouse
     test.teardown(() => made.stop())
     return made
   }
-  const clear = async (): Promise<void> => {
-    await adminPool.query(
-      `truncate ${Object.keys(keys)
-        .map((table) => `chartwarden_projections.${table}`)
-        .join(', ')}`,
+  /** Tests that build generations leave others than the ones they found. */
+  const startOver = async (): Promise<void> => {
+    const { rows } = await adminPool.query<{ schema_name: string; expected: boolean }>(
+      `select schema_name, state = 'live' and lane = min(lane) over () and (projection, version) in
+         (select * from unnest($1::text[], $2::integer[])) as expected
+       from chartwarden_projections.generations where state <> 'dropped'`,
+      [allProjections.map(({ name }) => name), allProjections.map(({ version }) => version)],
     )
+    if (rows.length === allProjections.length && rows.every(({ expected }) => expected)) return
+    for (const { schema_name } of rows) await adminPool.query(`drop schema ${schema_name} cascade`)
+    await adminPool.query('delete from chartwarden_projections.generations; delete from chartwarden_projections.lanes')
+    await makeTables(feedPool)
+  }
+  const clear = async (): Promise<void> => {
+    await startOver()
+    const schemas = await liveSchemas()
+    await adminPool.query(`
+      truncate ${[...schemas].map(([table, schema]) => `${schema}.${table}`).join(', ')},
+        chartwarden_projections.clinic_progress, chartwarden_projections.parked;
+      update chartwarden_projections.lanes set position = null, recorded_at = null`)
   }
   await clear()
   return {
@@ -151,7 +203,7 @@ export const createProjectionHouse = async (test: Test): Promise<ProjectionHouse
       const made = runner(choices)
       made.start()
       const end = await feed.end()
-      await waitFor('the read models to catch up', async () => (await rows('checkpoints'))[0]?.position === end)
+      await waitFor('the read models to catch up', async () => (await places()).every((place) => place === (end ?? null)))
       await made.stop()
     },
     entries: async () => {
@@ -166,8 +218,9 @@ export const createProjectionHouse = async (test: Test): Promise<ProjectionHouse
       return all
     },
     rows,
+    qualified,
     everything: async () => {
-      const tables = Object.keys(keys).filter((table) => table !== 'checkpoints')
+      const tables = [...readModels, ...Object.keys(runnerRows)]
       return Object.fromEntries(await Promise.all(tables.map(async (table) => [table, await rows(table)] as const)))
     },
     clear,

@@ -9,6 +9,8 @@ export interface ServiceProcess {
   readonly pid: number
   readonly address: string
   readonly httpAddress: string
+  /** Where `/metrics` answers, if the environment says so. */
+  readonly metricsAddress: string
   /** What it has logged so far, a line each. */
   readonly lines: readonly Readonly<Record<string, unknown>>[]
   /** Signals it and waits until it has ended; resolves with its exit code. */
@@ -49,6 +51,7 @@ export const startServiceProcess = async (test: Test, environment: Environment):
     pid: child.pid as number,
     address: `127.0.0.1:${line.grpcPort}`,
     httpAddress: `http://127.0.0.1:${line.httpPort}`,
+    metricsAddress: `http://127.0.0.1:${line.metricsPort}`,
     lines,
     stop,
   }

@@ -46,6 +46,7 @@ export const testEnvironment = (database: TestDatabase, stateDir: string): Envir
   CHARTWARDEN_STATE_DIR: stateDir,
   CHARTWARDEN_GRPC_ADDR: '127.0.0.1:0',
   CHARTWARDEN_HTTP_ADDR: '127.0.0.1:0',
+  CHARTWARDEN_METRICS_ADDR: 'off',
   CHARTWARDEN_LOG_LEVEL: 'fatal',
   DATABASE_URL: database.writerUrl,
   CHARTWARDEN_FEED_DATABASE_URL: database.feedUrl,
@@ -90,6 +91,8 @@ export interface TestServiceOptions {
   readonly decorateLedger?: (ledger: Ledger) => Ledger
   readonly decorateVault?: (vault: Vault) => Vault
   readonly snapshotEvery?: number
+  /** Variables beside, or in place of, those of `testEnvironment`. */
+  readonly environment?: Environment
   /** Defaults to one that says nothing. */
   readonly logger?: Logger
 }
@@ -97,7 +100,7 @@ export interface TestServiceOptions {
 /** Starts the service in this process; it stops when the test ends. */
 export const startTestService = async (test: Test, options: TestServiceOptions): Promise<TestService> => {
   const stateDir = options.stateDir ?? scratchDirectory(test, 'service')
-  const environment = testEnvironment(options.database, stateDir)
+  const environment = { ...testEnvironment(options.database, stateDir), ...options.environment }
   const service = await startService({
     config: readConfig(environment),
     logger: options.logger ?? createLogger({ level: process.env.TEST_LOG_LEVEL === 'info' ? 'info' : 'fatal' }),

@@ -6,7 +6,14 @@ const refuse = (): Promise<never> => Promise.reject(new ChartwardenError('UNIMPL
 
 /** A service with one server stream that a test chooses. */
 export const streamService = (readEntries: Handler<(typeof AuditService)['method']['readEntries']>): ServiceImplementation =>
-  implement(AuditService, { recordAccess: refuse, recordAccessBatch: refuse, getEntry: refuse, readEntries })
+  implement(AuditService, {
+    recordAccess: refuse,
+    recordAccessBatch: refuse,
+    getEntry: refuse,
+    recordDisclosure: refuse,
+    recordConcern: refuse,
+    readEntries,
+  })
 
 /** Resolves when the signal aborts. */
 export const aborted = (signal: AbortSignal): Promise<void> =>

@@ -15,32 +15,32 @@ import type { OffboardingRow } from '../reports/offboardings.ts'
 import type { EntryReference } from '../reports/report-call.ts'
 import type { GrantRow } from '../reports/role-grants.ts'
 
-const kinds: Readonly<Record<Kind, AccessKind>> = {
+export const accessKindMessages: Readonly<Record<Kind, AccessKind>> = {
   authorised: AccessKind.AUTHORISED,
   performed: AccessKind.PERFORMED,
   refused: AccessKind.REFUSED,
   probed: AccessKind.PROBED,
 }
 
-const ofMicroseconds = (microseconds: bigint): MessageInitShape<typeof TimestampSchema> => {
+export const ofMicroseconds = (microseconds: bigint): MessageInitShape<typeof TimestampSchema> => {
   const rest = ((microseconds % 1_000_000n) + 1_000_000n) % 1_000_000n
   return { seconds: (microseconds - rest) / 1_000_000n, nanos: Number(rest) * 1_000 }
 }
 
-const ofMilliseconds = (milliseconds: number) => ofMicroseconds(BigInt(milliseconds) * 1_000n)
+export const ofMilliseconds = (milliseconds: number) => ofMicroseconds(BigInt(milliseconds) * 1_000n)
 
-const entryMessage = ({ id, revision, time, leafHash }: EntryReference): MessageInitShape<typeof EntryRefSchema> => ({
+export const entryMessage = ({ id, revision, time, leafHash }: EntryReference): MessageInitShape<typeof EntryRefSchema> => ({
   id,
   revision,
   time: ofMilliseconds(time),
   leafHash: Uint8Array.from(leafHash),
 })
 
-const subjectMessage = ({ type, id }: NamedSubject): MessageInitShape<typeof SubjectRefSchema> => ({ type, id })
+export const subjectMessage = ({ type, id }: NamedSubject): MessageInitShape<typeof SubjectRefSchema> => ({ type, id })
 
 export const accessRowMessage = (row: AccessRow): MessageInitShape<typeof AccessRowSchema> => ({
   entry: entryMessage(row.entry),
-  kind: kinds[row.kind],
+  kind: accessKindMessages[row.kind],
   occurredAt: ofMicroseconds(row.occurredAt),
   subject: subjectMessage(row.subject),
   action: row.action,
@@ -79,4 +79,7 @@ export const offboardingRowMessage = (row: OffboardingRow): MessageInitShape<typ
   ...(row.lastAttempt === undefined ? {} : { lastAttempt: ofMilliseconds(row.lastAttempt) }),
   ...(row.reinstatedAt === undefined ? {} : { reinstatedAt: ofMilliseconds(row.reinstatedAt) }),
   unknownSubject: !row.known,
+  accessesBetween: row.accessesBetween,
+  performedAfterExit: row.performedAfterExit,
+  caller: row.caller,
 })

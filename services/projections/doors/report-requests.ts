@@ -1,8 +1,8 @@
 /** Reads the requests of the report service. What is wrong is collected, so that one answer names every field to correct. */
 import type { Timestamp } from '@bufbuild/protobuf/wkt'
-import { type AccessFilter, type AccessHistoryRequest, AccessKind } from '../../../proto/gen/chartwarden/report/v1/report_service_pb.js'
+import { type AccessFilter, AccessKind } from '../../../proto/gen/chartwarden/report/v1/report_service_pb.js'
 import type { SubjectRef } from '../../../proto/gen/chartwarden/types/v1/types_pb.js'
-import type { ClinicVault, Identity } from '../../audit/vault.ts'
+import type { ClinicVault, Identity, Pseudonym } from '../../audit/vault.ts'
 import type { JsonValue } from '../../kernel/canonical-json.ts'
 import { ChartwardenError, type FieldViolation } from '../../kernel/errors.ts'
 import type { AccessKind as Kind } from '../read-models/access-history.ts'
@@ -45,10 +45,9 @@ interface CommonRequest {
 const firstSecond = -62_135_596_800n
 const lastSecond = 253_402_300_799n
 
-/** Collects violations while it reads; `finish` throws INVALID_ARGUMENT when there are any. */
-export const createRequestReader = () => {
-  const violations: FieldViolation[] = []
-  const wrong = (field: string, description: string): void => void violations.push({ field, description })
+/** Collects violations while it reads; `finish` throws INVALID_ARGUMENT when there are any. `prefix` stands before the names of fields. */
+export const createRequestReader = (prefix = '', violations: FieldViolation[] = []) => {
+  const wrong = (field: string, description: string): void => void violations.push({ field: `${prefix}${field}`, description })
 
   const text = (field: string, value: string, longest: number): string => {
     if ([...value].length > longest) wrong(field, `has at most ${longest} characters`)
@@ -75,6 +74,17 @@ export const createRequestReader = () => {
     return [...kinds].filter(([value]) => values.includes(value)).map(([, kind]) => kind)
   }
 
+  /** The names of these codes of the contract, each once, in the order of `names`; empty stays empty. */
+  const members = <Name extends string, Code extends number>(
+    field: string,
+    values: readonly Code[],
+    names: readonly Name[],
+    codeOf: Readonly<Record<Name, Code>>,
+  ): Name[] => {
+    if (values.some((value) => names.every((name) => codeOf[name] !== value))) wrong(field, 'has a member that cannot be asked for')
+    return names.filter((name) => values.includes(codeOf[name]))
+  }
+
   /** Rounded up to whole microseconds, which is how finely times are kept: for `from` and `until` alike the comparison stays exact. */
   const microsecondsOf = (field: string, value: Timestamp | undefined): bigint | undefined => {
     if (value === undefined) return undefined
@@ -92,7 +102,23 @@ export const createRequestReader = () => {
     return { ...named, session: issuedAt === undefined ? {} : { issuedAt: Number(issuedAt / 1_000n) } }
   }
 
+  /** Both ends of a period `[from, until)`, in microseconds since the epoch. */
+  const period = (value: { readonly from?: Timestamp | undefined; readonly until?: Timestamp | undefined } | undefined) => {
+    const from = microsecondsOf('from', value?.from)
+    const until = microsecondsOf('until', value?.until)
+    if (from !== undefined && until !== undefined && from >= until) wrong('until', 'is after from')
+    return { from, until }
+  }
+
   return {
+    /** The same reader for the members of a field. */
+    at: (field: string) => createRequestReader(`${prefix}${field}.`, violations),
+    wrong,
+    text: (field: string, value: string): string => text(field, value, longestId),
+    codes,
+    accessKinds,
+    members,
+    period,
     common: (request: CommonRequest) => {
       if (request.clinic === '') wrong('clinic', 'is required')
       return { clinic: text('clinic', request.clinic, longestCode), person: person(request.onBehalfOf) }
@@ -104,24 +130,18 @@ export const createRequestReader = () => {
       if (value < 0 || value > longestPage) wrong('page_size', `is between 0 and ${longestPage}`)
       return value === 0 ? defaultPageSize : value
     },
-    filter: (filter: AccessFilter | undefined): NamedAccessFilter => {
-      const from = microsecondsOf('filter.from', filter?.from)
-      const until = microsecondsOf('filter.until', filter?.until)
-      if (from !== undefined && until !== undefined && from >= until) wrong('filter.until', 'is after filter.from')
-      return {
-        patientId: text('filter.patient_id', filter?.patientId ?? '', longestId),
-        subject: subject('filter.subject', filter?.subject),
-        resourceTypes: codes('filter.resource_types', filter?.resourceTypes ?? []),
-        actions: codes('filter.actions', filter?.actions ?? []),
-        purposes: codes('filter.purposes', filter?.purposes ?? []),
-        kinds: accessKinds('filter.kinds', filter?.kinds ?? []),
-        from,
-        until,
-      }
-    },
+    filter: (filter: AccessFilter | undefined): NamedAccessFilter => ({
+      patientId: text('patient_id', filter?.patientId ?? '', longestId),
+      subject: subject('subject', filter?.subject),
+      resourceTypes: codes('resource_types', filter?.resourceTypes ?? []),
+      actions: codes('actions', filter?.actions ?? []),
+      purposes: codes('purposes', filter?.purposes ?? []),
+      kinds: accessKinds('kinds', filter?.kinds ?? []),
+      ...period(filter),
+    }),
     /** A later page is complete to where its first page was, which a caller cannot raise. */
-    waitWithin: (request: Pick<AccessHistoryRequest, 'waitForRevision'>, through: bigint): void => {
-      if ((request.waitForRevision ?? 0n) > through) {
+    waitWithin: (waitForRevision: bigint, through: bigint): void => {
+      if (waitForRevision > through) {
         wrong('wait_for_revision', `the pages of this report are complete to revision ${through}; start again without page_token`)
       }
     },
@@ -133,6 +153,8 @@ export const createRequestReader = () => {
   }
 }
 
+export type RequestReader = ReturnType<typeof createRequestReader>
+
 /** Microseconds since the epoch as RFC 3339. */
 export const spell = (microseconds: bigint): string => {
   const milliseconds = microseconds >= 0n ? microseconds / 1_000n : (microseconds - 999n) / 1_000n
@@ -143,21 +165,40 @@ export const spell = (microseconds: bigint): string => {
 /** The filter as JSON: recorded with the reading and bound into page tokens. */
 export const filterJson = (filter: NamedAccessFilter): { readonly [name: string]: JsonValue | undefined } => ({
   patient_id: filter.patientId === '' ? undefined : filter.patientId,
-  subject: filter.subject === undefined ? undefined : { type: filter.subject.type, id: filter.subject.id },
+  subject: subjectJson(filter.subject),
   resource_types: filter.resourceTypes,
   actions: filter.actions,
   purposes: filter.purposes,
   kinds: filter.kinds,
-  from: filter.from === undefined ? undefined : spell(filter.from),
-  until: filter.until === undefined ? undefined : spell(filter.until),
+  ...periodJson(filter),
 })
+
+/** A person as recorded and bound into page tokens. */
+export const subjectJson = (subject: NamedSubject | undefined) =>
+  subject === undefined ? undefined : { type: subject.type, id: subject.id }
+
+/** Both ends of a period in the same form. */
+export const periodJson = ({ from, until }: { readonly from: bigint | undefined; readonly until: bigint | undefined }) => ({
+  from: from === undefined ? undefined : spell(from),
+  until: until === undefined ? undefined : spell(until),
+})
+
+export const patientIdentity = (patientId: string): Identity => ({ kind: 'patient', type: '', id: patientId })
 
 export const subjectIdentity = (subject: NamedSubject): Identity => ({ kind: 'subject', type: subject.type, id: subject.id })
 
+/** `subject`, if one is named, in the words of the ledger. */
+export const pseudonymOf = (vault: ClinicVault, subject: NamedSubject | undefined): { readonly subject?: Pseudonym } =>
+  subject === undefined ? {} : { subject: vault.pseudonym(subjectIdentity(subject)) }
+
+/** `patient`, if one is named, in the words of the ledger. */
+export const patientPseudonym = (vault: ClinicVault, patientId: string): { readonly patient?: Pseudonym } =>
+  patientId === '' ? {} : { patient: vault.pseudonym(patientIdentity(patientId)) }
+
 /** The same filter in the words of the ledger, which knows nobody by name. */
 export const pseudonymous = (vault: ClinicVault, filter: NamedAccessFilter): Filter => ({
-  ...(filter.patientId === '' ? {} : { patient: vault.pseudonym({ kind: 'patient', type: '', id: filter.patientId }) }),
-  ...(filter.subject === undefined ? {} : { subject: vault.pseudonym(subjectIdentity(filter.subject)) }),
+  ...patientPseudonym(vault, filter.patientId),
+  ...pseudonymOf(vault, filter.subject),
   resourceTypes: filter.resourceTypes,
   actions: filter.actions,
   purposes: filter.purposes,

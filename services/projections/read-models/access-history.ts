@@ -2,12 +2,11 @@
  * Who viewed what, when and why: one row for each decision and each recorded access. Rows are written once and never change, so that pages
  * of a report stay complete while new rows arrive.
  */
-import { type Kysely, sql } from 'kysely'
+import { sql } from 'kysely'
 import type { AccessDecided, AccessRecorded } from '../../access/events.ts'
 import { leafHash } from '../../audit/entry.ts'
 import { recordset } from '../database.ts'
-import { defineProjection, type ProjectedEvent } from '../projection.ts'
-import { asOwner, protectTable } from '../runner-tables.ts'
+import { defineProjection, type ProjectedEvent, type ReadModelTable } from '../projection.ts'
 import { moment, oneOf, optionalText, sealedPart, subject, text, texts, time } from './content.ts'
 
 /** A permit was given; the software reported that it opened the record; a deny was given; only asked. */
@@ -38,6 +37,12 @@ export interface AccessHistoryTable {
   readonly flags: string[]
   readonly decision: 'permit' | 'deny' | null
   readonly decision_entry_id: string | null
+  /** In force for the subject at the decision, sorted; empty for an access that was recorded. */
+  readonly roles: string[]
+  /** Of a decision about an administrative, sharing or reporting call; null for an access of a record. */
+  readonly operation: string | null
+  /** Permitted by emergency access. */
+  readonly emergency: boolean
   readonly sealed: unknown
 }
 
@@ -57,6 +62,9 @@ const decidedColumns = (data: AccessDecided, entryTime: string) => ({
   flags: data.operation === undefined ? [] : ['administrative'],
   decision: oneOf(['permit', 'deny'], data.decision),
   decision_entry_id: null,
+  roles: texts(data.roles),
+  operation: optionalText(data.operation),
+  emergency: data.decision === 'permit' && data.overrode !== undefined,
 })
 
 const recordedColumns = (data: AccessRecorded) => ({
@@ -67,6 +75,9 @@ const recordedColumns = (data: AccessRecorded) => ({
   flags: texts(data.flags),
   decision: null,
   decision_entry_id: optionalText(data.decision_entry_id),
+  roles: [],
+  operation: null,
+  emergency: false,
 })
 
 const toRow = ({ clinic, entry, event }: AccessEvent) => {
@@ -95,7 +106,50 @@ const toRow = ({ clinic, entry, event }: AccessEvent) => {
 
 const rowColumns = `clinic text, revision bigint, entry_id uuid, entry_type text, entry_time timestamptz, recorded_at timestamptz, leaf_hash text,
   kind text, occurred_at timestamptz, subject_type text, subject text, action text, resource_type text, patient text, purpose text,
-  reason_code text, rule text, caller text, flags text[], decision text, decision_entry_id uuid, sealed jsonb`
+  reason_code text, rule text, caller text, flags text[], decision text, decision_entry_id uuid,
+  roles text[], operation text, emergency boolean, sealed jsonb`
+
+/**
+ * Each index ends in the order of the report and has the kind before it: a query merges one scan a kind, so that probes, which are many and
+ * rarely asked for, cost the other kinds nothing.
+ */
+const table: ReadModelTable = {
+  name: 'access_history',
+  columns: `
+    clinic text collate "C" not null,
+    revision bigint not null,
+    entry_id uuid not null,
+    entry_type text not null,
+    entry_time timestamptz not null,
+    recorded_at timestamptz not null,
+    leaf_hash bytea not null,
+    kind text collate "C" not null check (kind in ('authorised', 'performed', 'refused', 'probed')),
+    occurred_at timestamptz not null check (isfinite(occurred_at)),
+    subject_type text not null,
+    subject text collate "C" not null,
+    action text not null,
+    resource_type text not null,
+    patient text collate "C",
+    purpose text not null,
+    reason_code text not null,
+    rule text not null,
+    caller text not null,
+    flags text[] not null,
+    decision text check (decision in ('permit', 'deny')),
+    decision_entry_id uuid,
+    roles text[] not null,
+    operation text,
+    emergency boolean not null,
+    sealed jsonb,
+    primary key (clinic, revision)`,
+  indexes: {
+    access_history_by_time: '(clinic, kind, occurred_at, revision)',
+    access_history_by_patient: '(clinic, patient, kind, occurred_at, revision) where patient is not null',
+    access_history_by_subject: '(clinic, subject, kind, occurred_at, revision)',
+  },
+  feed: 'select, insert',
+  query: 'readable',
+}
 
 /**
  * The flag `after_exit`: a decision whose entry follows the offboarding, or an access that took place after it, however late it was recorded.
@@ -103,67 +157,28 @@ const rowColumns = `clinic text, revision bigint, entry_id uuid, entry_type text
  */
 export const accessHistory = defineProjection({
   name: 'access_history',
-  version: 1,
+  version: 2,
   types: ['chartwarden.access.decided.v1', 'chartwarden.access.recorded.v1'],
+  tables: [table],
+  reads: ['offboardings'],
+  independent: true,
   apply: async (transaction, events) => {
     await sql`
-      insert into chartwarden_projections.access_history (
+      insert into access_history (
         clinic, revision, entry_id, entry_type, entry_time, recorded_at, leaf_hash, kind, occurred_at, subject_type, subject, action,
-        resource_type, patient, purpose, reason_code, rule, caller, flags, decision, decision_entry_id, sealed)
+        resource_type, patient, purpose, reason_code, rule, caller, flags, decision, decision_entry_id, roles, operation,
+        emergency, sealed)
       select r.clinic, r.revision, r.entry_id, r.entry_type, r.entry_time, r.recorded_at, decode(r.leaf_hash, 'hex'), r.kind, r.occurred_at,
         r.subject_type, r.subject, r.action, r.resource_type, r.patient, r.purpose, r.reason_code, r.rule, r.caller,
         case when exists (
-          select from chartwarden_projections.offboardings o
+          select from offboardings o
           where o.clinic = r.clinic and o.subject = r.subject and o.revision < r.revision
             and case when r.kind = 'performed'
-              then r.occurred_at >= o.entry_time and (o.reinstated_at is null or r.occurred_at < o.reinstated_at)
+              then r.occurred_at >= o.entry_time
+                and (o.reinstated_revision is null or r.revision < o.reinstated_revision or r.occurred_at < o.reinstated_at)
               else o.reinstated_revision is null or r.revision < o.reinstated_revision end
         ) then r.flags || array['after_exit'] else r.flags end,
-        r.decision, r.decision_entry_id, r.sealed
+        r.decision, r.decision_entry_id, r.roles, r.operation, r.emergency, r.sealed
       from ${recordset(events.map(toRow), rowColumns)}`.execute(transaction)
   },
 })
-
-/**
- * Each index ends in the order of the report and has the kind before it: a query merges one scan a kind, so that probes, which are many and
- * rarely asked for, cost the other kinds nothing.
- */
-export const accessHistoryTable = {
-  async up(db: Kysely<unknown>): Promise<void> {
-    await asOwner(db, async () => {
-      await sql`
-        create table chartwarden_projections.access_history (
-          clinic text collate "C" not null,
-          revision bigint not null,
-          entry_id uuid not null,
-          entry_type text not null,
-          entry_time timestamptz not null,
-          recorded_at timestamptz not null,
-          leaf_hash bytea not null,
-          kind text collate "C" not null check (kind in ('authorised', 'performed', 'refused', 'probed')),
-          occurred_at timestamptz not null check (isfinite(occurred_at)),
-          subject_type text not null,
-          subject text collate "C" not null,
-          action text not null,
-          resource_type text not null,
-          patient text collate "C",
-          purpose text not null,
-          reason_code text not null,
-          rule text not null,
-          caller text not null,
-          flags text[] not null,
-          decision text check (decision in ('permit', 'deny')),
-          decision_entry_id uuid,
-          sealed jsonb,
-          primary key (clinic, revision)
-        )`.execute(db)
-      await sql`create index access_history_by_time
-        on chartwarden_projections.access_history (clinic, kind, occurred_at, revision)`.execute(db)
-      await sql`create index access_history_by_patient
-        on chartwarden_projections.access_history (clinic, patient, kind, occurred_at, revision) where patient is not null`.execute(db)
-      await sql`create index access_history_by_subject
-        on chartwarden_projections.access_history (clinic, subject, kind, occurred_at, revision)`.execute(db)
-      await protectTable(db, 'access_history', 'select, insert', 'readable')
-    })
-  },
-}

@@ -4,10 +4,11 @@
  */
 import type { SubjectReference } from '../../access/events.ts'
 import type { Sealed } from '../../audit/vault.ts'
+import { isUuid } from '../../kernel/ids.ts'
 
-/** A text without NUL, which Postgres cannot keep. */
+/** A text that Postgres can keep: without NUL and without half a character. */
 export const text = (value: unknown): string => {
-  if (typeof value !== 'string' || value.includes('\0')) throw new TypeError('not a text')
+  if (typeof value !== 'string' || value.includes('\0') || !value.isWellFormed()) throw new TypeError('not a text')
   return value
 }
 
@@ -46,6 +47,12 @@ export const sealedPart = (value: Sealed | undefined): Sealed | null => {
 
 export const flag = (value: unknown): boolean => {
   if (typeof value !== 'boolean') throw new TypeError('not true or false')
+  return value
+}
+
+/** An entry's id. Postgres looks at it only where there is something to compare it with, which would park an entry here and not there. */
+export const uuid = (value: unknown): string => {
+  if (typeof value !== 'string' || !isUuid(value)) throw new TypeError('not a UUID')
   return value
 }
 

@@ -1,7 +1,6 @@
-import { type Kysely, sql } from 'kysely'
+import { sql } from 'kysely'
 import { recordset } from '../database.ts'
-import { defineProjection } from '../projection.ts'
-import { asOwner, protectTable } from '../runner-tables.ts'
+import { defineProjection, type ReadModelTable } from '../projection.ts'
 import { sealedPart, text } from './content.ts'
 
 /** Whom a pseudonym stands for, sealed as the ledger holds it: once its key is destroyed, nobody. */
@@ -18,10 +17,27 @@ export interface IdentitiesTable {
 
 const columns = 'clinic text, pseudonym text, kind text, type text, entry_id uuid, entry_type text, sealed jsonb'
 
+const table: ReadModelTable = {
+  name: 'identities',
+  columns: `
+    clinic text collate "C" not null,
+    pseudonym text collate "C" not null,
+    kind text collate "C" not null check (kind in ('subject', 'patient')),
+    type text not null,
+    entry_id uuid not null,
+    entry_type text not null,
+    sealed jsonb,
+    primary key (clinic, pseudonym)`,
+  indexes: {},
+  feed: 'select, insert',
+  query: 'readable',
+}
+
 export const identities = defineProjection({
   name: 'identities',
   version: 1,
   types: ['chartwarden.identity.introduced.v1'],
+  tables: [table],
   apply: async (transaction, events) => {
     const rows = events.map(({ clinic, entry, event: { id, data } }) => ({
       clinic,
@@ -33,26 +49,7 @@ export const identities = defineProjection({
       sealed: sealedPart(data.sealed),
     }))
     await sql`
-      insert into chartwarden_projections.identities (clinic, pseudonym, kind, type, entry_id, entry_type, sealed)
+      insert into identities (clinic, pseudonym, kind, type, entry_id, entry_type, sealed)
       select r.* from ${recordset(rows, columns)} on conflict do nothing`.execute(transaction)
   },
 })
-
-export const identitiesTable = {
-  async up(db: Kysely<unknown>): Promise<void> {
-    await asOwner(db, async () => {
-      await sql`
-        create table chartwarden_projections.identities (
-          clinic text collate "C" not null,
-          pseudonym text collate "C" not null,
-          kind text collate "C" not null check (kind in ('subject', 'patient')),
-          type text not null,
-          entry_id uuid not null,
-          entry_type text not null,
-          sealed jsonb,
-          primary key (clinic, pseudonym)
-        )`.execute(db)
-      await protectTable(db, 'identities', 'select, insert', 'readable')
-    })
-  },
-}

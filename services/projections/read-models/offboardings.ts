@@ -2,11 +2,10 @@
  * Who left, and what was tried afterwards: one row for each offboarding entry, open until the person is reinstated. An attempt is a check
  * refused while the row is open; probes are only questions, and a refused administrative call is no check (both stand in the access history).
  */
-import { type Generated, type Kysely, sql } from 'kysely'
+import { type Generated, sql } from 'kysely'
 import { leafHash } from '../../audit/entry.ts'
 import { type ProjectionTransaction, recordset } from '../database.ts'
-import { defineProjection, type ProjectedEvent } from '../projection.ts'
-import { asOwner, protectTable } from '../runner-tables.ts'
+import { defineProjection, type ProjectedEvent, type ReadModelTable } from '../projection.ts'
 import { flag, moment, sealedPart, subject, text, time } from './content.ts'
 
 export interface OffboardingsTable {
@@ -73,7 +72,7 @@ const attemptRow = (projected: Handled) => {
 
 const insertOffboardings = (transaction: ProjectionTransaction, rows: readonly object[]) =>
   sql`
-  insert into chartwarden_projections.offboardings (clinic, revision, entry_id, entry_type, entry_time, leaf_hash, subject_type, subject,
+  insert into offboardings (clinic, revision, entry_id, entry_type, entry_time, leaf_hash, subject_type, subject,
     decided_by_type, decided_by, caller, effective, unknown_subject, sealed)
   select r.clinic, r.revision, r.entry_id, r.entry_type, r.time, decode(r.leaf_hash, 'hex'), r.subject_type, r.subject, r.decided_by_type,
     r.decided_by, r.caller, r.effective, r.unknown_subject, r.sealed
@@ -87,11 +86,11 @@ const momentColumns = 'clinic text, revision bigint, time timestamptz, subject t
 
 const closeReinstated = (transaction: ProjectionTransaction, rows: readonly object[]) =>
   sql`
-  update chartwarden_projections.offboardings o set reinstated_revision = e.reinstated_revision, reinstated_at = e.reinstated_at
+  update offboardings o set reinstated_revision = e.reinstated_revision, reinstated_at = e.reinstated_at
   from (
     select distinct on (o.clinic, o.revision) o.clinic, o.revision, r.revision as reinstated_revision, r.time as reinstated_at
     from ${recordset(rows, momentColumns)}
-    join chartwarden_projections.offboardings o
+    join offboardings o
       on o.clinic = r.clinic and o.subject = r.subject and o.revision < r.revision and o.reinstated_revision is null
     order by o.clinic, o.revision, r.revision
   ) e
@@ -99,23 +98,53 @@ const closeReinstated = (transaction: ProjectionTransaction, rows: readonly obje
 
 const countAttempts = (transaction: ProjectionTransaction, rows: readonly object[]) =>
   sql`
-  update chartwarden_projections.offboardings o
+  update offboardings o
   set attempts_after_exit = o.attempts_after_exit + e.attempts, last_attempt = greatest(o.last_attempt, e.last_attempt)
   from (
     select o.clinic, o.revision, count(*) as attempts, max(r.time) as last_attempt
     from ${recordset(rows, momentColumns)}
-    join chartwarden_projections.offboardings o
+    join offboardings o
       on o.clinic = r.clinic and o.subject = r.subject and o.revision < r.revision
         and (o.reinstated_revision is null or r.revision < o.reinstated_revision)
     group by o.clinic, o.revision
   ) e
   where o.clinic = e.clinic and o.revision = e.revision`.execute(transaction)
 
+const table: ReadModelTable = {
+  name: 'offboardings',
+  columns: `
+    clinic text collate "C" not null,
+    revision bigint not null,
+    entry_id uuid not null,
+    entry_type text not null,
+    entry_time timestamptz not null,
+    leaf_hash bytea not null,
+    subject_type text not null,
+    subject text collate "C" not null,
+    decided_by_type text,
+    decided_by text,
+    caller text not null,
+    effective timestamptz not null check (isfinite(effective)),
+    unknown_subject boolean not null,
+    sealed jsonb,
+    reinstated_revision bigint,
+    reinstated_at timestamptz,
+    attempts_after_exit bigint not null default 0,
+    last_attempt timestamptz,
+    primary key (clinic, revision)`,
+  indexes: {
+    offboardings_by_subject: '(clinic, subject, revision)',
+  },
+  feed: 'select, insert, update',
+  query: 'readable',
+}
+
 /** Offboardings first, then their ends, then the attempts: each joins by revision, so that a batch may hold all three of one person. */
 export const offboardings = defineProjection({
   name: 'offboardings',
   version: 1,
   types: ['chartwarden.staff.offboarded.v1', 'chartwarden.staff.reinstated.v1', 'chartwarden.access.decided.v1'],
+  tables: [table],
   apply: async (transaction, events) => {
     const left = events.map(offboardingRow).filter((row) => row !== undefined)
     const returned = events.map(reinstatementRow).filter((row) => row !== undefined)
@@ -125,34 +154,3 @@ export const offboardings = defineProjection({
     if (attempts.length > 0) await countAttempts(transaction, attempts)
   },
 })
-
-export const offboardingsTable = {
-  async up(db: Kysely<unknown>): Promise<void> {
-    await asOwner(db, async () => {
-      await sql`
-        create table chartwarden_projections.offboardings (
-          clinic text collate "C" not null,
-          revision bigint not null,
-          entry_id uuid not null,
-          entry_type text not null,
-          entry_time timestamptz not null,
-          leaf_hash bytea not null,
-          subject_type text not null,
-          subject text collate "C" not null,
-          decided_by_type text,
-          decided_by text,
-          caller text not null,
-          effective timestamptz not null check (isfinite(effective)),
-          unknown_subject boolean not null,
-          sealed jsonb,
-          reinstated_revision bigint,
-          reinstated_at timestamptz,
-          attempts_after_exit bigint not null default 0,
-          last_attempt timestamptz,
-          primary key (clinic, revision)
-        )`.execute(db)
-      await sql`create index offboardings_by_subject on chartwarden_projections.offboardings (clinic, subject, revision)`.execute(db)
-      await protectTable(db, 'offboardings', 'select, insert, update', 'readable')
-    })
-  },
-}

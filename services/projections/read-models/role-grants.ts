@@ -2,11 +2,10 @@
  * Who held which role when: one row for each grant, ended by a revocation, by the offboarding of its holder, by the retirement of its role,
  * or by its own `until`. A role defined anew does not bring back the grants of the one retired: decisions fold grants by the same rules.
  */
-import { type Kysely, sql } from 'kysely'
+import { sql } from 'kysely'
 import { leafHash } from '../../audit/entry.ts'
 import { type ProjectionTransaction, recordset } from '../database.ts'
-import { defineProjection, type ProjectedEvent } from '../projection.ts'
-import { asOwner, protectTable } from '../runner-tables.ts'
+import { defineProjection, type ProjectedEvent, type ReadModelTable } from '../projection.ts'
 import { moment, optionalTime, sealedPart, subject, text, texts, time } from './content.ts'
 
 export interface RoleGrantsTable {
@@ -88,7 +87,7 @@ const endRows = ({ clinic, entry, event }: Handled): object[] => {
 /** A grant to somebody who has left and not come back gives nothing: it is kept, and over before it began. */
 const insertGrants = (transaction: ProjectionTransaction, rows: readonly object[]) =>
   sql`
-  insert into chartwarden_projections.role_grants (clinic, grant_id, revision, entry_type, entry_time, leaf_hash, subject_type, subject, role,
+  insert into role_grants (clinic, grant_id, revision, entry_type, entry_time, leaf_hash, subject_type, subject, role,
     valid_from, valid_until, grantor_type, grantor, sealed, ended_at, ended_revision)
   select r.clinic, r.grant_id, r.revision, r.entry_type, r.entry_time, decode(r.leaf_hash, 'hex'), r.subject_type, r.subject, r.role,
     r.valid_from, r.valid_until, r.grantor_type, r.grantor, r.sealed,
@@ -99,7 +98,7 @@ const insertGrants = (transaction: ProjectionTransaction, rows: readonly object[
      role text, valid_from timestamptz, valid_until timestamptz, grantor_type text, grantor text, sealed jsonb`,
   )}
   left join lateral (
-    select o.revision from chartwarden_projections.offboardings o
+    select o.revision from offboardings o
     where o.clinic = r.clinic and o.subject = r.subject and o.revision < r.revision
       and (o.reinstated_revision is null or r.revision < o.reinstated_revision)
     limit 1
@@ -113,26 +112,61 @@ const endGrants = (transaction: ProjectionTransaction, rows: readonly object[]) 
   with ends as (select * from ${recordset(rows, endColumns)}),
   ended as (
     select g.clinic, g.grant_id, e.revision, e.time, e.entry_id
-    from ends e join chartwarden_projections.role_grants g on g.clinic = e.clinic and g.grant_id = e.grant_id
+    from ends e join role_grants g on g.clinic = e.clinic and g.grant_id = e.grant_id
     where g.revision < e.revision and g.ended_revision is null
     union all
     select g.clinic, g.grant_id, e.revision, e.time, e.entry_id
-    from ends e join chartwarden_projections.role_grants g on g.clinic = e.clinic and g.subject = e.subject and g.in_force_until > e.time
+    from ends e join role_grants g on g.clinic = e.clinic and g.subject = e.subject and g.in_force_until > e.time
     where g.revision < e.revision and g.ended_revision is null
     union all
     select g.clinic, g.grant_id, e.revision, e.time, e.entry_id
-    from ends e join chartwarden_projections.role_grants g on g.clinic = e.clinic and g.role = e.role and g.in_force_until > e.time
+    from ends e join role_grants g on g.clinic = e.clinic and g.role = e.role and g.in_force_until > e.time
     where g.revision < e.revision and g.ended_revision is null
   )
-  update chartwarden_projections.role_grants g set ended_at = e.time, ended_revision = e.revision, ended_entry_id = e.entry_id
+  update role_grants g set ended_at = e.time, ended_revision = e.revision, ended_entry_id = e.entry_id
   from (select distinct on (clinic, grant_id) * from ended order by clinic, grant_id, revision) e
   where g.clinic = e.clinic and g.grant_id = e.grant_id`.execute(transaction)
+
+/** "In force at T" is `valid_from <= T < in_force_until`: one range of the index on the latter, which skips what was over by then. */
+const table: ReadModelTable = {
+  name: 'role_grants',
+  columns: `
+    clinic text collate "C" not null,
+    grant_id uuid not null,
+    revision bigint not null,
+    entry_type text not null,
+    entry_time timestamptz not null,
+    leaf_hash bytea not null,
+    subject_type text not null,
+    subject text collate "C" not null,
+    role text collate "C" not null,
+    valid_from timestamptz not null check (isfinite(valid_from)),
+    valid_until timestamptz check (isfinite(valid_until)),
+    grantor_type text,
+    grantor text,
+    sealed jsonb,
+    ended_at timestamptz,
+    ended_revision bigint,
+    ended_entry_id uuid,
+    in_force_until timestamptz not null
+      generated always as (least(valid_until, ended_at, 'infinity'::timestamptz)) stored,
+    primary key (clinic, grant_id)`,
+  indexes: {
+    role_grants_in_force: '(clinic, in_force_until)',
+    role_grants_by_subject: '(clinic, subject, in_force_until)',
+    role_grants_ended: '(clinic, ended_revision) where ended_revision is not null',
+  },
+  feed: 'select, insert, update',
+  query: 'readable',
+}
 
 /** Reads the rows of the offboardings read model, which therefore applies a batch before this one. */
 export const roleGrants = defineProjection({
   name: 'role_grants',
   version: 1,
   types: ['chartwarden.role.granted.v1', 'chartwarden.role.revoked.v1', 'chartwarden.role.retired.v1', 'chartwarden.staff.offboarded.v1'],
+  tables: [table],
+  reads: ['offboardings'],
   apply: async (transaction, events) => {
     const granted = events.map(grantRow).filter((row) => row !== undefined)
     const ends = events.flatMap(endRows)
@@ -140,40 +174,3 @@ export const roleGrants = defineProjection({
     if (ends.length > 0) await endGrants(transaction, ends)
   },
 })
-
-/** "In force at T" is `valid_from <= T < in_force_until`: one range of the index on the latter, which skips what was over by then. */
-export const roleGrantsTable = {
-  async up(db: Kysely<unknown>): Promise<void> {
-    await asOwner(db, async () => {
-      await sql`
-        create table chartwarden_projections.role_grants (
-          clinic text collate "C" not null,
-          grant_id uuid not null,
-          revision bigint not null,
-          entry_type text not null,
-          entry_time timestamptz not null,
-          leaf_hash bytea not null,
-          subject_type text not null,
-          subject text collate "C" not null,
-          role text collate "C" not null,
-          valid_from timestamptz not null check (isfinite(valid_from)),
-          valid_until timestamptz check (isfinite(valid_until)),
-          grantor_type text,
-          grantor text,
-          sealed jsonb,
-          ended_at timestamptz,
-          ended_revision bigint,
-          ended_entry_id uuid,
-          in_force_until timestamptz not null
-            generated always as (least(valid_until, ended_at, 'infinity'::timestamptz)) stored,
-          primary key (clinic, grant_id)
-        )`.execute(db)
-      await sql`create index role_grants_in_force on chartwarden_projections.role_grants (clinic, in_force_until)`.execute(db)
-      await sql`create index role_grants_by_subject on chartwarden_projections.role_grants (clinic, subject, in_force_until)`.execute(db)
-      await sql`create index role_grants_ended on chartwarden_projections.role_grants (clinic, ended_revision) where ended_revision is not null`.execute(
-        db,
-      )
-      await protectTable(db, 'role_grants', 'select, insert, update', 'readable')
-    })
-  },
-}

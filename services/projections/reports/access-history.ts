@@ -4,15 +4,26 @@ import type { Pseudonym } from '../../audit/vault.ts'
 import { instant, microseconds, type ProjectionDatabase } from '../database.ts'
 import type { AccessKind } from '../read-models/access-history.ts'
 import type { NamedSubject } from '../reading.ts'
+import { flagsWithConcerns } from './disputed.ts'
 import type { Names } from './people.ts'
-import { cutPage, type EntryReference, type ReportCall, type ReportPage } from './report-call.ts'
-import { readProgress } from './report-reader.ts'
-import { openSealedPart, reasonOf } from './sealed-parts.ts'
+import {
+  type Cursor,
+  cutPage,
+  type EntryReference,
+  numberIn,
+  type PageRange,
+  type ReportCall,
+  type ReportPage,
+  throughOf,
+} from './report-call.ts'
+import { openSealedPart, reasonOf, resourceOf } from './sealed-parts.ts'
 
 /** Empty lists and absent members match all. Times in microseconds since the epoch. */
 export interface AccessFilter {
   readonly patient?: Pseudonym
   readonly subject?: Pseudonym
+  /** Calling software, as its token names it. */
+  readonly caller?: string
   readonly resourceTypes: readonly string[]
   readonly actions: readonly string[]
   readonly purposes: readonly string[]
@@ -58,6 +69,23 @@ export interface AccessRange {
   readonly limit: number
 }
 
+/** The accesses that match, as the entries up to `through` tell it, in no order. */
+export const accessesOf = (db: Kysely<ProjectionDatabase>, clinic: string, filter: AccessFilter, through: bigint) => {
+  const { patient, subject, caller, resourceTypes, actions, purposes, kinds, from, until } = filter
+  const [kind, ...otherKinds] = kinds
+  let query = db.selectFrom('access_history').where('clinic', '=', clinic).where('revision', '<=', String(through))
+  query = kind !== undefined && otherKinds.length === 0 ? query.where('kind', '=', kind) : query.where('kind', 'in', kinds)
+  if (patient !== undefined) query = query.where('patient', '=', patient)
+  if (subject !== undefined) query = query.where('subject', '=', subject)
+  if (caller !== undefined) query = query.where('caller', '=', caller)
+  if (resourceTypes.length > 0) query = query.where('resource_type', 'in', resourceTypes)
+  if (actions.length > 0) query = query.where('action', 'in', actions)
+  if (purposes.length > 0) query = query.where('purpose', 'in', purposes)
+  if (from !== undefined) query = query.where('occurred_at', '>=', instant(from))
+  if (until !== undefined) query = query.where('occurred_at', '<', instant(until))
+  return query
+}
+
 /**
  * One index scan a kind, each already in the order of the report and cut at the page, then merged. Without that, a kind that is rare in a
  * long ledger would be searched for through all of it.
@@ -65,20 +93,9 @@ export interface AccessRange {
 export const accessRowsQuery = (db: Kysely<ProjectionDatabase>, clinic: string, filter: AccessFilter, range: AccessRange) => {
   const { through, after, limit } = range
   const ofKind = (kind: AccessKind) => {
-    let query = db
-      .selectFrom('chartwarden_projections.access_history')
+    let query = accessesOf(db, clinic, { ...filter, kinds: [kind] }, through)
       .selectAll()
       .select(microseconds('occurred_at').as('occurred_us'))
-      .where('clinic', '=', clinic)
-      .where('kind', '=', kind)
-      .where('revision', '<=', String(through))
-    if (filter.patient !== undefined) query = query.where('patient', '=', filter.patient)
-    if (filter.subject !== undefined) query = query.where('subject', '=', filter.subject)
-    if (filter.resourceTypes.length > 0) query = query.where('resource_type', 'in', filter.resourceTypes)
-    if (filter.actions.length > 0) query = query.where('action', 'in', filter.actions)
-    if (filter.purposes.length > 0) query = query.where('purpose', 'in', filter.purposes)
-    if (filter.from !== undefined) query = query.where('occurred_at', '>=', instant(filter.from))
-    if (filter.until !== undefined) query = query.where('occurred_at', '<', instant(filter.until))
     if (after !== undefined) {
       query = query.where(sql<SqlBool>`(occurred_at, revision) < (${instant(after.occurredAt)}, ${String(after.revision)}::bigint)`)
     }
@@ -87,14 +104,19 @@ export const accessRowsQuery = (db: Kysely<ProjectionDatabase>, clinic: string, 
   const [first, ...others] = filter.kinds.map((kind) => db.selectFrom(ofKind(kind).as('of_kind')).selectAll())
   if (first === undefined) throw new RangeError('at least one kind')
   const merged = others.reduce((query, other) => query.unionAll(other), first)
-  return db.selectFrom(merged.as('merged')).selectAll().orderBy('occurred_at', 'desc').orderBy('revision', 'desc').limit(limit)
+  return db
+    .selectFrom(merged.as('merged'))
+    .selectAll('merged')
+    .select(flagsWithConcerns('merged', through).as('flags'))
+    .orderBy('occurred_at', 'desc')
+    .orderBy('revision', 'desc')
+    .limit(limit)
 }
 
-type StoredRow = Awaited<ReturnType<ReturnType<typeof accessRowsQuery>['execute']>>[number]
+export type StoredAccess = Awaited<ReturnType<ReturnType<typeof accessRowsQuery>['execute']>>[number]
 
-const show = async (row: StoredRow, call: ReportCall, names: Names): Promise<AccessRow> => {
+export const showAccess = async (row: StoredAccess, call: ReportCall, names: Names): Promise<AccessRow> => {
   const part = await openSealedPart(call.clinic, call.vault, row)
-  const resource = part === 'erased' || part === 'none' ? undefined : part.resource_id
   return {
     entry: { id: row.entry_id, revision: BigInt(row.revision), time: row.entry_time.getTime(), leafHash: row.leaf_hash },
     kind: row.kind,
@@ -102,7 +124,7 @@ const show = async (row: StoredRow, call: ReportCall, names: Names): Promise<Acc
     subject: names.subject(row.subject_type, row.subject),
     action: row.action,
     resourceType: row.resource_type,
-    resourceId: typeof resource === 'string' ? resource : `erased:${row.patient ?? row.subject}`,
+    resourceId: resourceOf(part, row),
     patientId: names.patient(row.patient),
     purpose: row.purpose,
     reason: reasonOf(part, call.unseal),
@@ -115,16 +137,21 @@ const show = async (row: StoredRow, call: ReportCall, names: Names): Promise<Acc
   }
 }
 
-/** A page, and to which revision it is complete. `through` undefined: as far as the read models have come; they must have begun. */
-export const accessHistory = async (
-  call: ReportCall,
-  filter: AccessFilter,
-  range: Omit<AccessRange, 'through'> & { readonly through: bigint | undefined },
-): Promise<ReportPage<AccessRow, AccessCursor> & { readonly completeTo: bigint }> => {
+/** Where a page in this order goes on, as page tokens carry it. */
+export const accessCursorOf = (last: Pick<StoredAccess, 'occurred_us' | 'revision'>): Cursor => ({
+  at: last.occurred_us,
+  revision: last.revision,
+})
+
+export const accessCursor = (after: Cursor): AccessCursor => ({ occurredAt: numberIn(after, 'at'), revision: numberIn(after, 'revision') })
+
+/** A page; the read models must have begun. */
+export const accessHistory = async (call: ReportCall, filter: AccessFilter, range: PageRange): Promise<ReportPage<AccessRow>> => {
   const { clinic, vault, reader, people, deadline } = call
   const { rows, found, completeTo } = await reader.read(clinic, deadline, async (transaction) => {
-    const through = range.through ?? (await readProgress(transaction, clinic)) ?? -1n
-    const rows = await accessRowsQuery(transaction, clinic, filter, { ...range, through, limit: range.limit + 1 }).execute()
+    const through = await throughOf(transaction, call, range)
+    const after = range.after === undefined ? {} : { after: accessCursor(range.after) }
+    const rows = await accessRowsQuery(transaction, clinic, filter, { ...after, through, limit: range.limit + 1 }).execute()
     const found = await people.find(
       transaction,
       clinic,
@@ -132,40 +159,7 @@ export const accessHistory = async (
     )
     return { rows, found, completeTo: through }
   })
-  const page = cutPage(
-    rows,
-    range.limit,
-    (last): AccessCursor => ({ occurredAt: BigInt(last.occurred_us), revision: BigInt(last.revision) }),
-  )
+  const page = cutPage(rows, range.limit, accessCursorOf)
   const names = await people.open(clinic, vault, found)
-  return { rows: await Promise.all(page.rows.map((row) => show(row, call, names))), next: page.next, completeTo }
-}
-
-/** Rows read at a time for a stream; what it holds in memory is one such page, however many there are. */
-const streamPage = 500
-
-export type StreamedAccess =
-  | { readonly kind: 'row'; readonly row: AccessRow }
-  | { readonly kind: 'end'; readonly items: bigint; readonly completeTo: bigint }
-
-/** Every row as of one revision, then the end. Each page is a short transaction, so that a slow reader holds nothing open. */
-export async function* streamAccessHistory(
-  call: ReportCall,
-  filter: AccessFilter,
-  beforePage: () => void,
-): AsyncGenerator<StreamedAccess, void, void> {
-  let through: bigint | undefined
-  let after: AccessCursor | undefined
-  let items = 0n
-  do {
-    beforePage()
-    const page = await accessHistory(call, filter, { through, limit: streamPage, ...(after === undefined ? {} : { after }) })
-    through = page.completeTo
-    for (const row of page.rows) {
-      yield { kind: 'row', row }
-      items += 1n
-    }
-    after = page.next
-  } while (after !== undefined)
-  yield { kind: 'end', items, completeTo: through }
+  return { rows: await Promise.all(page.rows.map((row) => showAccess(row, call, names))), next: page.next, completeTo, extra: undefined }
 }

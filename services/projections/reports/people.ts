@@ -76,7 +76,7 @@ export const createPeople = ({ cacheSize = 50_000, ttlMs = 60_000, clock = syste
       }
       if (missing.size === 0) return { known, sealed: [] }
       const sealed = await transaction
-        .selectFrom('chartwarden_projections.identities')
+        .selectFrom('identities')
         .select(['pseudonym', 'kind', 'type', 'entry_id', 'entry_type', 'sealed'])
         .where('clinic', '=', clinic)
         .where('pseudonym', 'in', [...missing])

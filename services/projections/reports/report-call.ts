@@ -1,10 +1,14 @@
 import type { ClinicVault } from '../../audit/vault.ts'
+import { ChartwardenError } from '../../kernel/errors.ts'
+import type { ProjectionTransaction } from '../database.ts'
 import type { People } from './people.ts'
-import type { ReportReader } from './report-reader.ts'
+import { type ReportReader, readProgress } from './report-reader.ts'
 
 /** What every report is given about the call it answers. */
 export interface ReportCall {
   readonly clinic: string
+  /** Names of the projections whose tables the report reads: it is complete to the least of them. */
+  readonly projections: readonly string[]
   readonly vault: ClinicVault
   readonly reader: ReportReader
   readonly people: People
@@ -14,11 +18,37 @@ export interface ReportCall {
   readonly deadline: number
 }
 
+/** Where a later page goes on: numbers and codes by name, as page tokens carry them. `through` is not among them. */
+export type Cursor = Readonly<Record<string, string>>
+
+/** Which page of a report. */
+export interface PageRange {
+  /** Entries of later revisions are left out, so that all pages of a report are of one ledger; undefined: as far as the read models have come. */
+  readonly through: bigint | undefined
+  /** What the page before answered as `next`; undefined: the first page. */
+  readonly after: Cursor | undefined
+  readonly limit: number
+}
+
 /** Rows, and whether there are more after them. */
-export interface ReportPage<Row, Cursor> {
+export interface ReportPage<Row, Extra = undefined> {
   readonly rows: readonly Row[]
   /** Undefined at the end. */
   readonly next: Cursor | undefined
+  readonly completeTo: bigint
+  /** What the report tells besides its rows, the same on every page. */
+  readonly extra: Extra
+}
+
+/** To which revision a page is complete: that of the first page, or where the read models are in this snapshot. */
+export const throughOf = async (transaction: ProjectionTransaction, call: ReportCall, range: PageRange): Promise<bigint> =>
+  range.through ?? (await readProgress(transaction, call.clinic, call.projections)) ?? -1n
+
+/** A number of a cursor. Throws PAGE_TOKEN_INVALID for a cursor that lacks it. */
+export const numberIn = (cursor: Cursor, name: string): bigint => {
+  const value = cursor[name]
+  if (value === undefined) throw new ChartwardenError('PAGE_TOKEN_INVALID')
+  return BigInt(value)
 }
 
 /** An entry as a report names it. */
@@ -31,7 +61,11 @@ export interface EntryReference {
 }
 
 /** One more row than asked was read: it tells whether there is another page. */
-export const cutPage = <Row, Cursor>(rows: readonly Row[], limit: number, cursorOf: (last: Row) => Cursor): ReportPage<Row, Cursor> => {
+export const cutPage = <Row>(
+  rows: readonly Row[],
+  limit: number,
+  cursorOf: (last: Row) => Cursor,
+): { readonly rows: readonly Row[]; readonly next: Cursor | undefined } => {
   if (rows.length <= limit) return { rows, next: undefined }
   const shown = rows.slice(0, limit)
   return { rows: shown, next: cursorOf(shown[limit - 1] as Row) }

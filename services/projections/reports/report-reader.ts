@@ -2,13 +2,16 @@ import { type Kysely, sql } from 'kysely'
 import type { Pool } from 'pg'
 import type { Clock } from '../../kernel/clock.ts'
 import { ChartwardenError } from '../../kernel/errors.ts'
+import { allProjections } from '../all-projections.ts'
 import { onPool, type ProjectionDatabase, type ProjectionTransaction } from '../database.ts'
+import type { Projection } from '../projection.ts'
 
 /** Reads one clinic's read models. */
 export interface ReportReader {
   /**
    * Runs the work on one snapshot in which row security shows this clinic's rows and no others. Throws DEADLINE_EXCEEDED when the deadline (a
-   * reading of the monotonic clock, in milliseconds) passes, LEDGER_UNAVAILABLE when the database cannot answer.
+   * reading of the monotonic clock, in milliseconds) passes, LEDGER_UNAVAILABLE when the database cannot answer, REPORT_BUILDING when a read
+   * model that the work asks for has no tables yet that this release can read.
    */
   read<Result>(clinic: string, deadline: number, work: (transaction: ProjectionTransaction) => Promise<Result>): Promise<Result>
 }
@@ -33,37 +36,107 @@ const asCatalogueError = (thrown: unknown): unknown => {
   return new ChartwardenError('INTERNAL', { cause: thrown })
 }
 
-/** A reader on a pool of the query role. */
-export const createReportReader = ({ pool, clock }: { readonly pool: Pool; readonly clock: Clock }): ReportReader => {
+/** The work asks for a read model of which no generation is live. */
+class NotLive extends Error {}
+
+/** No such table or schema: not built yet, or dropped after the snapshot was taken. */
+const isMissing = (thrown: unknown): boolean => thrown instanceof NotLive || ['42P01', '3F000'].includes(codeOf(thrown))
+
+/** Seconds after which to call again where nothing is known about the pace, and at most. */
+const unknownWait = 5
+const longestWait = 60
+
+/** How far what is missing is built: the least of it. */
+const buildingError = async (
+  db: Kysely<ProjectionDatabase>,
+  projections: readonly Projection[],
+  cause: unknown,
+): Promise<ChartwardenError> => {
+  const { rows } = await sql<{ share: number; seconds_left: number | null }>`
+    select l.share, l.seconds_left from chartwarden_projections.generations g join chartwarden_projections.lanes l using (lane)
+    where g.state = 'building' and g.projection = any(${projections.map(({ name }) => name)}) order by l.share limit 1`.execute(db)
+  const wait = Math.min(longestWait, Math.max(1, rows[0]?.seconds_left ?? unknownWait))
+  return new ChartwardenError('REPORT_BUILDING', {
+    metadata: { percent: String(Math.floor((rows[0]?.share ?? 0) * 100)) },
+    retryAfterSeconds: wait,
+    cause,
+  })
+}
+
+export interface ReportReaderOptions {
+  /** Of the query role. */
+  readonly pool: Pool
+  readonly clock: Clock
+  /** Whose tables reports read, in the versions they can. Defaults to this release's. */
+  readonly projections?: readonly Projection[]
+}
+
+export const createReportReader = ({ pool, clock, projections = allProjections }: ReportReaderOptions): ReportReader => {
   const db: Kysely<ProjectionDatabase> = onPool(pool)
+  const readable = projections.flatMap(({ name, version, readable = [] }) => [version, ...readable].map((one) => ({ name, version: one })))
+  const names = readable.map(({ name }) => name)
+  const versions = readable.map(({ version }) => version)
+
+  /**
+   * The tables are found by the search path, which comes from rows of the same snapshot as theirs: a switch between two generations is seen as a
+   * whole or not at all. The names of the schemas are computed by the database; `pg_temp` is named, and last, since unlisted it would be first.
+   */
+  const open = (transaction: ProjectionTransaction, clinic: string, remaining: number) =>
+    sql`
+      with chosen as (
+        select distinct on (g.projection) g.schema_name
+        from chartwarden_projections.generations g
+        join unnest(${names}::text[], ${versions}::integer[]) as r (projection, version) using (projection, version)
+        where g.state = 'live' order by g.projection, g.version desc
+      )
+      select set_config('chartwarden.clinic', ${clinic}, true), set_config('statement_timeout', ${String(remaining)}, true),
+        set_config('search_path', (select coalesce(string_agg(quote_ident(schema_name), ', '), 'pg_catalog') || ', pg_temp' from chosen), true)`.execute(
+      transaction,
+    )
+
   return {
     read: async (clinic, deadline, work) => {
-      const remaining = Math.min(Math.floor(deadline - clock.monotonic()), longestStatement)
-      if (remaining <= 0) throw new ChartwardenError('DEADLINE_EXCEEDED')
-      try {
-        return await db
-          .transaction()
-          .setIsolationLevel('repeatable read')
-          .setAccessMode('read only')
-          .execute(async (transaction) => {
-            await sql`select set_config('chartwarden.clinic', ${clinic}, true), set_config('statement_timeout', ${String(remaining)}, true)`.execute(
-              transaction,
-            )
-            return work(transaction)
-          })
-      } catch (thrown) {
-        throw asCatalogueError(thrown)
+      for (let attempt = 1; ; attempt += 1) {
+        const remaining = Math.min(Math.floor(deadline - clock.monotonic()), longestStatement)
+        if (remaining <= 0) throw new ChartwardenError('DEADLINE_EXCEEDED')
+        try {
+          return await db
+            .transaction()
+            .setIsolationLevel('repeatable read')
+            .setAccessMode('read only')
+            .execute(async (transaction) => {
+              await open(transaction, clinic, remaining)
+              return work(transaction)
+            })
+        } catch (thrown) {
+          if (!isMissing(thrown)) throw asCatalogueError(thrown)
+          // Once: the tables may have been replaced, and the old ones dropped, since the snapshot was taken.
+          if (attempt > 1) {
+            throw await buildingError(db, projections, thrown).catch((fault) => asCatalogueError(fault))
+          }
+        }
       }
     },
   }
 }
 
-/** To which revision the clinic's read models are complete in this snapshot; undefined before the first entry. */
-export const readProgress = async (transaction: ProjectionTransaction, clinic: string): Promise<bigint | undefined> => {
-  const row = await transaction
-    .selectFrom('chartwarden_projections.progress')
-    .select('complete_to_revision')
-    .where('clinic', '=', clinic)
-    .executeTakeFirst()
-  return row === undefined ? undefined : BigInt(row.complete_to_revision)
+/**
+ * To which revision the clinic's read models are complete in this snapshot; undefined before the first entry. A report names the projections
+ * whose tables it reads and is complete to the least of them.
+ */
+export const readProgress = async (
+  transaction: ProjectionTransaction,
+  clinic: string,
+  projections: readonly string[] = [],
+): Promise<bigint | undefined> => {
+  const { rows } = await sql<{ live: string; complete_to: string | null }>`
+    select count(*) as live, case when count(p.clinic) > 0 then min(coalesce(p.complete_to_revision, -1)) end as complete_to
+    from chartwarden_projections.generations g
+    left join chartwarden_projections.clinic_progress p on p.lane = g.lane and p.clinic = ${clinic}
+    where g.state = 'live' and g.schema_name = any(current_schemas(false)) and (${projections.length === 0} or g.projection = any(${projections}))`.execute(
+    transaction,
+  )
+  const [row] = rows
+  if (row === undefined || Number(row.live) < Math.max(1, projections.length)) throw new NotLive()
+  return row.complete_to === null ? undefined : BigInt(row.complete_to)
 }

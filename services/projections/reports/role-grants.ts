@@ -1,11 +1,11 @@
 /** Who held which role at a moment, in the order of the grants. */
-import { type Kysely, sql } from 'kysely'
+import type { Kysely } from 'kysely'
 import type { Pseudonym } from '../../audit/vault.ts'
 import { instant, type ProjectionDatabase } from '../database.ts'
 import type { NamedSubject } from '../reading.ts'
+import { databaseTime } from './database-time.ts'
 import type { Names } from './people.ts'
-import { cutPage, type EntryReference, type ReportCall, type ReportPage } from './report-call.ts'
-import { readProgress } from './report-reader.ts'
+import { cutPage, type EntryReference, numberIn, type PageRange, type ReportCall, type ReportPage, throughOf } from './report-call.ts'
 import { openSealedPart, reasonOf } from './sealed-parts.ts'
 
 export interface GrantRow {
@@ -26,8 +26,10 @@ export interface RoleGrantsQuery {
   /** Microseconds since the epoch; undefined: now. */
   readonly asOf: bigint | undefined
   readonly subject?: Pseudonym
-  /** Undefined: as far as the read models have come. */
-  readonly through: bigint | undefined
+}
+
+interface GrantRange {
+  readonly through: bigint
   /** Grants of later revisions only. */
   readonly after?: bigint
   readonly limit: number
@@ -35,7 +37,7 @@ export interface RoleGrantsQuery {
 
 const grants = (db: Kysely<ProjectionDatabase>, clinic: string) =>
   db
-    .selectFrom('chartwarden_projections.role_grants as g')
+    .selectFrom('role_grants as g')
     .select([
       'g.grant_id',
       'g.revision',
@@ -57,7 +59,7 @@ const grants = (db: Kysely<ProjectionDatabase>, clinic: string) =>
 export const grantsInForceQuery = (
   db: Kysely<ProjectionDatabase>,
   clinic: string,
-  { asOf, subject, through, after, limit }: Omit<RoleGrantsQuery, 'asOf' | 'through'> & { readonly asOf: bigint; readonly through: bigint },
+  { asOf, subject, through, after, limit }: RoleGrantsQuery & GrantRange & { readonly asOf: bigint },
 ) => {
   const candidates = () => {
     let query = grants(db, clinic).where('g.valid_from', '<=', instant(asOf)).where('g.revision', '<=', String(through))
@@ -93,26 +95,18 @@ export const showGrant = async (row: StoredGrant, call: ReportCall, names: Names
 export const grantsEndedBy = (db: Kysely<ProjectionDatabase>, clinic: string, revisions: readonly string[]) =>
   grants(db, clinic).where('g.ended_revision', 'in', revisions).orderBy('g.revision').execute()
 
-/** A page, to which revision it is complete, and the moment it is of. */
-export const roleGrants = async (
-  call: ReportCall,
-  query: RoleGrantsQuery,
-): Promise<ReportPage<GrantRow, bigint> & { readonly completeTo: bigint; readonly asOf: bigint }> => {
+/** A page. "Now" is the moment of the first page on every later one. */
+export const roleGrants = async (call: ReportCall, query: RoleGrantsQuery, range: PageRange): Promise<ReportPage<GrantRow>> => {
   const { clinic, vault, reader, people, deadline } = call
   const { rows, found, completeTo, asOf } = await reader.read(clinic, deadline, async (transaction) => {
-    const through = query.through ?? (await readProgress(transaction, clinic)) ?? -1n
-    const asOf = query.asOf ?? (await databaseTime(transaction))
-    const rows = await grantsInForceQuery(transaction, clinic, { ...query, asOf, through, limit: query.limit + 1 }).execute()
+    const through = await throughOf(transaction, call, range)
+    const asOf = range.after === undefined ? (query.asOf ?? (await databaseTime(transaction))) : numberIn(range.after, 'as_of')
+    const after = range.after === undefined ? {} : { after: numberIn(range.after, 'revision') }
+    const rows = await grantsInForceQuery(transaction, clinic, { ...query, ...after, asOf, through, limit: range.limit + 1 }).execute()
     const found = await people.find(transaction, clinic, rows.flatMap(pseudonymsOf))
     return { rows, found, completeTo: through, asOf }
   })
-  const page = cutPage(rows, query.limit, (last) => BigInt(last.revision))
+  const page = cutPage(rows, range.limit, (last) => ({ revision: last.revision, as_of: String(asOf) }))
   const names = await people.open(clinic, vault, found)
-  return { rows: await Promise.all(page.rows.map((row) => showGrant(row, call, names))), next: page.next, completeTo, asOf }
-}
-
-/** The database's clock, which entries are stamped by or a little behind; microseconds since the epoch. */
-const databaseTime = async (db: Kysely<ProjectionDatabase>): Promise<bigint> => {
-  const { rows } = await sql<{ now: string }>`select (extract(epoch from clock_timestamp()) * 1000000)::bigint as now`.execute(db)
-  return BigInt(rows[0]?.now ?? 0)
+  return { rows: await Promise.all(page.rows.map((row) => showGrant(row, call, names))), next: page.next, completeTo, extra: undefined }
 }

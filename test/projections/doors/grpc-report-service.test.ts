@@ -1,109 +1,14 @@
-import { create, type MessageInitShape } from '@bufbuild/protobuf'
+import type { MessageInitShape } from '@bufbuild/protobuf'
 import { timestampFromMs } from '@bufbuild/protobuf/wkt'
-import t, { type Test } from 'tap'
-import {
-  AccessHistoryRequestSchema,
-  AccessKind,
-  OffboardingsRequestSchema,
-  RoleGrantsRequestSchema,
-  StreamAccessHistoryRequestSchema,
-} from '../../../proto/gen/chartwarden/report/v1/report_service_pb.js'
+import t from 'tap'
+import { type AccessHistoryRequestSchema, AccessKind } from '../../../proto/gen/chartwarden/report/v1/report_service_pb.js'
 import { Decision } from '../../../proto/gen/chartwarden/types/v1/types_pb.js'
-import type { Vault } from '../../../services/audit/vault.ts'
-import type { CallContext } from '../../../services/kernel/caller.ts'
-import { systemClock } from '../../../services/kernel/clock.ts'
 import type { ChartwardenError } from '../../../services/kernel/errors.ts'
-import type { Scope } from '../../../services/kernel/scopes.ts'
-import { createProjections, type ProjectionsOptions } from '../../../services/projections/index.ts'
-import type { Reading } from '../../../services/projections/reading.ts'
 import { fault } from '../../support/fault.ts'
-import type { LedgerScript, Written } from '../../support/ledger-script.ts'
-import { createLog, createProjectionHouse, type ProjectionHouse } from '../../support/projections.ts'
+import type { Written } from '../../support/ledger-script.ts'
+import { createProjectionHouse } from '../../support/projections.ts'
+import { contextOf, reportsOf, startReports } from '../../support/reports.ts'
 import { waitFor } from '../../support/wait-for.ts'
-
-interface Reports {
-  readonly house: ProjectionHouse
-  readonly script: LedgerScript
-  readonly projections: ReturnType<typeof createProjections>
-  /** Every reading that was authorised. */
-  readonly readings: readonly Reading[]
-  history(request: MessageInitShape<typeof AccessHistoryRequestSchema>, context?: CallContext): ReturnType<Handlers['accessHistory']>
-  grants(request: MessageInitShape<typeof RoleGrantsRequestSchema>, context?: CallContext): ReturnType<Handlers['roleGrants']>
-  leavers(request: MessageInitShape<typeof OffboardingsRequestSchema>, context?: CallContext): ReturnType<Handlers['offboardings']>
-  stream(
-    request: MessageInitShape<typeof StreamAccessHistoryRequestSchema>,
-    context?: CallContext,
-  ): ReturnType<Handlers['streamAccessHistory']>
-  /** Until the read models hold everything written so far. */
-  settle(): Promise<void>
-}
-type Handlers = ReturnType<typeof createProjections>['handlers']
-
-const contextOf = (
-  choices: { readonly caller?: string; readonly scopes?: readonly Scope[]; readonly withinMs?: number; readonly signal?: AbortSignal } = {},
-): CallContext => ({
-  caller: {
-    id: choices.caller ?? 'console',
-    issuer: 'https://issuer.example',
-    clinics: new Set(),
-    scopes: new Set(choices.scopes ?? ['report.read', 'audit.unseal']),
-    expiresAt: systemClock.wall() + 60_000,
-  },
-  correlationId: 'test',
-  deadline: systemClock.monotonic() + (choices.withinMs ?? 20_000),
-  signal: choices.signal ?? new AbortController().signal,
-})
-
-const startReports = async (t: Test): Promise<Reports> => {
-  const house = await createProjectionHouse(t)
-  return reportsOf(t, house, await house.script('north'), house.vault)
-}
-
-/** One replica over the house. */
-const reportsOf = (
-  t: Test,
-  house: ProjectionHouse,
-  script: LedgerScript,
-  vault: Vault,
-  choices: Pick<ProjectionsOptions, 'defaultDeadlineMs'> = {},
-): Reports => {
-  const readings: Reading[] = []
-  const projections = createProjections({
-    feed: house.engine,
-    feedPool: house.feedPool,
-    queryPool: house.queryPool,
-    vault,
-    authoriseReading: async (_, reading) => {
-      readings.push(reading)
-      if (reading.continuation === true) return { revision: script.head() }
-      const { query, streamed } = reading
-      return script.write('chartwarden.trail.viewed.v1', { actor: { rule: 'scope/report.read' }, query, streamed })
-    },
-    pageTokenKey: Buffer.alloc(32, 1),
-    clock: systemClock,
-    logger: createLog().logger,
-    ...choices,
-  })
-  projections.runner.start()
-  t.teardown(() => projections.runner.stop())
-  const { handlers } = projections
-  return {
-    house,
-    script,
-    projections,
-    readings,
-    history: (request, context = contextOf()) =>
-      handlers.accessHistory(create(AccessHistoryRequestSchema, { clinic: script.clinic, ...request }), context),
-    grants: (request, context = contextOf()) =>
-      handlers.roleGrants(create(RoleGrantsRequestSchema, { clinic: script.clinic, ...request }), context),
-    leavers: (request, context = contextOf()) =>
-      handlers.offboardings(create(OffboardingsRequestSchema, { clinic: script.clinic, ...request }), context),
-    stream: (request, context = contextOf()) =>
-      handlers.streamAccessHistory(create(StreamAccessHistoryRequestSchema, { clinic: script.clinic, ...request }), context),
-    settle: () =>
-      projections.progress.waitFor(script.clinic, script.head(), systemClock.monotonic() + 20_000, new AbortController().signal),
-  }
-}
 
 t.test('a row says who did what to which record of whom, when and why', async (t) => {
   const { script, history, readings, settle } = await startReports(t)
@@ -493,8 +398,9 @@ t.test('an identity of the read models that was given to another pseudonym is no
   const ben = await script.staff('ben')
   await script.decided('permit', { subject: anna })
   await settle()
+  const identities = await house.qualified('identities')
   await house.adminPool.query(
-    `update chartwarden_projections.identities i set sealed = o.sealed, entry_id = o.entry_id from chartwarden_projections.identities o
+    `update ${identities} i set sealed = o.sealed, entry_id = o.entry_id from ${identities} o
      where i.pseudonym = $1 and o.pseudonym = $2`,
     [anna.pseudonym, ben.pseudonym],
   )

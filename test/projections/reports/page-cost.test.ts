@@ -5,6 +5,7 @@ import type { Pseudonym } from '../../../services/audit/vault.ts'
 import { systemClock } from '../../../services/kernel/clock.ts'
 import type { ProjectionDatabase } from '../../../services/projections/database.ts'
 import { accessRowsQuery } from '../../../services/projections/reports/access-history.ts'
+import { disclosureRowsQuery } from '../../../services/projections/reports/disclosures.ts'
 import { createReportReader } from '../../../services/projections/reports/report-reader.ts'
 import { grantsInForceQuery } from '../../../services/projections/reports/role-grants.ts'
 import { createProjectionHouse } from '../../support/projections.ts'
@@ -25,23 +26,30 @@ const nodes = (node: PlanNode): PlanNode[] => [node, ...(node.Plans ?? []).flatM
 t.test('a page costs the page', async (t) => {
   const house = await createProjectionHouse(t)
   const reader = createReportReader({ pool: house.queryPool, clock: systemClock })
+  const [accessHistory, roleGrants] = [await house.qualified('access_history'), await house.qualified('role_grants')]
   // One kind in a thousand is rare and old; patients and persons spread over all of it.
   await house.adminPool.query(`
-    insert into chartwarden_projections.access_history
+    insert into ${accessHistory}
     select clinic, n, gen_random_uuid(), 'chartwarden.access.decided.v1', moment, moment, sha256(n::text::bytea),
       case when n % 1000 = 7 and n < 20000 then 'refused' when n % 3 = 0 then 'probed' else 'authorised' end,
       moment, 'staff', 'staff-' || n % 40, 'read', 'imaging', 'patient-' || n % 2000, 'TREAT', 'role_permits', 'role/dentist#1', 'app', '{}', 'permit',
-      null, null
+      null, '{}', null, false, null
     from unnest(array['north', 'south', 'west']) clinic, generate_series(0, case when clinic = 'north' then 60000 else 15000 end) n,
       lateral (select timestamptz '2026-01-01' + n * interval '1 minute' as moment) m`)
   await house.adminPool.query(`
-    insert into chartwarden_projections.role_grants (clinic, grant_id, revision, entry_type, entry_time, leaf_hash, subject_type, subject, role,
+    insert into ${roleGrants} (clinic, grant_id, revision, entry_type, entry_time, leaf_hash, subject_type, subject, role,
       valid_from, valid_until, ended_at, ended_revision)
     select 'north', gen_random_uuid(), n, 'chartwarden.role.granted.v1', moment, sha256(n::text::bytea), 'staff', 'staff-' || n % 400, 'dentist', moment,
       case when n % 2 = 0 and n < 19950 then moment + interval '1 hour' end, case when n % 2 = 1 and n < 19950 then moment + interval '1 hour' end,
       case when n % 2 = 1 and n < 19950 then n + 1 end
     from generate_series(0, 20000) n, lateral (select timestamptz '2026-01-01' + n * interval '1 minute' as moment) m`)
-  await house.adminPool.query('vacuum analyze chartwarden_projections.access_history, chartwarden_projections.role_grants')
+  const disclosures = await house.qualified('disclosures')
+  await house.adminPool.query(`
+    insert into ${disclosures}
+    select 'north', n, gen_random_uuid(), 'chartwarden.disclosure.recorded.v1', moment, sha256(n::text::bytea), 'app', 'patient-' || n % 2000,
+      'staff', 'staff-1', moment, case when n % 5 = 0 then 'authorized' else 'accountable' end, 'series-' || n % 6000, null, '{}', null
+    from generate_series(0, 30000) n, lateral (select timestamptz '2026-01-01' + n * interval '1 minute' as moment) m`)
+  await house.adminPool.query(`vacuum analyze ${accessHistory}, ${roleGrants}, ${disclosures}`)
 
   const explain = async (build: (db: Kysely<ProjectionDatabase>) => { compile(): { sql: string; parameters: readonly unknown[] } }) =>
     reader.read('north', systemClock.monotonic() + 60_000, async (transaction) => {
@@ -90,6 +98,20 @@ t.test('a page costs the page', async (t) => {
       t.ok(cost.touched <= 2 * 101, `${name}, ${page} page: ${cost.touched} rows touched for ${cost.rows}`)
       t.ok(cost.buffers <= 140, `${name}, ${page} page: ${cost.buffers} buffers`)
     }
+  }
+
+  const period = { from: moment(0), until: moment(40_000), now: moment(40_000), through: 60_000n, includeSuspended: false }
+  for (const [name, query] of Object.entries({
+    'every disclosure': { ...period, includeExcluded: true, groupRepeats: false },
+    'the accounting of a patient': { ...period, includeExcluded: false, groupRepeats: true, patient: 'patient-9' as Pseudonym },
+    'groups of every patient': { ...period, includeExcluded: false, groupRepeats: true },
+  })) {
+    const cost = await explain((db) => ({
+      compile: () => disclosureRowsQuery(db, 'north', query, { after: undefined, limit: 101 }).compile(db),
+    }))
+    t.notOk(cost.scans, `${name}: no table is scanned`)
+    t.ok(cost.rows > 0 && cost.touched <= 6 * 101, `${name}: ${cost.touched} rows touched for ${cost.rows}`)
+    t.ok(cost.buffers <= 2_500, `${name}: ${cost.buffers} buffers`)
   }
 
   for (const [name, asOf] of [

@@ -23,7 +23,7 @@ t.test('a statement ends with the deadline of the call', async (t) => {
 t.test('nothing can be written while reading', async (t) => {
   const house = await createProjectionHouse(t)
   const reader = createReportReader({ pool: house.feedPool, clock: systemClock })
-  const write = sql`insert into chartwarden_projections.progress (clinic, complete_to_revision) values ('north', 1)`
+  const write = sql`insert into chartwarden_projections.clinic_progress (lane, clinic, complete_to_revision) values (1, 'north', 1)`
   await t.rejects(
     reader.read('north', soon(5_000), (transaction) => write.execute(transaction)),
     fault('INTERNAL'),
