@@ -7,13 +7,14 @@ import { AuditService } from '../proto/gen/chartwarden/audit/v1/audit_service_pb
 import { ReportService } from '../proto/gen/chartwarden/report/v1/report_service_pb.js'
 import { createGrpcClient } from '../services/kernel/grpc/client.ts'
 import { patientStream } from './patient-stream.ts'
+import type { ClientTls } from './tls.ts'
 
 export interface ConnectionOptions {
   /** host:port */
   readonly address: string
   readonly token: string
   /** `ca`: PEM of the authorities that may sign the service's certificate, else those of Node. Undefined: no TLS. */
-  readonly tls?: { readonly ca?: Buffer }
+  readonly tls?: NonNullable<ClientTls>
   /** Deadline of one call and longest silence of a stream, in milliseconds. */
   readonly timeoutMs: number
 }

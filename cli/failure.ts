@@ -2,6 +2,7 @@ import { type ReasonCode, reasonCodes } from '../services/access/reasons.ts'
 import { ChartwardenError, type FieldViolation } from '../services/kernel/errors.ts'
 import { StartError } from '../services/kernel/start-error.ts'
 import { exitCodes, type Outcome, outcomeOfGrpcCode } from './exit-codes.ts'
+import { OutputError } from './output/output-error.ts'
 import { printable } from './output/printable.ts'
 import { optional } from './request.ts'
 
@@ -24,6 +25,7 @@ export const failureOf = (thrown: unknown): Failure => {
     return { reason, message, fields, outcome, ...(Object.keys(metadata).length === 0 ? {} : { metadata }) }
   }
   if (thrown instanceof StartError) return { reason: 'START_REFUSED', message: thrown.message, fields: [], outcome: 'usage' }
+  if (thrown instanceof OutputError) return { reason: 'INCOMPLETE', message: thrown.message, fields: [], outcome: 'incomplete' }
   const message = thrown instanceof Error ? thrown.message : String(thrown)
   return { reason: 'UNEXPECTED', message, fields: [], outcome: 'unexpected' }
 }

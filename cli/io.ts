@@ -16,9 +16,21 @@ export interface Io {
   readonly randomness: Randomness
 }
 
-/** Writes and waits while the reader is slower than we are, so that a long report is never held in memory. */
+/**
+ * Writes and waits while the reader is slower than we are, so that a long report is never held in memory. Throws what broke the stream, also when
+ * it broke at an earlier write.
+ */
 export const write = async (stream: Writable, text: string): Promise<void> => {
-  if (!stream.write(text)) await once(stream, 'drain')
+  if (stream.destroyed) throw stream.errored ?? new Error('The output is closed.')
+  if (stream.write(text)) return
+  const settled = new AbortController()
+  try {
+    const { signal } = settled
+    await Promise.race([once(stream, 'drain', { signal }), once(stream, 'close', { signal })])
+  } finally {
+    settled.abort()
+  }
+  if (stream.destroyed) throw stream.errored ?? new Error('The output is closed.')
 }
 
 /** Says something beside the result. That nobody can be told changes nothing about the work or how it ended. */

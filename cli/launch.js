@@ -20,8 +20,9 @@ const runUnder = (node) => {
   const child = spawn(node, [fileURLToPath(main), ...process.argv.slice(2)], {
     stdio: ['inherit', 'inherit', 'inherit', 'ipc'],
   })
-  // A terminal sends Ctrl-C and Ctrl-\ to the child as well; passing them on would deliver them twice.
-  const fromTerminal = () => process.stdin.isTTY === true
+  // A terminal sends Ctrl-C and Ctrl-\ to the child as well; passing them on would deliver them twice. So does every console of Windows,
+  // where passing on would end the child at once.
+  const fromTerminal = () => process.platform === 'win32' || process.stdin.isTTY === true
   const passOn = {
     SIGTERM: () => child.kill('SIGTERM'),
     SIGHUP: () => child.kill('SIGHUP'),

@@ -3,9 +3,12 @@ import packageJson from '../package.json' with { type: 'json' }
 import { careTeamCommand } from './commands/care-team.ts'
 import { checkCommand } from './commands/check.ts'
 import { clinicCommand } from './commands/clinic.ts'
+import { concernCommand } from './commands/concern.ts'
 import { consentCommand } from './commands/consent.ts'
+import { databaseCommand } from './commands/database.ts'
 import { demoCommand } from './commands/demo.ts'
 import { directoryCommand } from './commands/directory.ts'
+import { disclosureCommand } from './commands/disclosure.ts'
 import { emergencyCommand } from './commands/emergency.ts'
 import { explainCommand } from './commands/explain.ts'
 import { importCommand } from './commands/import.ts'
@@ -50,10 +53,14 @@ export const createProgram = (act: Act): Command => {
     .option('--token <token>', 'bearer token, or @file that holds it (default: CHARTWARDEN_TOKEN, else a development token)')
     .option('--tls', 'call over TLS and trust the certificate authorities that Node brings')
     .option('--tls-ca <file>', 'call over TLS and trust the certificate authorities in this PEM file')
+    .option('--tls-cert <file>', 'show this PEM certificate to a service that asks for one (default: CHARTWARDEN_CLIENT_CERT_FILE)')
+    .option('--tls-key <file>', 'PEM key of that certificate (default: CHARTWARDEN_CLIENT_KEY_FILE)')
     .addOption(
       new Option('--insecure', 'send the token in the clear to another machine; without it, or TLS, that is refused').conflicts([
         'tls',
         'tlsCa',
+        'tlsCert',
+        'tlsKey',
       ]),
     )
     .option('--timeout <seconds>', 'how long one call may take, or a stream be silent (default: 30)', parseCount(86_400))
@@ -78,8 +85,11 @@ export const createProgram = (act: Act): Command => {
     directoryCommand,
     consentCommand,
     emergencyCommand,
+    disclosureCommand,
+    concernCommand,
     reportCommand,
     ledgerCommand,
+    databaseCommand,
   ]) {
     program.addCommand(make(act))
   }

@@ -75,7 +75,7 @@ export const runBody = async (io: Io, command: Command, body: Body): Promise<Out
     print: (text) => write(io.out, text),
     note,
     connect: async (needs) => {
-      const tls = needs.ownService === undefined ? await clientTls(address, options) : undefined
+      const tls = needs.ownService === undefined ? await clientTls(address, options, io.environment) : undefined
       const connection = createConnection({
         address: needs.ownService === undefined ? address : callable(needs.ownService),
         token: await token(needs),

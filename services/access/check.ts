@@ -6,13 +6,14 @@ import type { NewEntry, StoredEntry } from '../audit/ledger.ts'
 import type { ClinicVault, Identity, Pseudonym } from '../audit/vault.ts'
 import type { CallContext } from '../kernel/caller.ts'
 import { canonicalJson, type JsonValue } from '../kernel/canonical-json.ts'
-import { ChartwardenError } from '../kernel/errors.ts'
+import { ChartwardenError, toChartwardenError } from '../kernel/errors.ts'
 import type { Randomness } from '../kernel/ids.ts'
 import type { ClinicWriter, ClinicWriters, Transaction } from './clinic-writer.ts'
 import { type AccessDecision, type AccessRequest, decide } from './decide.ts'
 import { decodeEntry } from './event-codec.ts'
 import type { AccessDecided } from './events.ts'
 import { type KeptAttributes, keptAttributes } from './kept-attributes.ts'
+import type { AccessObserver } from './observer.ts'
 import { patientIdOf } from './patient-of.ts'
 import { checkSignIn } from './person.ts'
 import { patientResource } from './state/directory.ts'
@@ -49,6 +50,7 @@ export interface CheckOptions {
   readonly randomness: Randomness
   /** Ledger time, milliseconds since the epoch. */
   readonly now: () => number
+  readonly observer?: AccessObserver | undefined
 }
 
 /** Answers a question; the answer's entry is durable when the promise resolves. */
@@ -180,7 +182,7 @@ const sameDecision = (stored: AccessDecided, fresh: AccessDecision): boolean =>
   stored.patient === fresh.patient &&
   canonicalJson(stored.obligations as unknown as JsonValue) === canonicalJson(fresh.obligations as unknown as JsonValue)
 
-export const createCheck = ({ writers, identities, randomness, now }: CheckOptions): Check => {
+export const createCheck = ({ writers, identities, randomness, now, observer }: CheckOptions): Check => {
   const compose = async (
     writer: ClinicWriter,
     context: CallContext,
@@ -256,7 +258,7 @@ export const createCheck = ({ writers, identities, randomness, now }: CheckOptio
     return { decided: readDecision(entry), entry, replayed: committed.kind === 'duplicate' }
   }
 
-  return async (context, question) => {
+  const answer: Check = async (context, question) => {
     const { session } = question
     checkSignIn('session', session, now())
     const writer = await writers.open(question.clinic)
@@ -271,6 +273,7 @@ export const createCheck = ({ writers, identities, randomness, now }: CheckOptio
     const transaction: Transaction<Deciding> = {
       decide: (state, time) => deciding(state, request, time),
       notAfter: ({ decision }) => decision.notAfter,
+      traced: ({ decision }) => ({ 'chartwarden.decision': decision.decision, 'chartwarden.reason_code': decision.reasonCode }),
       entries: async ({ decision, kept }, time, stateRevision) => {
         data = decidedData(request, decision, stateRevision, rest)
         return [await compose(writer, context, question, digest, { id, time, data, kept })]
@@ -294,4 +297,20 @@ export const createCheck = ({ writers, identities, randomness, now }: CheckOptio
       }
     }
   }
+
+  return observer === undefined ? answer : observed(answer, observer)
 }
+
+const observed =
+  (check: Check, observer: AccessObserver): Check =>
+  async (context, question) => {
+    observer.asked({ intent: question.intent, method: context.method })
+    try {
+      const answer = await check(context, question)
+      observer.answered(answer.decided, answer.replayed)
+      return answer
+    } catch (thrown) {
+      observer.failed(toChartwardenError(thrown).reason)
+      throw thrown
+    }
+  }

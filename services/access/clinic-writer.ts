@@ -9,7 +9,9 @@ import { type Ledger, type NewEntry, type StoredEntry, systemLedger } from '../a
 import type { ClinicVault, Vault } from '../audit/vault.ts'
 import type { Clock } from '../kernel/clock.ts'
 import { ChartwardenError } from '../kernel/errors.ts'
+import { type SpanAttributes, type Tracer, traced } from '../kernel/telemetry/tracer.ts'
 import { decodeStateEntry } from './event-codec.ts'
+import type { AccessObserver } from './observer.ts'
 import type { Snapshots } from './snapshots.ts'
 import { type ClinicState, emptyState, evolve } from './state.ts'
 
@@ -20,6 +22,8 @@ export interface Transaction<Decided> {
   notAfter(decided: Decided): number | undefined
   /** The entries that record it. Ids must not depend on the state, except where the state is part of what they say. */
   entries(decided: Decided, now: number, stateRevision: bigint): Promise<readonly NewEntry[]>
+  /** What the span of deciding says of it: codes only. */
+  traced?(decided: Decided): SpanAttributes
 }
 
 export type Committed<Decided> =
@@ -55,6 +59,8 @@ export interface ClinicWritersOptions {
   readonly snapshots?: Pick<Snapshots, 'of'>
   /** Clinics whose state is kept folded. Defaults to 2,000. */
   readonly maxClinics?: number
+  readonly tracer?: Tracer | undefined
+  readonly observer?: Pick<AccessObserver, 'decidedAgain'> | undefined
 }
 
 export interface ClinicWriters {
@@ -67,7 +73,7 @@ export interface ClinicWriters {
 }
 
 const createClinicWriter = async (clinic: string, vault: ClinicVault, options: ClinicWritersOptions): Promise<ClinicWriter> => {
-  const { ledger, now, clock } = options
+  const { ledger, now, clock, tracer, observer } = options
   const snapshots = options.snapshots?.of(clinic, vault)
   const loaded = await snapshots?.load()
   // A head behind what was already seen, were it by an earlier process: not served until somebody has looked, since a lost failover or a
@@ -114,14 +120,21 @@ const createClinicWriter = async (clinic: string, vault: ClinicVault, options: C
     await foldTo(head.stateRevision)
   }
 
+  const decideTraced = <Decided>(transaction: Transaction<Decided>, time: number, attempt: number): Decided =>
+    traced(tracer, 'decide', (span) => {
+      const decided = transaction.decide(state, time)
+      span?.set({ 'chartwarden.attempt': attempt, ...transaction.traced?.(decided) })
+      return decided
+    })
+
   const commit: ClinicWriter['commit'] = async (transaction, deadline) => {
-    for (;;) {
+    for (let attempt = 1; ; attempt += 1) {
       if (regressed) throw new ChartwardenError('LEDGER_REGRESSED')
       if (clock.monotonic() > deadline) throw new ChartwardenError('DEADLINE_EXCEEDED')
       const time = now()
       const restsOn = state.revision
       const seenBefore = highestSeen
-      const decided = transaction.decide(state, time)
+      const decided = decideTraced(transaction, time, attempt)
       const notAfter = transaction.notAfter(decided)
       const entries = await transaction.entries(decided, time, restsOn)
       const outcome = await ledger.append({ clinic, entries, restsOn, deadline, ...(notAfter === undefined ? {} : { notAfter }) })
@@ -148,8 +161,10 @@ const createClinicWriter = async (clinic: string, vault: ClinicVault, options: C
         case 'moved':
           if (outcome.stateRevision < restsOn) return regress()
           await foldTo(outcome.stateRevision)
+          observer?.decidedAgain('moved')
           break
         case 'stale':
+          observer?.decidedAgain('stale')
           break
       }
     }

@@ -15,11 +15,13 @@ import type { Clock } from '../kernel/clock.ts'
 import { implement, type ServiceImplementation } from '../kernel/grpc/implement.ts'
 import type { Randomness } from '../kernel/ids.ts'
 import { createPageTokens } from '../kernel/page-tokens.ts'
+import type { Tracer } from '../kernel/telemetry/tracer.ts'
 import { createAdministration } from './administration.ts'
 import { createCheck } from './check.ts'
 import { createClinicWriters } from './clinic-writer.ts'
 import { explainHandlers } from './doors/grpc-access-explain.ts'
 import { accessServiceHandlers } from './doors/grpc-access-service.ts'
+import { recordingHandlers } from './doors/grpc-audit-recordings.ts'
 import { auditServiceHandlers } from './doors/grpc-audit-service.ts'
 import { clinicServiceHandlers } from './doors/grpc-clinic-service.ts'
 import { consentServiceHandlers } from './doors/grpc-consent-service.ts'
@@ -33,10 +35,14 @@ import { createEmergencyView } from './emergency-view.ts'
 import { createExpiry, type Expiry } from './expiry.ts'
 import { createExplain } from './explain.ts'
 import { createReadPage } from './listing/pages.ts'
+import { createPastStates } from './past-states.ts'
+import type { AccessObserver } from './observer.ts'
 import { createPinnedReading } from './pinned-reading.ts'
 import { createEntryReader } from './read-entries.ts'
 import { type AuthoriseReading, createAuthoriseReading } from './reading.ts'
 import { createRecordAccess } from './record-access.ts'
+import { createRecordConcern } from './record-concern.ts'
+import { createRecordDisclosure } from './record-disclosure.ts'
 import { createRegisterClinic } from './register-clinic.ts'
 import { createSimulate } from './simulate.ts'
 import type { Snapshots } from './snapshots.ts'
@@ -66,6 +72,8 @@ export interface AccessOptions {
   readonly onFault: (error: unknown, context: CallContext) => void
   /** Faults of recording what has ended, with the clinic they concern, for the log; tried again. */
   readonly onExpiryFault: (error: unknown, clinic: string | undefined) => void
+  readonly tracer?: Tracer | undefined
+  readonly observer?: AccessObserver | undefined
 }
 
 export interface Access {
@@ -91,21 +99,27 @@ export const createAccess = (options: AccessOptions): Access => {
     maxStreamInFlight = 512,
     onFault,
     onExpiryFault,
+    tracer,
+    observer,
   } = options
   const { now } = ledgerClock
   const identities = createIdentities({ ledger, now, randomness, clock })
-  const writers = createClinicWriters({ ledger, vault, now, clock, ...(snapshots === undefined ? {} : { snapshots }) })
-  const check = createCheck({ writers, identities, randomness, now })
+  const writers = createClinicWriters({ ledger, vault, now, clock, tracer, observer, ...(snapshots === undefined ? {} : { snapshots }) })
+  const check = createCheck({ writers, identities, randomness, now, observer })
   const administration = createAdministration({ ledger, writers, identities, randomness, clock, now })
   const authorise = createAuthoriseReading({ writers, identities, randomness, now })
   const registerClinic = createRegisterClinic({ ledger, vault, identities, randomness, now })
-  const recordAccess = createRecordAccess({ ledger, writers, identities, randomness, clock, now })
+  const recording = { ledger, writers, identities, randomness, clock, now }
+  const recordAccess = createRecordAccess(recording)
+  const recordDisclosure = createRecordDisclosure(recording)
+  const recordConcern = createRecordConcern(recording)
   const reader = createEntryReader({ ledger, entries, authorise, now })
   const pageTokens = createPageTokens({ key: pageTokenKey, clock })
-  const view = createStaffView({ ledger, identities, now })
+  const view = createStaffView({ ledger, identities })
+  const past = createPastStates({ ledger, clock, now })
   const pinned = createPinnedReading({ clock, now })
-  const readPage = createReadPage({ ledger, authorise, tokens: pageTokens, pinned })
-  const explain = createExplain({ authorise, pinned, now })
+  const readPage = createReadPage({ ledger, authorise, tokens: pageTokens, pinned, past })
+  const explain = createExplain({ authorise, pinned, past, now })
   const whoCan = createWhoCan({ identities, readPage })
   const whatCan = createWhatCan({ ledger, identities, readPage })
   const simulate = createSimulate({ ledger, entries, authorise, identities, pinned, clock, now })
@@ -117,9 +131,12 @@ export const createAccess = (options: AccessOptions): Access => {
         ...accessServiceHandlers({ check, clock, randomness, maxBatchItems, defaultDeadlineMs, maxStreamInFlight, onFault }),
         ...explainHandlers({ explain, whoCan, whatCan, randomness }),
       }),
-      implement(AuditService, auditServiceHandlers({ recordAccess, reader, randomness, maxBatchItems, onFault })),
+      implement(AuditService, {
+        ...auditServiceHandlers({ recordAccess, reader, randomness, maxBatchItems, onFault }),
+        ...recordingHandlers({ recordDisclosure, recordConcern, randomness }),
+      }),
       implement(ClinicService, clinicServiceHandlers({ registerClinic, writers, ledger, randomness })),
-      implement(StaffService, staffServiceHandlers({ administration, authorise, view, randomness })),
+      implement(StaffService, staffServiceHandlers({ administration, authorise, view, past, now, randomness })),
       implement(PolicyService, {
         ...policyServiceHandlers({ administration, writers, randomness, now }),
         ...simulateHandler({ simulate, randomness }),

@@ -23,7 +23,11 @@ export interface SnapshotsOptions {
   readonly logger: Logger
   /** More state-changing entries than these folded since the stored snapshot, and a new one is written. Defaults to 1,000. */
   readonly every?: number
+  /** Told what became of each snapshot, for metrics. Must not throw. */
+  readonly onSnapshot?: ((outcome: SnapshotOutcome) => void) | undefined
 }
+
+export type SnapshotOutcome = 'opened' | 'refused' | 'not_read' | 'written' | 'not_written'
 
 /** What one writer of a clinic has to do with snapshots. */
 export interface ClinicSnapshots {
@@ -75,7 +79,7 @@ function* bytesOf(lines: Iterable<string>): Generator<undefined, Buffer> {
 
 const utf8 = new TextDecoder('utf-8', { fatal: true })
 
-export const createSnapshots = ({ store, ledger, clock, logger, every = 1_000 }: SnapshotsOptions): Snapshots => {
+export const createSnapshots = ({ store, ledger, clock, logger, every = 1_000, onSnapshot }: SnapshotsOptions): Snapshots => {
   let closed = false
   // One after the other, so that many clinics folding at once do not hold many serialised states.
   let writing: Promise<void> = Promise.resolve()
@@ -88,6 +92,7 @@ export const createSnapshots = ({ store, ledger, clock, logger, every = 1_000 }:
 
     const say = ({ stateRevision }: StoredSnapshot, refusal: Refusal): void => {
       const { level, message } = refusals[refusal]
+      onSnapshot?.('refused')
       logger[level]({ event: 'snapshot.refused', clinic, refusal, stateRevision: `${stateRevision}` }, message)
     }
     const refuse = (snapshot: StoredSnapshot, refusal: Refusal): undefined => {
@@ -129,6 +134,7 @@ export const createSnapshots = ({ store, ledger, clock, logger, every = 1_000 }:
       const context = { clinic, format: snapshotFormat, stateRevision: captured.revision }
       const sealed = vault.sealState(context, bytes)
       const kept = await store.write(clinic, { ...context, sealed }, instead)
+      onSnapshot?.('written')
       const fields = { clinic, stateRevision: `${captured.revision}`, entries: count, bytes: sealed.length, kept }
       logger.debug({ event: 'snapshot.written', ...fields }, kept ? 'a snapshot was written' : 'a newer snapshot was there')
     }
@@ -140,10 +146,12 @@ export const createSnapshots = ({ store, ledger, clock, logger, every = 1_000 }:
           if (snapshot === undefined) return undefined
           const state = await open(snapshot)
           if (state !== undefined && state !== 'regressed') {
+            onSnapshot?.('opened')
             logger.debug({ event: 'snapshot.opened', clinic, stateRevision: `${state.revision}` }, 'the state was taken from its snapshot')
           }
           return state
         } catch (error) {
+          onSnapshot?.('not_read')
           logger.warn({ event: 'snapshot.not_read', clinic, err: error }, 'the snapshot could not be read; folding the ledger')
           return undefined
         }
@@ -160,6 +168,7 @@ export const createSnapshots = ({ store, ledger, clock, logger, every = 1_000 }:
           try {
             if (!closed) await write(state)
           } catch (error) {
+            onSnapshot?.('not_written')
             logger.warn({ event: 'snapshot.not_written', clinic, err: error }, 'a snapshot could not be written; going on without')
           } finally {
             waiting = false

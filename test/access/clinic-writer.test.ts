@@ -12,6 +12,7 @@ import { createMemoryKeyStore } from '../../services/audit/vault/memory-key-stor
 import { systemClock } from '../../services/kernel/clock.ts'
 import { systemRandomness } from '../../services/kernel/ids.ts'
 import { fault } from '../support/fault.ts'
+import { recordingTracer } from '../support/recording-tracer.ts'
 
 const clinic = 'north'
 const actor = { rule: 'scope/policy.write' }
@@ -42,7 +43,10 @@ const twoWriters = async (over: (ledger: Ledger) => Partial<Ledger> = () => ({})
   await ledger.append({ clinic, entries: [registration], restsOn: noState })
   const options = { vault, now: () => systemClock.wall(), clock: systemClock }
   const here = await createClinicWriters({ ...options, ledger }).open(clinic)
-  const there = await createClinicWriters({ ...options, ledger: { ...ledger, ...over(ledger) } }).open(clinic)
+  const again: string[] = []
+  const observer = { decidedAgain: (cause: string) => void again.push(cause) }
+  const tracer = recordingTracer()
+  const there = await createClinicWriters({ ...options, observer, tracer, ledger: { ...ledger, ...over(ledger) } }).open(clinic)
   /** Records something that changes no state. */
   const note = (id?: string): Transaction<null> => ({
     decide: () => null,
@@ -54,7 +58,7 @@ const twoWriters = async (over: (ledger: Ledger) => Partial<Ledger> = () => ({})
     notAfter: () => undefined,
     entries: async () => [await entry('chartwarden.role.defined.v2', { actor, ...administratorDefinition }, true)],
   })
-  return { ledger, here, there, note, change }
+  return { ledger, here, there, note, change, again, tracer }
 }
 
 /** Holds the next answer of a call until it is let through. */
@@ -106,6 +110,34 @@ t.test('a duplicate that is overtaken by a state change is not a ledger that wen
   held.release()
   t.equal((await repeated).kind, 'duplicate')
   t.equal((await there.commit(note(), far)).kind, 'stored')
+})
+
+t.test('what is decided again is told with its cause, and each decision has its span', async (t) => {
+  let answers = 0
+  const { here, there, note, change, again, tracer } = await twoWriters((ledger) => ({
+    append: async (append) => {
+      answers += 1
+      return answers === 2 ? { kind: 'stale', ledgerTime: systemClock.wall() } : ledger.append(append)
+    },
+  }))
+  await there.commit(note(), far)
+  t.strictSame(again, [], 'twin: what is taken at once is not told')
+  answers = 1
+  await there.commit({ ...note(), traced: () => ({ 'chartwarden.decision': 'permit' }) }, far)
+  t.strictSame(again, ['stale'])
+  await here.commit(change(), far)
+  await there.commit(note(), far)
+  t.strictSame(again, ['stale', 'moved'])
+  t.match(
+    tracer.spans.map(({ name, attributes }) => [name, attributes['chartwarden.attempt'], attributes['chartwarden.decision']]),
+    [
+      ['decide', 1, undefined],
+      ['decide', 1, 'permit'],
+      ['decide', 2, 'permit'],
+      ['decide', 1, undefined],
+      ['decide', 2, undefined],
+    ],
+  )
 })
 
 t.test('a head lower than one already seen stops the clinic', async (t) => {

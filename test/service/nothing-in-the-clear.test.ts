@@ -1,16 +1,24 @@
 /**
- * No identifier of a person, patient or record and no free text stands in the clear in any table or log line: what is not sealed could not be
- * erased. The names used here are searched for in everything the database holds and the service has logged.
+ * No identifier of a person, patient or record and no free text stands in the clear in any table, log line, span or metric: what is not sealed
+ * could not be erased. The names used here are searched for in everything the database holds and the service has logged, sent to a
+ * collector and shown to Prometheus.
  */
 import { randomUUID } from 'node:crypto'
 import pg from 'pg'
 import t from 'tap'
-import { WhatCanList } from '../../proto/gen/chartwarden/access/v1/access_service_pb.js'
+import { AccessService, WhatCanList } from '../../proto/gen/chartwarden/access/v1/access_service_pb.js'
 import { Effect } from '../../proto/gen/chartwarden/access/v1/administration_pb.js'
 import { ConsentDecision } from '../../proto/gen/chartwarden/access/v1/consent_pb.js'
 import { ReviewOutcome } from '../../proto/gen/chartwarden/access/v1/emergency_pb.js'
+import { systemClock } from '../../services/kernel/clock.ts'
+import { createLogger } from '../../services/kernel/logging.ts'
+import { startTelemetry } from '../../services/kernel/telemetry/telemetry.ts'
 import { clientsOf, hire, registerTestClinic, staff } from '../support/clinic.ts'
+import { searchFor } from '../support/disclosures.ts'
+import { fault } from '../support/fault.ts'
+import { startOtlpReceiver } from '../support/otlp-receiver.ts'
 import { createTestDatabase } from '../support/postgres.ts'
+import { aConcern, aDisclosure, anAnswer } from '../support/recordings.ts'
 import { scratchDirectory, testCallers, testEnvironment } from '../support/service.ts'
 import { startServiceProcess } from '../support/service-process.ts'
 import { waitFor } from '../support/wait-for.ts'
@@ -31,12 +39,32 @@ const names = {
   consent: 'asked for by the godmother',
   described: 'record-harpsichord',
   asked: 'record-dandelion',
+  recipient: 'Bureau of Lighthouses',
+  address: '7 Periwinkle Lane',
+  disclosed: 'sketches of the windmill',
+  what_for: 'letter of the harbourmaster',
+  recorder: 'wilhelmina-thistlewood',
+  disputed: 'never met the beekeeper',
+  answered: 'mistaken for the gardener',
+  forged: 'forged-token-of-the-gatekeeper',
 } as const
+
+/** A clinic that no token reaches: the ledger of the operator names it on purpose. */
+const foreign = 'southwark-paragon'
 
 t.test('identifiers and reasons stand nowhere in the clear', async (t) => {
   const database = await createTestDatabase(t)
   const stateDir = scratchDirectory(t, 'clear')
-  const environment = { ...testEnvironment(database, stateDir), CHARTWARDEN_LOG_LEVEL: 'trace' }
+  const receiver = await startOtlpReceiver(t)
+  const environment = {
+    ...testEnvironment(database, stateDir),
+    CHARTWARDEN_LOG_LEVEL: 'trace',
+    CHARTWARDEN_METRICS_ADDR: '127.0.0.1:0',
+    OTEL_EXPORTER_OTLP_ENDPOINT: receiver.endpoint,
+    OTEL_EXPORTER_OTLP_PROTOCOL: 'http/json',
+    OTEL_METRIC_EXPORT_INTERVAL: '500',
+    OTEL_METRIC_EXPORT_TIMEOUT: '500',
+  }
   const service = await startServiceProcess(t, environment)
   const callers = testCallers(t, stateDir, environment)
   const token = await callers.token({ clinics: ['north'] })
@@ -175,8 +203,25 @@ t.test('identifiers and reasons stand nowhere in the clear', async (t) => {
     reason: names.reason,
     source: names.note,
   })
+  await clients.audit.recordDisclosure({
+    ...aDisclosure('north', { recordedBy: staff(names.recorder), patientId: names.patient, recipientName: names.recipient }),
+    recipientAddress: names.address,
+    description: names.disclosed,
+    purpose: names.what_for,
+    source: names.note,
+  })
+  const concern = { recordedBy: staff(names.recorder), patientId: names.patient }
+  const { entry: disputed } = await clients.audit.recordConcern(aConcern('north', { ...concern, text: names.disputed }))
+  await clients.audit.recordConcern(anAnswer('north', disputed?.id ?? '', { ...concern, text: names.answered }))
+  const wait = { clinic: 'north', waitForRevision: disputed?.revision ?? 0n }
+  const { rows: shown } = await clients.reports.disclosures({ ...wait, query: { patientId: names.patient, groupRepeats: true } })
+  t.match(shown, [{ recipientName: names.recipient, description: names.disclosed }])
+  t.match((await clients.reports.concerns({ ...wait, query: { patientId: names.patient } })).rows, [{ text: names.disputed }])
+  await clients.reports.emergencyReviews({ ...wait, query: { patientId: names.patient, subject: staff(names.person) } })
   // What is refused is not told anywhere either.
   for (const refused of [
+    () => clients.audit.recordDisclosure(aDisclosure('north', { patientId: names.patient, recipientName: names.recipient, category: 0 })),
+    () => clients.audit.recordConcern(aConcern('north', { patientId: names.patient, text: names.disputed, aboutEntryId: randomUUID() })),
     () => clients.access.explain({ clinic: 'north', check: { ...unkept, purpose: names.stated } }),
     () =>
       clients.directory.putSubject({
@@ -213,6 +258,24 @@ t.test('identifiers and reasons stand nowhere in the clear', async (t) => {
     'the reading to be recorded',
     async () => (await clients.reports.offboardings({ clinic: 'north' })).offboardings.length === 1,
   )
+  // What software sends beside its requests is told nowhere either.
+  const forged = await callers
+    .client(AccessService, names.forged, service.address)
+    .check(question)
+    .catch((error: unknown) => error)
+  t.match(forged, { reason: 'TOKEN_REFUSED' })
+  await t.rejects(clients.access.check({ ...question, requestId: randomUUID(), clinic: foreign }), fault('CLINIC_NOT_ALLOWED'))
+  const strange = await fetch(`${service.httpAddress}/patients/${names.patient}?reason=${encodeURIComponent(names.reason)}`, {
+    headers: {
+      authorization: `Bearer ${names.forged}`,
+      traceparent: '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01',
+      tracestate: `practice=${names.patient}`,
+      baggage: `patient=${names.patient}`,
+      'user-agent': names.person,
+    },
+  })
+  t.equal(strange.status, 404)
+  const metrics = await (await fetch(`${service.metricsAddress}/metrics`)).text()
   t.equal(await service.stop(), 0)
 
   const client = new pg.Client({ connectionString: database.adminUrl })
@@ -222,23 +285,50 @@ t.test('identifiers and reasons stand nowhere in the clear', async (t) => {
     "select format('%I.%I', schemaname, tablename) as name from pg_tables where schemaname like 'chartwarden%'",
   )
   t.ok(tables.length > 10)
-  let characters = 0
-  const found: string[] = []
-  const search = (place: string, text: string): void => {
-    characters += text.length
-    for (const [what, name] of Object.entries(names)) {
-      if (text.includes(name) || text.includes(Buffer.from(name).toString('base64').slice(0, -3))) found.push(`${what} in ${place}`)
-    }
-  }
+  const search = searchFor(names)
   for (const { name } of tables) {
     const { rows } = await client.query<Record<string, unknown>>(`select * from ${name}`)
     for (const row of rows) {
       for (const value of Object.values(row))
-        search(name, Buffer.isBuffer(value) ? value.toString('latin1') : (JSON.stringify(value) ?? ''))
+        search.in(name, Buffer.isBuffer(value) ? value.toString('latin1') : (JSON.stringify(value) ?? ''))
     }
   }
-  for (const line of service.lines) search('the log', JSON.stringify(line))
-  t.ok(characters > 20_000, `${characters} characters searched`)
-  t.same(found, [])
-  t.notOk(JSON.stringify(service.lines).includes(token), 'nor is a token in the log')
+  const log = JSON.stringify(service.lines)
+  search.in('the log', log)
+  t.ok(search.characters > 20_000, `${search.characters} characters searched`)
+  t.same(search.found, [])
+  t.notOk(log.includes(token), 'nor is a token in the log')
+
+  const spans = new Set(receiver.spans().map(({ name }) => name))
+  for (const name of ['chartwarden.access.v1.AccessService/Check', 'decide', 'append', 'ledger.commit', 'projection.apply', 'GET none']) {
+    t.ok(spans.has(name), `a span is named ${name}`)
+  }
+  t.match(metrics, /^chartwarden_decisions_total\{decision="deny",reason_code="protected_person",intent="access"\} [1-9]/m)
+  t.match(metrics, /^chartwarden_call_refusals_total\{reason="TOKEN_REFUSED"\} 1$/m)
+  t.match(metrics, /^chartwarden_projection_lag_entries\{projection="access_history"\} \d/m)
+  // The log names clinics and callers on purpose; spans and metrics do not.
+  const telemetry = searchFor({ ...names, clinic: 'north', foreign, caller: 'practice-software', token })
+  telemetry.in('the metrics', metrics)
+  for (const { path, text } of receiver.bodies) telemetry.in(path, text)
+  t.ok(telemetry.characters > 100_000, `${telemetry.characters} characters of telemetry searched`)
+  t.same(telemetry.found, [])
+})
+
+t.test('twin: a name in an attribute of a span, in any form, is found', async (t) => {
+  const receiver = await startOtlpReceiver(t)
+  Object.assign(process.env, { OTEL_EXPORTER_OTLP_ENDPOINT: receiver.endpoint, OTEL_EXPORTER_OTLP_PROTOCOL: 'http/json' })
+  const { tracer, stop } = await startTelemetry({
+    table: {},
+    otlp: { traces: true, metrics: false },
+    scraped: false,
+    version: '0',
+    logger: createLogger({ level: 'silent' }),
+    clock: systemClock,
+  })
+  const told = [names.patient, Buffer.from(`id:${names.record}!`).toString('base64'), encodeURIComponent(names.reason)]
+  for (const text of told) tracer?.start('decide', { attributes: { 'chartwarden.reason_code': text } }).end()
+  await stop()
+  const search = searchFor(names)
+  for (const { path, text } of receiver.bodies) search.in(path, text)
+  t.same(search.found, ['patient in /v1/traces', 'record in /v1/traces', 'reason in /v1/traces'])
 })

@@ -1,4 +1,3 @@
-import type { Timestamp } from '@bufbuild/protobuf/wkt'
 import { Command } from 'commander'
 import {
   AccessKind,
@@ -7,8 +6,8 @@ import {
   type StreamAccessHistoryResponse,
 } from '../../../proto/gen/chartwarden/report/v1/report_service_pb.js'
 import { Decision } from '../../../proto/gen/chartwarden/types/v1/types_pb.js'
-import { invalidField } from '../../../services/kernel/errors.ts'
-import { parseList, parseRevision, parseTime, parseTypedId, subjectRef, type TypedId } from '../../input/parsers.ts'
+import { type AccessFilterOptions, accessFilter, withAccessFilter } from '../../input/access-filter.ts'
+import { parseRevision } from '../../input/parsers.ts'
 import type { Column } from '../../output/column.ts'
 import { subjectText, timeText } from '../../output/describe.ts'
 import { messageJson } from '../../output/message-json.ts'
@@ -16,35 +15,15 @@ import type { Act } from '../../program.ts'
 import { clinicFields, needsOf, optional } from '../../request.ts'
 import { type ReportItem, type ReportOptions, withReport, writeReport } from './report-output.ts'
 
-interface AccessOptions extends ReportOptions {
-  readonly patient?: string
-  readonly subject?: TypedId
-  readonly type?: readonly string[]
-  readonly action?: readonly string[]
-  readonly purpose?: readonly string[]
-  readonly kind?: readonly string[]
-  readonly from?: Timestamp
-  readonly until?: Timestamp
+interface AccessOptions extends ReportOptions, AccessFilterOptions {
   readonly waitForRevision?: bigint
-}
-
-const kinds: Readonly<Record<string, AccessKind>> = {
-  authorised: AccessKind.AUTHORISED,
-  performed: AccessKind.PERFORMED,
-  refused: AccessKind.REFUSED,
-  probed: AccessKind.PROBED,
-}
-
-const kindOf = (name: string): AccessKind => {
-  const kind = kinds[name]
-  if (kind === undefined) throw invalidField('--kind', `there is no "${name}"; choose from ${Object.keys(kinds).join(', ')}`)
-  return kind
 }
 
 const decisionText = (decision: Decision): string => (decision === Decision.UNSPECIFIED ? '' : (Decision[decision] ?? '').toLowerCase())
 
-const accessColumns: readonly Column<AccessRow>[] = [
+export const accessColumns: readonly Column<AccessRow>[] = [
   { name: 'occurred_at', value: (row) => timeText(row.occurredAt) },
+  { name: 'recorded_at', value: (row) => timeText(row.entry?.time) },
   { name: 'kind', value: (row) => (AccessKind[row.kind] ?? '').toLowerCase() },
   { name: 'subject', value: (row) => subjectText(row.subject) },
   { name: 'action', value: (row) => row.action },
@@ -71,35 +50,19 @@ async function* itemsOf(stream: AsyncIterable<StreamAccessHistoryResponse>): Asy
 }
 
 export const accessCommand = (act: Act): Command =>
-  withReport(
-    new Command('access').description(
-      'Who viewed what, when and why, newest first. Authorised, performed and refused accesses; probes only when asked for.',
+  withAccessFilter(
+    withReport(
+      new Command('access').description(
+        'Who viewed what, when and why, newest first. Authorised, performed and refused accesses; probes only when asked for.',
+      ),
     ),
   )
-    .option('--patient <id>', 'one patient')
-    .option('--subject <type:id>', 'one person or service', parseTypedId)
-    .option('--type <list>', 'resource types, separated by commas', parseList)
-    .option('--action <list>', 'actions, separated by commas', parseList)
-    .option('--purpose <list>', 'PurposeOfUse codes, separated by commas', parseList)
-    .option('--kind <list>', `kinds, separated by commas: ${Object.keys(kinds).join(', ')} (default: all but probed)`, parseList)
-    .option('--from <time>', 'that happened at this moment or later', parseTime)
-    .option('--until <time>', 'that happened before this moment', parseTime)
     .option('--wait-for-revision <number>', 'wait until the report is complete to this revision', parseRevision)
     .action(
       act(async (session, command) => {
         const options = command.opts<AccessOptions>()
-        const filter = {
-          patientId: options.patient ?? '',
-          ...optional('subject', options.subject && subjectRef(options.subject)),
-          resourceTypes: [...(options.type ?? [])],
-          actions: [...(options.action ?? [])],
-          purposes: [...(options.purpose ?? [])],
-          kinds: (options.kind ?? []).map(kindOf),
-          ...optional('from', options.from),
-          ...optional('until', options.until),
-        }
         const { reports, stream } = await session.connect(needsOf(options, 'report.read', 'audit.unseal'))
-        const request = { ...clinicFields(options), filter, ...optional('waitForRevision', options.waitForRevision) }
+        const request = { ...clinicFields(options), filter: accessFilter(options), ...optional('waitForRevision', options.waitForRevision) }
         const rows = stream((signal) => reports.streamAccessHistory(request, { signal }))
         return writeReport(session, options, {
           columns: accessColumns,

@@ -1,17 +1,19 @@
 import type { Timestamp } from '@bufbuild/protobuf/wkt'
 import { Command } from 'commander'
 import { type GrantRow, GrantRowSchema } from '../../../proto/gen/chartwarden/report/v1/report_service_pb.js'
-import { parseTime, parseTypedId, subjectRef, type TypedId } from '../../input/parsers.ts'
+import { parseRevision, parseTime, parseTypedId, subjectRef, type TypedId } from '../../input/parsers.ts'
 import type { Column } from '../../output/column.ts'
 import { subjectText, timeText } from '../../output/describe.ts'
 import { messageJson } from '../../output/message-json.ts'
 import type { Act } from '../../program.ts'
 import { clinicFields, needsOf, optional } from '../../request.ts'
-import { everyPage, type ReportOptions, withReport, writeReport } from './report-output.ts'
+import { type ReportOptions, withReport, writeReport } from './report-output.ts'
+import { rowsOf } from './report-stream.ts'
 
 interface GrantsOptions extends ReportOptions {
   readonly asOf?: Timestamp
   readonly subject?: TypedId
+  readonly waitForRevision?: bigint
 }
 
 const columns: readonly Column<GrantRow>[] = [
@@ -29,20 +31,21 @@ export const grantsCommand = (act: Act): Command =>
   withReport(new Command('grants').description('Who held which role at a moment.'))
     .option('--as-of <time>', 'the moment (default: now)', parseTime)
     .option('--subject <type:id>', 'one person', parseTypedId)
+    .option('--wait-for-revision <number>', 'wait until the report is complete to this revision', parseRevision)
     .action(
       act(async (session, command) => {
         const options = command.opts<GrantsOptions>()
-        const { reports } = await session.connect(needsOf(options, 'report.read', 'audit.unseal'))
-        const items = everyPage<GrantRow>(async (pageToken) => {
-          const page = await reports.roleGrants({
-            ...clinicFields(options),
-            ...optional('asOf', options.asOf),
-            ...optional('subject', options.subject && subjectRef(options.subject)),
-            pageSize: 1000,
-            pageToken,
-          })
-          return { rows: page.grants, nextPageToken: page.nextPageToken, completeToRevision: page.completeToRevision }
-        })
+        const { reports, stream } = await session.connect(needsOf(options, 'report.read', 'audit.unseal'))
+        const value = { ...optional('asOf', options.asOf), ...optional('subject', options.subject && subjectRef(options.subject)) }
+        const request = {
+          ...clinicFields(options),
+          ...optional('waitForRevision', options.waitForRevision),
+          report: { case: 'roleGrants' as const, value },
+        }
+        const items = rowsOf(
+          stream((signal) => reports.streamReport(request, { signal })),
+          'roleGrant',
+        )
         return writeReport(session, options, { columns, toJson: (row) => messageJson(GrantRowSchema, row), items })
       }),
     )

@@ -1,19 +1,10 @@
 import type { FieldViolation } from '../../kernel/errors.ts'
+import { isTimeZone } from '../../kernel/time-zone.ts'
 import { administratorDefinition, administratorRole } from '../policy/administrator.ts'
 import type { ClinicState } from '../state.ts'
 import { type Actor, type AdministrationOutcome, commandError, malformed, type RegisterClinic } from './commands.ts'
 
 const titleCharacters = 200
-
-const isTimeZone = (text: string): boolean => {
-  // Intl also takes offsets such as "+01:00", which follow no clock change.
-  if (!/^[A-Za-z]/.test(text)) return false
-  try {
-    return new Intl.DateTimeFormat('en', { timeZone: text }).resolvedOptions().timeZone !== ''
-  } catch {
-    return false
-  }
-}
 
 const violationsOf = ({ title, timeZone }: RegisterClinic): readonly FieldViolation[] => [
   ...(title !== '' && [...title].length <= titleCharacters && title.isWellFormed()

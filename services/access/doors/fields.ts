@@ -62,6 +62,7 @@ export const createFields = (randomness: Randomness, prefix = ''): Fields => {
       if (length < min) fields.fault(field, 'is required')
       else if (length > max) fields.fault(field, `has more than ${max} characters`)
       else if (value.includes('\0')) fields.fault(field, 'holds a NUL character')
+      else if (!value.isWellFormed()) fields.fault(field, 'holds half a character (a lone surrogate)')
       return value
     },
     clinic: (field, value) => {

@@ -20,7 +20,7 @@ export const requestForm = <Schema extends DescMessage>(schema: Schema, request:
     throw new ChartwardenError('INVALID_ARGUMENT', { message: 'The request holds text or numbers that JSON cannot carry exactly.', cause })
   }
   const { requestId: _requestId, ...rest } = form
-  for (const person of ['onBehalfOf', 'subject']) if (rest[person] !== undefined) rest[person] = withoutSession(rest[person])
+  for (const person of ['onBehalfOf', 'subject', 'recordedBy']) if (rest[person] !== undefined) rest[person] = withoutSession(rest[person])
   return rest
 }
 
