@@ -1,19 +1,19 @@
 /** The composition root: configuration → databases → ledger → services → servers, and back again in reverse. */
 import { hkdfSync } from 'node:crypto'
+import packageJson from '../package.json' with { type: 'json' }
 import { ReportService } from '../proto/gen/chartwarden/report/v1/report_service_pb.js'
+import openapi from '../proto/openapi.json' with { type: 'json' }
 import { createAccess } from './access/index.ts'
-import { snapshotMigrations } from './access/snapshot/migrations.ts'
 import { createPostgresSnapshotStore } from './access/snapshot/postgres-snapshot-store.ts'
 import { createSnapshots } from './access/snapshots.ts'
 import { createBatcher } from './audit/batcher.ts'
 import { createClinicReader } from './audit/engines/postgres/clinic-reader.ts'
 import { createPostgresEngine } from './audit/engines/postgres/engine.ts'
-import { ledgerMigrations } from './audit/engines/postgres/migrations.ts'
 import type { Ledger } from './audit/ledger.ts'
 import { createLedgerClock } from './audit/ledger-clock.ts'
+import { createLedgerObservation } from './audit/observed-ledger.ts'
 import { createRefusalRecorder } from './audit/refusals.ts'
 import { readMasterKeyFile } from './audit/vault/master-key.ts'
-import { vaultMigrations } from './audit/vault/migrations.ts'
 import { openVault } from './audit/vault/open-vault.ts'
 import { createPostgresKeyStore } from './audit/vault/postgres-key-store.ts'
 import type { Vault } from './audit/vault.ts'
@@ -22,18 +22,24 @@ import type { Config } from './kernel/config.ts'
 import { implement } from './kernel/grpc/implement.ts'
 import { createGrpcServer } from './kernel/grpc/server.ts'
 import { createHttpServer } from './kernel/http/server.ts'
+import { createHttpTwins } from './kernel/http/twins.ts'
 import type { Randomness } from './kernel/ids.ts'
 import type { Logger } from './kernel/logging.ts'
 import { type Databases, openDatabases } from './kernel/postgres/databases.ts'
 import { migrate } from './kernel/postgres/migrate.ts'
+import { checkSchema } from './kernel/postgres/schema-version.ts'
+import type { OnRefusal } from './kernel/refusal.ts'
 import { methodRules } from './kernel/scopes.ts'
 import { StartError } from './kernel/start-error.ts'
-import { readTls } from './kernel/tls.ts'
+import { expiryOf } from './kernel/tls.ts'
+import { watchTls } from './kernel/tls-watch.ts'
 import { openDevelopmentKey } from './kernel/tokens/development-key.ts'
 import { createTokenVerifier } from './kernel/tokens/verifier.ts'
+import { addServiceGauges } from './observability/service-gauges.ts'
+import { startObservability } from './observability/start-observability.ts'
 import { createProjections } from './projections/index.ts'
-import { projectionMigrations } from './projections/migrations.ts'
 import { createReadiness } from './readiness.ts'
+import { schemaMigrations } from './schema-migrations.ts'
 
 export interface ServiceOptions {
   readonly config: Config
@@ -52,8 +58,12 @@ export interface ServiceOptions {
 export interface Service {
   readonly grpcPort: number
   readonly httpPort: number
+  /** Where `/metrics` answers; undefined where it is off. */
+  readonly metricsPort: number | undefined
   /** Settles only if the service can no longer work, with why: the embedded database does not start any more. */
   readonly failed: Promise<unknown>
+  /** Reads the certificate files again, now instead of within seconds. */
+  reload(): Promise<void>
   /** Stops taking, finishes what was accepted, then closes the database. Safe to call twice. */
   stop(): Promise<void>
 }
@@ -105,7 +115,12 @@ const start = async (options: ServiceOptions, teardown: Teardown): Promise<Servi
     decorateVault = (vault) => vault,
     snapshotEvery,
   } = options
-  const tls = config.tls === undefined ? undefined : await readTls(config.tls, clock)
+  const observability = await startObservability({ config, version: packageJson.version, logger, clock })
+  teardown.add(() => observability.stop())
+  const { tracer, metrics, observers, metricsPort } = observability
+  const observed = tracer !== undefined || observers !== undefined
+  const tlsWatch = config.tls === undefined ? undefined : await watchTls({ files: config.tls, clock, logger })
+  teardown.add(() => tlsWatch?.stop())
   // What can be seen to be wrong without a database is said before one is started.
   if (config.masterKeyFile !== undefined) await readMasterKeyFile(config.masterKeyFile)
 
@@ -113,8 +128,11 @@ const start = async (options: ServiceOptions, teardown: Teardown): Promise<Servi
   teardown.add(() => databases.close())
   await reachDatabases(databases)
   if (databases.migrate !== undefined) {
-    const applied = await migrate(databases.migrate, [ledgerMigrations, vaultMigrations, snapshotMigrations, projectionMigrations])
+    const applied = await migrate(databases.migrate, schemaMigrations)
     if (applied.length > 0) logger.info({ event: 'database.migrated', applied }, 'the database schema was brought up to date')
+  } else {
+    const later = await checkSchema(databases.writer, schemaMigrations)
+    if (later.length > 0) logger.info({ event: 'database.later_schema', later }, 'a later release has added to the database schema')
   }
   await databases.check()
   const failed = new Promise<unknown>((resolve) => {
@@ -134,15 +152,19 @@ const start = async (options: ServiceOptions, teardown: Teardown): Promise<Servi
   const engine = createPostgresEngine({ writer: databases.writer, feed: databases.feed })
   teardown.add(() => engine.close())
   const ledgerClock = createLedgerClock({ clock })
+  const observation = createLedgerObservation({ tracer, observer: observers?.ledger, clock })
   const batcher = createBatcher({
-    engine,
+    engine: observation.engine(engine),
     clock,
     ledgerClock,
     maxQueuedEntries: config.maxQueuedEntries,
-    onBatch: (stats) => logger.debug({ event: 'ledger.batch', ...stats }, 'one statement'),
+    onBatch: (stats) => {
+      observers?.batch(stats)
+      logger.debug({ event: 'ledger.batch', ...stats }, 'one statement')
+    },
   })
   teardown.add(() => batcher.drain())
-  const ledger = decorateLedger(batcher)
+  const ledger = decorateLedger(observation.ledger(batcher))
   await ledger.time()
 
   const refusals = createRefusalRecorder({
@@ -162,6 +184,7 @@ const start = async (options: ServiceOptions, teardown: Teardown): Promise<Servi
     ledger,
     clock,
     logger,
+    onSnapshot: observers?.snapshot,
     ...(snapshotEvery === undefined ? {} : { every: snapshotEvery }),
   })
   teardown.add(() => snapshots.close())
@@ -179,11 +202,15 @@ const start = async (options: ServiceOptions, teardown: Teardown): Promise<Servi
     pageTokenKey: pageTokenKey('chartwarden access page tokens v1'),
     onFault: (error, { correlationId }) =>
       logger.error({ event: 'item.failed', correlationId, err: error }, 'an item of a batch or stream failed'),
-    onExpiryFault: (error, clinic) =>
+    onExpiryFault: (error, clinic) => {
+      observers?.expiryFault()
       logger.error(
         { event: 'expiry.failed', clinic, err: error },
         'what ended by itself could not be recorded yet; decisions do not depend on it',
-      ),
+      )
+    },
+    tracer,
+    observer: observers?.access,
   })
   access.expiry.start()
   teardown.add(() => access.expiry.stop())
@@ -205,6 +232,7 @@ const start = async (options: ServiceOptions, teardown: Teardown): Promise<Servi
     pageTokenKey: pageTokenKey('chartwarden page tokens v1'),
     clock,
     logger,
+    observer: observed ? { tracer, applied: observers?.projection.applied ?? (() => undefined) } : undefined,
   })
   projections.runner.start()
   teardown.add(() => projections.runner.stop())
@@ -219,42 +247,75 @@ const start = async (options: ServiceOptions, teardown: Teardown): Promise<Servi
   })
   teardown.add(() => verifier.close())
 
-  const grpc = createGrpcServer({
-    address: config.grpcAddr,
-    tls,
-    verifier,
+  const onRefusal: OnRefusal = (refusal) => {
+    observers?.refusal(refusal)
+    refusals.record(refusal)
+  }
+  const doors = {
     services: [...access.services, implement(ReportService, projections.handlers)],
     methodRules,
-    onRefusal: refusals.record,
+    verifier,
+    onRefusal,
     logger,
     clock,
     randomness,
-    maxMessageBytes: config.maxMessageBytes,
     defaultDeadlineMs: config.defaultDeadlineMs,
+  }
+  const grpc = createGrpcServer({
+    ...doors,
+    address: config.grpcAddr,
+    tls: tlsWatch?.material,
+    maxMessageBytes: config.maxMessageBytes,
     reflection: config.grpcReflection,
+    observer: observed ? { tracer, clock, ended: observers?.call.ended ?? (() => undefined) } : undefined,
     maxStreamsPerConnection: config.maxStreamsPerConnection,
   })
   let stopping = false
-  const readiness = createReadiness({ ledger, ledgerClock, projections, verifier, isStopping: () => stopping })
+  const readiness = createReadiness({ ledger, ledgerClock, projections, verifier, isStopping: () => stopping, tls: tlsWatch })
+  if (metrics !== undefined) {
+    addServiceGauges({
+      metrics,
+      version: packageJson.version,
+      readiness,
+      ledgerTime: () => ledger.time(),
+      ledgerClock,
+      batcher,
+      maxQueuedEntries: config.maxQueuedEntries,
+      projections,
+      verifier,
+      certificateExpiry: () => (tlsWatch === undefined ? undefined : expiryOf(tlsWatch.material)),
+    })
+  }
+  const twins = createHttpTwins({ ...doors, maxCalls: config.maxHttpCalls })
   const http = await createHttpServer({
     address: config.httpAddr,
-    tls,
+    tls: tlsWatch?.material,
     verifier,
     logger,
     readiness,
-    onRefusal: refusals.record,
+    onRefusal,
+    observer: observed ? { tracer, clock, ended: observers?.http.ended ?? (() => undefined) } : undefined,
     randomness,
+    bodyLimit: config.maxMessageBytes,
+    routes: async (server, requireToken) => {
+      await twins.routes(server)
+      server.get('/v1/openapi.json', { onRequest: requireToken() }, async () => openapi)
+    },
+  })
+  tlsWatch?.onRenewal((material) => {
+    grpc.renewTls(material)
+    http.renewTls(material)
   })
   teardown.add(() => http.drain(config.drainTimeoutMs))
   const httpPort = await http.start()
   teardown.add(async () => {
     stopping = true
-    await grpc.drain(config.drainTimeoutMs)
+    await Promise.all([grpc.drain(config.drainTimeoutMs), twins.drain(config.drainTimeoutMs)])
   })
   const grpcPort = await grpc.start()
   grpc.setServing(true)
-  logger.info({ event: 'service.ready', grpcPort, httpPort, mode: config.mode, embedded: databases.embedded }, 'ready')
-  return { grpcPort, httpPort, failed, stop: () => teardown.run(logger) }
+  logger.info({ event: 'service.ready', grpcPort, httpPort, metricsPort, mode: config.mode, embedded: databases.embedded }, 'ready')
+  return { grpcPort, httpPort, metricsPort, failed, reload: async () => tlsWatch?.reload(), stop: () => teardown.run(logger) }
 }
 
 /** Starts a service; what was started is stopped again when a later step fails. Throws StartError with one clear line. */

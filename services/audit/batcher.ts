@@ -46,6 +46,8 @@ export interface BatcherOptions {
 export interface Batcher extends Ledger {
   /** Takes nothing more (SHUTTING_DOWN) and resolves when everything accepted is answered. Reads go on; the engine stays open. */
   drain(): Promise<void>
+  /** What waits now. */
+  queued(): { readonly entries: number; readonly bytes: number }
 }
 
 const mebibyte = 1_048_576
@@ -181,6 +183,7 @@ export const createBatcher = (options: BatcherOptions): Batcher => {
       ledgerClock.learn(ledgerTime, clock.monotonic())
       return ledgerTime
     },
+    queued: () => ({ entries: queue.entries, bytes: queue.bytes }),
     drain() {
       if (!draining) {
         draining = true

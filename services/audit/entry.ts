@@ -2,7 +2,7 @@
  * The entry: a CloudEvents 1.0 JSON object, canonical by RFC 8785, stored and hashed as those exact bytes (docs/explanation/promises.md,
  * "What an entry holds"). Everything in it is decided once and kept for decades.
  */
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import { canonicalJson, type JsonValue } from '../kernel/canonical-json.ts'
 import { ChartwardenError } from '../kernel/errors.ts'
 import { uuidV5 } from '../kernel/ids.ts'
@@ -74,7 +74,7 @@ export const entryId = (clinic: string, operation: string, requestId: string, or
   entryIdsOf(clinic)(operation, requestId, ordinal)
 
 /** RFC 6962 leaf hash: SHA-256(0x00 || entry). */
-export const leafHash = (bytes: Uint8Array): Uint8Array => createHash('sha256').update(leafPrefix).update(bytes).digest()
+export const leafHash = (bytes: Uint8Array): Uint8Array => hash('sha256', Buffer.concat([leafPrefix, bytes]), 'buffer')
 const leafPrefix = Uint8Array.of(0)
 
 /** The exact bytes of an entry. Throws INVALID_ARGUMENT when they cannot be canonical, ENTRY_TOO_LARGE when a tile cannot hold them. */

@@ -7,8 +7,11 @@ import type { JsonValue } from '../kernel/canonical-json.ts'
 /** HMAC-SHA-256 over kind, type and id under the clinic's pseudonym key; base64url without padding, 43 characters. */
 export type Pseudonym = string & { readonly __pseudonym: unique symbol }
 
-/** `record` identities are only compared (shares name records); they never have a data key. */
-export type IdentityKind = 'subject' | 'patient' | 'record'
+/**
+ * `record`, `disclosure_series` and `report_staff` identities are only compared (shares name records, repeats are grouped, a patient's
+ * reports tell staff apart); they never have a data key.
+ */
+export type IdentityKind = 'subject' | 'patient' | 'record' | 'disclosure_series' | 'report_staff'
 
 export interface Identity {
   readonly kind: IdentityKind

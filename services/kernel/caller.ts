@@ -18,6 +18,8 @@ export interface CallContext {
   readonly caller: Caller
   /** One per call; in the answer's headers, in the log and in the entry. */
   readonly correlationId: string
+  /** The method of the contract it came by, `package.Service/Method`. */
+  readonly method?: string
   /** The caller's W3C Trace Context, if it sent one that parses. */
   readonly traceparent?: string
   /** Reading of the monotonic clock after which nobody waits any more, in milliseconds; Infinity for a stream without a deadline. */

@@ -58,6 +58,11 @@ const truth: Kind<boolean> = {
 
 const address: Kind<HostPort> = { allowed: 'host:port', parse: parseHostPort }
 
+const addressOrOff: Kind<HostPort | 'off'> = {
+  allowed: 'host:port or off',
+  parse: (text) => (text === 'off' ? text : parseHostPort(text)),
+}
+
 const path: Kind<string> = { allowed: 'a path', parse: (text) => (text.includes('\0') ? undefined : text) }
 
 const word: Kind<string> = { allowed: 'a text without white space at its ends', parse: (text) => (text.trim() === text ? text : undefined) }
@@ -68,8 +73,13 @@ const number = (least: number, most: number): Kind<number> => ({
 })
 
 const databaseUrl: Kind<string> = {
-  allowed: 'a URL that begins with postgres:// or postgresql://',
+  allowed: 'a URL that begins with postgres:// or postgresql://, or @ and the path of a file that holds it',
   parse: (text) => (/^postgres(?:ql)?:\/\/\S+$/.test(text) ? text : undefined),
+}
+
+const httpUrl: Kind<string> = {
+  allowed: 'a URL that begins with http:// or https://',
+  parse: (text) => (/^https?:\/\/\S+$/.test(text) && URL.canParse(text) ? text : undefined),
 }
 
 const schemePattern = /^[A-Za-z][A-Za-z0-9+.-]*:\/\//
@@ -93,6 +103,12 @@ export const rows = {
   ),
   grpcAddr: row('CHARTWARDEN_GRPC_ADDR', address, 'Where gRPC listens.', { default: '127.0.0.1:50051' }),
   httpAddr: row('CHARTWARDEN_HTTP_ADDR', address, 'Where HTTP listens.', { default: '127.0.0.1:8080' }),
+  metricsAddr: row(
+    'CHARTWARDEN_METRICS_ADDR',
+    addressOrOff,
+    'Where GET /metrics answers, without TLS and tokens: an address of this machine, or of a network that only monitoring reaches.',
+    { default: { development: '127.0.0.1:9464', production: undefined } },
+  ),
   stateDir: row(
     'CHARTWARDEN_STATE_DIR',
     path,
@@ -103,6 +119,11 @@ export const rows = {
   ),
   tlsCertFile: row('CHARTWARDEN_TLS_CERT_FILE', path, 'PEM file with the certificate chain of both listeners.'),
   tlsKeyFile: row('CHARTWARDEN_TLS_KEY_FILE', path, 'PEM file with the private key of the certificate.'),
+  tlsClientCaFile: row(
+    'CHARTWARDEN_TLS_CLIENT_CA_FILE',
+    path,
+    'PEM file with the authorities that sign client certificates. Set: both listeners take only clients that show one, the health routes included; the token is needed all the same.',
+  ),
   tlsByProxy: row(
     'CHARTWARDEN_TLS_BY_PROXY',
     truth,
@@ -182,6 +203,12 @@ export const rows = {
       secret: true,
     },
   ),
+  clientCertFile: row(
+    'CHARTWARDEN_CLIENT_CERT_FILE',
+    path,
+    'PEM file with the certificate that the command line shows to a service that asks for one; the service itself ignores it.',
+  ),
+  clientKeyFile: row('CHARTWARDEN_CLIENT_KEY_FILE', path, 'PEM file with the key of that certificate; the service itself ignores it.'),
   maxMessageBytes: row('CHARTWARDEN_MAX_MESSAGE_BYTES', number(65_536, 16_777_216), 'Largest request, gRPC and HTTP.', {
     unit: 'bytes',
     default: '1048576',
@@ -200,6 +227,12 @@ export const rows = {
     unit: 'calls',
     default: '1024',
   }),
+  maxHttpCalls: row(
+    'CHARTWARDEN_MAX_HTTP_CALLS',
+    number(4, 65_536),
+    'Calls of the API over HTTP at a time, streams among them; one caller may have a quarter of them.',
+    { unit: 'calls', default: '1024' },
+  ),
   defaultDeadlineMs: row(
     'CHARTWARDEN_DEFAULT_DEADLINE_MS',
     number(100, 600_000),
@@ -218,4 +251,15 @@ export const rows = {
       default: '10000',
     },
   ),
+  otlpEndpoint: row(
+    'OTEL_EXPORTER_OTLP_ENDPOINT',
+    httpUrl,
+    'OpenTelemetry collector to send traces and metrics to. Unset: nothing is sent. The other OTEL_* variables of the OpenTelemetry specification are read too.',
+    { secret: true },
+  ),
+  otlpTracesEndpoint: row('OTEL_EXPORTER_OTLP_TRACES_ENDPOINT', httpUrl, 'The same for traces alone, path included.', { secret: true }),
+  otlpMetricsEndpoint: row('OTEL_EXPORTER_OTLP_METRICS_ENDPOINT', httpUrl, 'The same for metrics alone, path included.', { secret: true }),
+  tracesExporter: row('OTEL_TRACES_EXPORTER', word, 'With none, no traces are sent.', { default: 'otlp' }),
+  metricsExporter: row('OTEL_METRICS_EXPORTER', word, 'With none, no metrics are sent; /metrics does not depend on it.', { default: 'otlp' }),
+  otelDisabled: row('OTEL_SDK_DISABLED', truth, 'Whether nothing is sent, whatever the other OTEL_* variables say.', { default: 'false' }),
 } as const

@@ -9,6 +9,8 @@ import { StartError } from './start-error.ts'
 export interface TlsFiles {
   readonly certFile: string
   readonly keyFile: string
+  /** Authorities of client certificates; undefined: clients need none. */
+  readonly clientCaFile?: string
 }
 
 export type { HostPort }
@@ -28,6 +30,10 @@ export interface Config {
   readonly mode: 'development' | 'production'
   readonly grpcAddr: HostPort
   readonly httpAddr: HostPort
+  /** Undefined: no metrics are there to be fetched. */
+  readonly metricsAddr: HostPort | undefined
+  /** What is sent by OTLP; where to and how, OpenTelemetry's SDK reads from the OTEL_* variables itself. */
+  readonly otlp: { readonly traces: boolean; readonly metrics: boolean }
   readonly stateDir: string
   readonly tls: TlsFiles | undefined
   /** A proxy in front ends TLS: allows production without certificate files. */
@@ -50,6 +56,7 @@ export interface Config {
   readonly maxBatchItems: number
   readonly maxQueuedEntries: number
   readonly maxStreamsPerConnection: number
+  readonly maxHttpCalls: number
   readonly defaultDeadlineMs: number
   readonly drainTimeoutMs: number
 }
@@ -103,10 +110,30 @@ type Read = ReturnType<typeof createReader>['read']
 const readTls = (read: Read): TlsFiles | undefined => {
   const certFile = read(rows.tlsCertFile)
   const keyFile = read(rows.tlsKeyFile)
-  if (certFile === undefined && keyFile === undefined) return undefined
+  const clientCaFile = read(rows.tlsClientCaFile)
+  if (certFile === undefined && keyFile === undefined) {
+    if (clientCaFile !== undefined) throw new StartError(`${rows.tlsClientCaFile.name} needs ${rows.tlsCertFile.name} beside it.`)
+    return undefined
+  }
   if (certFile === undefined) throw new StartError(`${rows.tlsKeyFile.name} needs ${rows.tlsCertFile.name} beside it.`)
   if (keyFile === undefined) throw new StartError(`${rows.tlsCertFile.name} needs ${rows.tlsKeyFile.name} beside it.`)
-  return Object.freeze({ certFile, keyFile })
+  return Object.freeze({ certFile, keyFile, ...(clientCaFile === undefined ? {} : { clientCaFile }) })
+}
+
+const readMetricsAddr = (read: Read): HostPort | undefined => {
+  const address = read(rows.metricsAddr)
+  return address === undefined || address === 'off' ? undefined : Object.freeze(address)
+}
+
+const readOtlp = (read: Read): Config['otlp'] => {
+  const endpoint = read(rows.otlpEndpoint)
+  const enabled = read(rows.otelDisabled) !== true
+  const sends = (own: Row<string>, exporter: Row<string>): boolean =>
+    (read(own) ?? endpoint) !== undefined && enabled && read(exporter) !== 'none'
+  return Object.freeze({
+    traces: sends(rows.otlpTracesEndpoint, rows.tracesExporter),
+    metrics: sends(rows.otlpMetricsEndpoint, rows.metricsExporter),
+  })
 }
 
 const readDatabaseUrls = (read: Read, mode: Mode): DatabaseUrls | undefined => {
@@ -146,8 +173,9 @@ const refuseOpenDevelopment = (config: Config): void => {
   for (const [row, address] of [
     [rows.grpcAddr, config.grpcAddr],
     [rows.httpAddr, config.httpAddr],
+    [rows.metricsAddr, config.metricsAddr],
   ] as const) {
-    if (!isLoopback(address.host)) {
+    if (address !== undefined && !isLoopback(address.host)) {
       throw new StartError(
         `${row.name} is ${formatHostPort(address)}, which other machines can reach without TLS; use 127.0.0.1, set the TLS files, or ${rows.tlsByProxy.name}=true.`,
       )
@@ -164,6 +192,8 @@ export const readConfig = (environment: Environment): Config => {
     mode,
     grpcAddr: Object.freeze(always(rows.grpcAddr)),
     httpAddr: Object.freeze(always(rows.httpAddr)),
+    metricsAddr: readMetricsAddr(read),
+    otlp: readOtlp(read),
     stateDir: always(rows.stateDir),
     tls: readTls(read),
     tlsByProxy: always(rows.tlsByProxy),
@@ -180,10 +210,31 @@ export const readConfig = (environment: Environment): Config => {
     maxBatchItems: always(rows.maxBatchItems),
     maxQueuedEntries: always(rows.maxQueuedEntries),
     maxStreamsPerConnection: always(rows.maxStreamsPerConnection),
+    maxHttpCalls: always(rows.maxHttpCalls),
     defaultDeadlineMs: always(rows.defaultDeadlineMs),
     drainTimeoutMs: always(rows.drainTimeoutMs),
   })
   if (mode === 'production') refuseUnsafeProduction(config)
   else refuseOpenDevelopment(config)
   return config
+}
+
+/** What the commands that look after the database need, and nothing that only serving needs. */
+export interface DatabaseConfig {
+  readonly mode: Mode
+  readonly stateDir: string
+  /** Owner of the schema; undefined: the embedded database. */
+  readonly migrateUrl: string | undefined
+  readonly logLevel: Config['logLevel']
+}
+
+/** As `readConfig`, for those commands. In production DATABASE_URL, whose login may not migrate, does not stand in for the owner's. */
+export const readDatabaseConfig = (environment: Environment): DatabaseConfig => {
+  refuseUnknown(environment)
+  const mode = createReader(environment, 'development').always(rows.mode)
+  const { read, always } = createReader(environment, mode)
+  const writer = read(rows.databaseUrl)
+  const migrateUrl = read(rows.migrateDatabaseUrl) ?? (mode === 'development' ? writer : undefined)
+  if (writer !== undefined && migrateUrl === undefined) throw new StartError(`${rows.migrateDatabaseUrl.name} is required to migrate.`)
+  return Object.freeze({ mode, stateDir: always(rows.stateDir), migrateUrl, logLevel: always(rows.logLevel) })
 }

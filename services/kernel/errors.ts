@@ -74,6 +74,13 @@ export const errorCatalogue = {
   EMERGENCY_DISABLED: row(grpcCode.failedPrecondition, 409, false, 'This clinic has no emergency access; its settings say so.'),
   SELF_REVIEW: row(grpcCode.failedPrecondition, 409, false, 'Nobody reviews an emergency access of their own; somebody else must.'),
   PAGE_OUTDATED: row(grpcCode.failedPrecondition, 409, false, 'The clinic has changed since the first page; start again without a token.'),
+  ABOUT_ENTRY_UNKNOWN: row(grpcCode.notFound, 404, false, 'No entry of that id in this ledger concerns this patient.'),
+  CONCERN_UNKNOWN: row(
+    grpcCode.notFound,
+    404,
+    false,
+    'No such concern of this patient; an answer names the concern itself, never another answer.',
+  ),
   ENTRY_UNKNOWN: row(grpcCode.notFound, 404, false, 'No such entry in this ledger.'),
   FUTURE_EFFECTIVE: row(grpcCode.failedPrecondition, 409, false, 'An offboarding cannot be scheduled yet; call it when it takes effect.'),
   STALE_REQUEST: row(
@@ -89,6 +96,12 @@ export const errorCatalogue = {
     503,
     true,
     'The ledger cannot record now, so nothing is answered; call again with the same request_id.',
+  ),
+  REPORT_BUILDING: row(
+    grpcCode.unavailable,
+    503,
+    true,
+    'What this report is read from is being built; nothing is answered from a part of it. Call again after the time given.',
   ),
   LEDGER_REGRESSED: row(
     grpcCode.unavailable,
@@ -126,6 +139,7 @@ export const errorMetadata = {
   reason_code: 'Why the person was refused: a reason code of a decision, as in `CheckResponse.reason_code`. With NOT_PERMITTED.',
   needs: 'What the person would have to be permitted: resource type and action, separated by a blank. With NOT_PERMITTED.',
   scope: 'The scope that the token lacks. With SCOPE_MISSING.',
+  percent: 'How much of what the report is read from is built, as a whole number. With REPORT_BUILDING.',
   correlationId: 'Under which the service has logged the call. Always there.',
 } as const satisfies Record<string, string>
 

@@ -20,7 +20,8 @@ export interface PageTokensOptions {
 }
 
 const lifetimeMs = 3_600_000
-const longest = 1_024
+/** The cursor of a summary holds names of a caller's choosing, several of them. */
+const longest = 4_096
 
 export const createPageTokens = ({ key, clock }: PageTokensOptions): PageTokens => {
   if (key.length < 32) throw new RangeError('the key of page tokens has at least 32 bytes')

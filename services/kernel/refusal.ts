@@ -1,6 +1,6 @@
 import type { ErrorReason } from './errors.ts'
 
-const refusalReasons = ['TOKEN_MISSING', 'TOKEN_REFUSED', 'TOKEN_EXPIRED', 'CLINIC_NOT_ALLOWED', 'SCOPE_MISSING'] as const
+export const refusalReasons = ['TOKEN_MISSING', 'TOKEN_REFUSED', 'TOKEN_EXPIRED', 'CLINIC_NOT_ALLOWED', 'SCOPE_MISSING'] as const
 
 export type RefusalReason = (typeof refusalReasons)[number]
 

@@ -1,6 +1,3 @@
-import { randomBytes } from 'node:crypto'
-import { readFileSync, writeFileSync } from 'node:fs'
-import path from 'node:path'
 import { parseEnv } from 'node:util'
 import pg from 'pg'
 import t from 'tap'
@@ -11,18 +8,8 @@ import { systemRandomness } from '../../services/kernel/ids.ts'
 import { createLogger } from '../../services/kernel/logging.ts'
 import { groupRoles, loginRoles } from '../../services/kernel/postgres/roles.ts'
 import { ownTestServer } from '../support/postgres.ts'
+import { productionFiles, readDeployFile, runPostgresSql } from '../support/production-files.ts'
 import { scratchDirectory } from '../support/service.ts'
-import { keySetOf, signingKey } from '../support/signing-key.ts'
-
-const read = (file: string): string => readFileSync(new URL(`../../deploy/${file}`, import.meta.url), 'utf8')
-
-/** CREATE DATABASE must be sent by itself, so each statement is. */
-const statements = (sql: string): readonly string[] =>
-  sql
-    .replaceAll(/--.*$/gm, '')
-    .split(';')
-    .map((statement) => statement.trim())
-    .filter((statement) => statement !== '')
 
 t.test('a production service starts on what deploy/postgres.sql makes, with the variables of deploy/production.env', async (t) => {
   const server = await ownTestServer(t)
@@ -33,15 +20,12 @@ t.test('a production service starts on what deploy/postgres.sql makes, with the 
   t.teardown(() => admin.end())
   // The test server comes with roles of its own; the file must make all it needs.
   await admin.query(`drop role ${[...Object.values(loginRoles), ...Object.values(groupRoles)].join(', ')}`)
-  for (const statement of statements(read('postgres.sql'))) await admin.query(statement)
+  await runPostgresSql(admin)
   for (const login of Object.values(loginRoles)) await admin.query(`alter role ${login} password 'password'`)
 
   const directory = scratchDirectory(t, 'production')
-  const file = (name: string, text: string): string => {
-    writeFileSync(path.join(directory, name), text)
-    return path.join(directory, name)
-  }
-  const written = parseEnv(read('production.env'))
+  const files = productionFiles(directory)
+  const written = parseEnv(readDeployFile('production.env'))
   const urls = Object.entries(written).filter(([name]) => name.endsWith('DATABASE_URL'))
   t.equal(urls.length, 4)
   const environment: Environment = {
@@ -49,11 +33,12 @@ t.test('a production service starts on what deploy/postgres.sql makes, with the 
     ...Object.fromEntries(urls.map(([name, url]) => [name, url?.replace('db.example.org', `127.0.0.1:${server.port}`)])),
     CHARTWARDEN_GRPC_ADDR: '127.0.0.1:0',
     CHARTWARDEN_HTTP_ADDR: '127.0.0.1:0',
+    CHARTWARDEN_METRICS_ADDR: 'off',
     CHARTWARDEN_TLS_CERT_FILE: '',
     CHARTWARDEN_TLS_KEY_FILE: '',
     CHARTWARDEN_TLS_BY_PROXY: 'true',
-    CHARTWARDEN_JWKS: file('jwks.json', JSON.stringify(keySetOf(signingKey('a')))),
-    CHARTWARDEN_MASTER_KEY_FILE: file('master.key', randomBytes(32).toString('base64')),
+    CHARTWARDEN_JWKS: files.jwks,
+    CHARTWARDEN_MASTER_KEY_FILE: files.masterKey,
     CHARTWARDEN_STATE_DIR: directory,
   }
   const logger = createLogger({ level: 'fatal' })

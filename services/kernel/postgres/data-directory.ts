@@ -44,8 +44,8 @@ const runInitdb = (options: NewDataDirectory, directory: string, passwordFile: n
     '-D',
     directoryArgument(directory, account),
     `--username=${adminRole}`,
-    // The open file and not its path: another account could not walk to it.
-    ...(process.platform === 'win32' ? [] : ['--pwfile=/dev/fd/3']),
+    // The open file and not its path, which another account could not walk to; Windows has no such name, and no other account here.
+    process.platform === 'win32' ? `--pwfile=${directory}.password` : '--pwfile=/dev/fd/3',
     '--auth=scram-sha-256',
     '--encoding=UTF8',
     // Built in, so that an update of the machine's C library never changes the order of an index.
@@ -71,7 +71,8 @@ const runInitdb = (options: NewDataDirectory, directory: string, passwordFile: n
   })
 }
 
-const syncDirectory = (directory: string): void => {
+/** A rename in it is on disk from then on. */
+export const syncDirectory = (directory: string): void => {
   if (process.platform === 'win32') return
   const handle = openSync(directory, 'r')
   try {
@@ -124,16 +125,24 @@ export const createDataDirectory = async (options: NewDataDirectory): Promise<vo
   }
 }
 
-/** Throws StartError unless the existing data directory is of the programs' major version. */
-export const checkDataDirectory = (dataDirectory: string, binaries: PostgresBinaries): void => {
+/** Major version of the server that made the data directory, e.g. `18`. Throws StartError where there is none. */
+export const majorOf = (dataDirectory: string): string => {
   const versionFile = path.join(dataDirectory, 'PG_VERSION')
   if (!existsSync(versionFile)) {
     throw new StartError(`${dataDirectory} is not a Postgres data directory (no PG_VERSION); restore it, or move it away to begin anew.`)
   }
-  const version = readFileSync(versionFile, 'utf8').trim()
-  if (version !== binaries.major) {
-    throw new StartError(
-      `${dataDirectory} was made by PostgreSQL ${version} and this release brings PostgreSQL ${binaries.major}; dump it with the release that made it and restore it into a new state directory.`,
-    )
-  }
+  return readFileSync(versionFile, 'utf8').trim()
+}
+
+/** Throws StartError unless the existing data directory is of the programs' major version. */
+export const checkDataDirectory = (dataDirectory: string, binaries: PostgresBinaries): void => {
+  const version = majorOf(dataDirectory)
+  if (version === binaries.major) return
+  const advice =
+    Number(version) < Number(binaries.major)
+      ? 'run "chartwarden database upgrade", which says how'
+      : 'start the release that was used last, or a later one'
+  throw new StartError(
+    `${dataDirectory} was made by PostgreSQL ${version} and this release brings PostgreSQL ${binaries.major}; ${advice}.`,
+  )
 }

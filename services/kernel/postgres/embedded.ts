@@ -1,6 +1,5 @@
 import { chmodSync, existsSync, mkdirSync } from 'node:fs'
 import path from 'node:path'
-import pg from 'pg'
 import type { Logger } from 'pino'
 import type { Clock } from '../clock.ts'
 import type { DatabaseUrls } from '../config.ts'
@@ -13,10 +12,12 @@ import { databaseUrl } from './database-url.ts'
 import { errorCode } from './error-code.ts'
 import { stopLeftovers } from './leftovers.ts'
 import { durableSettings, type Postmaster, startPostmaster } from './postmaster.ts'
-import { type LoginPasswords, loginRoles, provisionDatabase, provisionRoles } from './roles.ts'
+import { embeddedDatabase, provision } from './provision.ts'
+import { type LoginPasswords, loginRoles, newLoginPasswords } from './roles.ts'
 import { binariesFor, serverAccount } from './server-account.ts'
 import { acquireStateLock, type StateLock } from './state-lock.ts'
 import { type ServerExit, superviseServer } from './supervisor.ts'
+import { finishSwitch } from './upgrade/directories.ts'
 
 /**
  * The database of a laptop or a small clinic: a real Postgres server of our own below the state directory. Order matters: the state lock
@@ -48,16 +49,16 @@ export interface EmbeddedPostgres {
   stop(): Promise<void>
 }
 
-const databaseName = 'chartwarden'
-
-const defaultSettings: Readonly<Record<string, string>> = {
+/** Beside the durable ones, which cannot be changed. */
+export const embeddedSettings: Readonly<Record<string, string>> = {
   max_connections: '100',
   shared_buffers: '128MB',
   max_wal_size: '2GB',
   jit: 'off',
 }
 
-const prepareStateDirectory = (stateDir: string): void => {
+/** Makes it where it is missing. Throws StartError where that cannot be. */
+export const prepareStateDirectory = (stateDir: string): void => {
   try {
     mkdirSync(stateDir, { recursive: true, mode: 0o700 })
     mkdirSync(path.join(stateDir, 'postgres'), { recursive: true, mode: 0o700 })
@@ -73,30 +74,24 @@ const prepareStateDirectory = (stateDir: string): void => {
 }
 
 /** LOG and below is the server's ordinary talk; what stops a connection or the server is a warning. */
-const logLine = (logger: Logger, line: string): void => {
+export const logServerLine = (logger: Logger, line: string): void => {
   const level = /^(FATAL|PANIC):/.test(line) ? 'warn' : 'debug'
   logger[level]({ event: 'postgres.server', line }, 'embedded Postgres says')
 }
 
-const provision = async (adminUrl: (database: string) => string, passwords: LoginPasswords): Promise<void> => {
-  const client = new pg.Client({ connectionString: adminUrl('postgres'), application_name: 'chartwarden-provision' })
-  client.on('error', () => {})
-  await client.connect()
-  try {
-    await provisionRoles(client, passwords)
-    await provisionDatabase(client, databaseName)
-  } finally {
-    await client.end()
-  }
-}
-
-const startLocked = async (options: EmbeddedPostgresOptions, stateDir: string, lock: StateLock): Promise<EmbeddedPostgres> => {
+const startLocked = async (
+  options: EmbeddedPostgresOptions,
+  located: PostgresBinaries,
+  stateDir: string,
+  lock: StateLock,
+): Promise<EmbeddedPostgres> => {
   const { logger, clock, randomness } = options
   const dataDirectory = path.join(stateDir, 'postgres', 'data')
   const password = adminPassword({ file: path.join(stateDir, 'postgres.password'), dataDirectory, randomness })
   const account = serverAccount(dataDirectory)
-  const binaries: PostgresBinaries = await binariesFor(locateBinaries(), account)
+  const binaries: PostgresBinaries = await binariesFor(located, account)
   await removeUnfinished(dataDirectory, clock)
+  finishSwitch(dataDirectory)
   if (!existsSync(dataDirectory)) {
     logger.info({ event: 'postgres.initialising', dataDirectory }, 'making the embedded database')
     await createDataDirectory({ binaries, dataDirectory, account, password, randomness })
@@ -113,8 +108,8 @@ const startLocked = async (options: EmbeddedPostgresOptions, stateDir: string, l
       dataDirectory,
       account,
       port,
-      settings: { ...defaultSettings, ...options.settings, ...durableSettings },
-      onLine: (line) => logLine(logger, line),
+      settings: { ...embeddedSettings, ...options.settings, ...durableSettings },
+      onLine: (line) => logServerLine(logger, line),
       clock,
       startTimeoutMs: options.startTimeoutMs ?? 300_000,
     })
@@ -125,12 +120,7 @@ const startLocked = async (options: EmbeddedPostgresOptions, stateDir: string, l
   const first = await clearAndStart(undefined)
   const { port } = first
   // The logins' passwords live as long as this process: nothing else is meant to use them.
-  const passwords: LoginPasswords = {
-    migrate: newPassword(randomness),
-    writer: newPassword(randomness),
-    feed: newPassword(randomness),
-    query: newPassword(randomness),
-  }
+  const passwords = newLoginPasswords(() => newPassword(randomness))
   const adminUrl = (database: string) => databaseUrl({ host: '127.0.0.1', port, user: adminRole, password, database })
   try {
     await provision(adminUrl, passwords)
@@ -142,10 +132,10 @@ const startLocked = async (options: EmbeddedPostgresOptions, stateDir: string, l
   }
   const supervisor = superviseServer({ first, restart: () => clearAndStart(port), logger, clock })
   const loginUrl = (purpose: keyof LoginPasswords) =>
-    databaseUrl({ host: '127.0.0.1', port, user: loginRoles[purpose], password: passwords[purpose], database: databaseName })
+    databaseUrl({ host: '127.0.0.1', port, user: loginRoles[purpose], password: passwords[purpose], database: embeddedDatabase })
   return {
     urls: { writer: loginUrl('writer'), feed: loginUrl('feed'), query: loginUrl('query'), migrate: loginUrl('migrate') },
-    adminUrl: adminUrl(databaseName),
+    adminUrl: adminUrl(embeddedDatabase),
     get pid() {
       return supervisor.pid
     },
@@ -164,10 +154,12 @@ const startLocked = async (options: EmbeddedPostgresOptions, stateDir: string, l
  */
 export const startEmbeddedPostgres = async (options: EmbeddedPostgresOptions): Promise<EmbeddedPostgres> => {
   const stateDir = path.resolve(options.stateDir)
+  // First: without the programs, as in a container, it is a database that has to be named and not a directory.
+  const located = locateBinaries()
   prepareStateDirectory(stateDir)
   const lock = await acquireStateLock({ directory: stateDir, clock: options.clock })
   try {
-    return await startLocked(options, stateDir, lock)
+    return await startLocked(options, located, stateDir, lock)
   } catch (thrown) {
     lock.release()
     throw thrown

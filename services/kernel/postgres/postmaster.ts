@@ -132,8 +132,18 @@ const launchOnce = async (
       options.onLine(line)
     })
   }
+  const askToStop = (): void => {
+    if (process.platform !== 'win32') return void child.kill('SIGINT')
+    // Windows has no signals: `kill` would end the server at once, and the next start would have to recover.
+    const asking = spawn(options.binaries.pgCtl, ['stop', '-m', 'fast', '--no-wait', '-D', dataDirectory], {
+      env: serverEnvironment(),
+      stdio: 'ignore',
+      windowsHide: true,
+    })
+    asking.on('error', () => child.kill())
+  }
   const stop = async (graceMs = 30_000): Promise<void> => {
-    child.kill('SIGINT')
+    askToStop()
     if (await settlesWithin(exited, graceMs)) return
     child.kill('SIGQUIT')
     if (await settlesWithin(exited, 10_000)) return

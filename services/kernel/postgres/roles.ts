@@ -23,6 +23,8 @@ export type LoginPurpose = keyof typeof loginRoles
 
 export type LoginPasswords = Readonly<Record<LoginPurpose, string>>
 
+export const newLoginPasswords = (make: () => string): LoginPasswords => ({ migrate: make(), writer: make(), feed: make(), query: make() })
+
 const purposes = Object.keys(loginRoles) as LoginPurpose[]
 
 const groupOf = (purpose: LoginPurpose): string => groupRoles[purpose === 'migrate' ? 'owner' : purpose]

@@ -1,0 +1,125 @@
+/** No engine runs here: the file is read as Compose reads it, and what it hands to the services is run. */
+import { execFileSync } from 'node:child_process'
+import { chmodSync, existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import path from 'node:path'
+import pg from 'pg'
+import t from 'tap'
+import { parse } from 'yaml'
+import { readDatabaseConfig } from '../../services/kernel/config.ts'
+import { groupRoles, loginRoles } from '../../services/kernel/postgres/roles.ts'
+import { readSecretFiles } from '../../services/kernel/secret-files.ts'
+import { ownTestServer } from '../support/postgres.ts'
+import { readDeployFile, runPostgresSql } from '../support/production-files.ts'
+import { scratchDirectory } from '../support/service.ts'
+
+interface ComposeService {
+  readonly image: string
+  readonly user?: string
+  readonly read_only?: boolean
+  readonly cap_drop?: readonly string[]
+  readonly cap_add?: readonly string[]
+  readonly security_opt?: readonly string[]
+  readonly privileged?: boolean
+  readonly environment?: Readonly<Record<string, string>>
+  readonly secrets?: readonly string[]
+  readonly volumes?: readonly string[]
+  readonly ports?: readonly string[]
+  readonly stop_grace_period?: string
+  readonly depends_on?: Readonly<Record<string, { readonly condition: string }>> | readonly string[]
+}
+
+const deploy = path.resolve(import.meta.dirname, '../../deploy')
+const text = readDeployFile('compose.yaml')
+const compose = parse(text, { merge: true }) as {
+  readonly services: Readonly<Record<string, ComposeService>>
+  readonly secrets: Readonly<Record<string, { readonly file: string }>>
+  readonly networks: Readonly<Record<string, { readonly internal?: boolean }>>
+}
+const services = Object.entries(compose.services)
+
+t.test('no service can write to its image, gain a right, or be reached by accident', async (t) => {
+  for (const [name, service] of services) {
+    t.equal(service.read_only, true, `${name}: read-only`)
+    t.same(service.cap_drop, ['ALL'], `${name}: no capability`)
+    t.same(service.cap_add, undefined, name)
+    t.same(service.security_opt, ['no-new-privileges:true'], name)
+    t.not(service.privileged, true)
+    for (const port of service.ports ?? []) t.match(port, /^(127\.0\.0\.1|\$\{DEPLOY_BIND:-127\.0\.0\.1\}):/, `${name}: ${port}`)
+  }
+  t.same(compose.networks['database'], { internal: true })
+})
+
+t.test('nothing has a default password, and no secret stands in an environment', async (t) => {
+  for (const [, variable, rest] of text.matchAll(/\$\{(\w+)([^}]*)\}/g)) {
+    t.ok(rest?.startsWith(':?') || variable === 'DEPLOY_BIND', `${variable} is refused when it is missing`)
+  }
+  for (const [name, service] of services) {
+    for (const [variable, value] of Object.entries(service.environment ?? {})) {
+      if (/PASSWORD|_URL$|KEY|TOKEN/.test(variable)) t.match(value, /^@?\/run\/secrets\/[\w.]+$/, `${name}: ${variable}`)
+    }
+    const inText = [...JSON.stringify(service).matchAll(/\/run\/secrets\/([\w.]+\w)/g)].map((found) => found[1])
+    for (const secret of inText) t.ok(service.secrets?.includes(secret ?? ''), `${name} is given ${secret}`)
+    for (const secret of service.secrets ?? []) t.ok(secret in compose.secrets, secret)
+  }
+  t.same(
+    services.filter(([, service]) => service.secrets?.includes('migrator.url')).map(([name]) => name),
+    ['postgres', 'migrate'],
+    'the service itself does not hold the login that may change tables',
+  )
+})
+
+t.test('the schema is current before the service starts, and what is mounted is there', async (t) => {
+  const { chartwarden, migrate } = compose.services
+  t.match(chartwarden?.depends_on, { migrate: { condition: 'service_completed_successfully' }, postgres: { condition: 'service_healthy' } })
+  t.match(migrate?.depends_on, { postgres: { condition: 'service_healthy' } })
+  for (const [name, service] of services) {
+    for (const volume of service.volumes ?? []) {
+      const [source = ''] = volume.split(':')
+      if (source.startsWith('.')) t.ok(existsSync(path.join(deploy, source)) && volume.endsWith(':ro'), `${name}: ${volume}`)
+    }
+  }
+  const drainMs = Number(chartwarden?.environment?.['CHARTWARDEN_DRAIN_TIMEOUT_MS'])
+  t.ok(Number.parseInt(chartwarden?.stop_grace_period ?? '', 10) * 1000 >= drainMs + 10_000, 'the drain ends before the kill')
+})
+
+t.test('the secrets that are made open the database that is made, each login its own', async (t) => {
+  const directory = path.join(scratchDirectory(t, 'compose'), 'secrets')
+  const script = (name: string): string => path.join(deploy, 'compose', name)
+  execFileSync('sh', [script('make-secrets.sh'), directory])
+  t.throws(() => execFileSync('sh', [script('make-secrets.sh'), directory], { stdio: 'ignore' }), 'never twice')
+  t.equal(statSync(directory).mode & 0o777, 0o700)
+  t.same(
+    Object.keys(compose.secrets).sort(),
+    [...readdirSync(directory), 'tls.crt', 'tls.key'].sort(),
+    'what compose.yaml names, but for the certificate',
+  )
+
+  const server = await ownTestServer(t)
+  const made = await server.createDatabase()
+  await made.close()
+  const admin = new pg.Client({ connectionString: new URL('/postgres', made.adminUrl).href })
+  await admin.connect()
+  t.teardown(() => admin.end())
+  await admin.query(`drop role ${[...Object.values(loginRoles), ...Object.values(groupRoles)].join(', ')}`)
+  await runPostgresSql(admin)
+  // Stands in for psql, which is in the database's image and not here: what it is told is run below.
+  const bin = scratchDirectory(t, 'psql')
+  writeFileSync(path.join(bin, 'psql'), `#!/bin/sh\ncat >>${bin}/told.sql\n`)
+  chmodSync(path.join(bin, 'psql'), 0o755)
+  const passwords = path.join(bin, 'passwords.sh')
+  writeFileSync(passwords, readFileSync(script('20-passwords.sh'), 'utf8').replaceAll('/run/secrets', directory))
+  execFileSync('sh', [passwords], { env: { PATH: `${bin}:${process.env.PATH}` } })
+  await admin.query(readFileSync(path.join(bin, 'told.sql'), 'utf8'))
+
+  for (const login of ['writer_login', 'feed_login', 'query_login', 'migrator']) {
+    const { CHARTWARDEN_MIGRATE_DATABASE_URL: url } = readSecretFiles({
+      CHARTWARDEN_MIGRATE_DATABASE_URL: `@${path.join(directory, `${login}.url`)}`,
+    })
+    t.doesNotThrow(() => readDatabaseConfig({ CHARTWARDEN_MIGRATE_DATABASE_URL: url }))
+    const client = new pg.Client({ connectionString: url?.replace('@postgres:5432', `@127.0.0.1:${server.port}`) })
+    await client.connect()
+    const { rows } = await client.query<{ name: string }>('select session_user::text as name')
+    t.equal(rows[0]?.name, `chartwarden_${login}`)
+    await client.end()
+  }
+})

@@ -1,0 +1,207 @@
+/**
+ * Helm is not to be had here. test/golden/helm holds what deploy/helm/render makes of the charts with Helm's own template engine; where Go is
+ * at hand it is made anew and compared, elsewhere a digest says whether it is of these templates.
+ */
+import { execFileSync, spawnSync } from 'node:child_process'
+import { hash } from 'node:crypto'
+import { globSync, readdirSync, readFileSync } from 'node:fs'
+import path from 'node:path'
+import { Ajv } from 'ajv'
+import { Deployment } from 'kubernetes-models/apps/v1'
+import { HorizontalPodAutoscaler } from 'kubernetes-models/autoscaling/v2'
+import { Job } from 'kubernetes-models/batch/v1'
+import { NetworkPolicy } from 'kubernetes-models/networking.k8s.io/v1'
+import { PodDisruptionBudget } from 'kubernetes-models/policy/v1'
+import { Service } from 'kubernetes-models/v1'
+import t from 'tap'
+import { parse, parseAllDocuments } from 'yaml'
+import { configVariables, readConfig } from '../../services/kernel/config.ts'
+import { scratchDirectory } from '../support/service.ts'
+
+const helm = path.resolve(import.meta.dirname, '../../deploy/helm')
+const golden = path.resolve(import.meta.dirname, '../golden/helm')
+const read = (...file: readonly string[]): string => readFileSync(path.join(...file), 'utf8')
+const renders = readdirSync(golden).filter((file) => file.endsWith('.yaml'))
+
+interface Container {
+  readonly name: string
+  readonly env?: readonly { readonly name: string; readonly value: string }[]
+  readonly securityContext?: unknown
+  readonly resources?: { readonly limits?: { readonly memory?: string } }
+  readonly restartPolicy?: string
+}
+
+interface PodSpec {
+  readonly enableServiceLinks?: boolean
+  readonly automountServiceAccountToken?: boolean
+  readonly terminationGracePeriodSeconds?: number
+  readonly securityContext?: unknown
+  readonly initContainers?: readonly Container[]
+  readonly containers: readonly Container[]
+}
+
+interface Manifest {
+  readonly apiVersion: string
+  readonly kind: string
+  readonly metadata: { readonly name: string }
+  readonly spec: { readonly template?: { readonly spec: PodSpec } }
+}
+
+const manifests = (file: string): readonly Manifest[] =>
+  parseAllDocuments(read(golden, file)).map((document) => document.toJS() as Manifest)
+
+const kinds = { Deployment, HorizontalPodAutoscaler, Job, NetworkPolicy, PodDisruptionBudget, Service }
+type Known = keyof typeof kinds
+
+/** Throws, naming the field, for what the schemas of Kubernetes do not know. */
+const validate = (manifest: Manifest): void => {
+  const model = kinds[manifest.kind as Known]
+  if (model !== undefined) new model(manifest as never).validate()
+  else if (manifest.kind !== 'ServiceMonitor') throw new Error(`no schema for ${manifest.kind}`)
+}
+
+const podOf = (manifest: Manifest): PodSpec | undefined => manifest.spec.template?.spec
+const environmentOf = (container: Container): Record<string, string> =>
+  Object.fromEntries((container.env ?? []).map(({ name, value }) => [name, value]))
+
+const isOurs = (container: Container): boolean => ['chartwarden', 'migrate'].includes(container.name)
+
+t.test('what is compared below was rendered from these templates', async (t) => {
+  const sources = globSync('{chartwarden,practice-app-example,render/values}/**/*', { cwd: helm, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => path.relative(helm, path.join(entry.parentPath, entry.name)))
+    .sort()
+  const lines = sources.map((file) => `${hash('sha256', readFileSync(path.join(helm, file)))}  ${file}\n`).join('')
+  t.equal(read(golden, 'sources.sha256').trim(), hash('sha256', lines), 'else run deploy/helm/render/render.sh')
+})
+
+const renderer = '/usr/share/gocode/src/github.com/Masterminds/sprig'
+const withoutGo = spawnSync('go', ['version']).status === 0 && globSync(renderer).length === 1 ? false : 'Go or its packages are not here'
+
+t.test("Helm's template engine makes the same of them", { skip: withoutGo }, async (t) => {
+  const directory = scratchDirectory(t, 'helm')
+  execFileSync('sh', [path.join(helm, 'render/render.sh'), directory], { stdio: 'pipe' })
+  for (const file of readdirSync(golden)) t.equal(read(directory, file), read(golden, file), file)
+})
+
+t.test('every manifest is one of Kubernetes', async (t) => {
+  for (const file of renders) for (const manifest of manifests(file)) t.doesNotThrow(() => validate(manifest), `${file}: ${manifest.kind}`)
+  t.same(
+    manifests('central-full.yaml')
+      .map(({ kind }) => kind)
+      .sort(),
+    ['Deployment', 'HorizontalPodAutoscaler', 'Job', 'NetworkPolicy', 'PodDisruptionBudget', 'Service', 'ServiceMonitor'],
+  )
+  t.same(
+    manifests('practice-app-example.yaml').map(({ kind, metadata }) => `${kind} ${metadata.name}`),
+    ['Job clinic-chartwarden-migrate', 'Deployment practice-app'],
+  )
+  const [first] = manifests('central.yaml') as [Manifest]
+  t.throws(() => validate({ ...first, spec: { ...first.spec, replicas: 'two' } } as never), 'twin: a wrong one is seen')
+})
+
+t.test('every pod keeps to the restricted standard, and is handed no variable of Kubernetes that looks like ours', async (t) => {
+  for (const file of renders) {
+    for (const manifest of manifests(file)) {
+      const pod = podOf(manifest)
+      if (pod === undefined) continue
+      t.match(pod, { enableServiceLinks: false, automountServiceAccountToken: false }, file)
+      t.match(pod.securityContext, { runAsNonRoot: true, seccompProfile: { type: 'RuntimeDefault' } })
+      for (const container of [...(pod.initContainers ?? []), ...pod.containers]) {
+        t.match(container.securityContext, {
+          allowPrivilegeEscalation: false,
+          readOnlyRootFilesystem: true,
+          runAsNonRoot: true,
+          capabilities: { drop: ['ALL'] },
+        })
+        t.ok(container.resources?.limits?.memory, `${file} ${container.name}: memory has a limit`)
+      }
+    }
+  }
+  t.throws(
+    () => readConfig({ CHARTWARDEN_SERVICE_HOST: '10.0.0.1' }),
+    { message: /is not a variable/ },
+    'twin: what a service link would set',
+  )
+})
+
+t.test('a container of ours gets documented variables only, its secrets as files, and starts on them', async (t) => {
+  const documented = new Map(configVariables.map((variable) => [variable.name, variable]))
+  for (const file of renders) {
+    for (const pod of manifests(file).flatMap((manifest) => podOf(manifest) ?? [])) {
+      for (const container of [...(pod.initContainers ?? []), ...pod.containers].filter(isOurs)) {
+        const environment = environmentOf(container)
+        for (const [name, value] of Object.entries(environment)) {
+          t.ok(documented.has(name), `${file}: ${name}`)
+          if (/DATABASE_URL$/.test(name)) t.match(value, /^@\/etc\/chartwarden\//, `${file}: ${name}`)
+        }
+        if (container.name === 'migrate') continue
+        t.notOk('CHARTWARDEN_MIGRATE_DATABASE_URL' in environment, 'no replica may change tables')
+        const read = { ...environment, DATABASE_URL: 'postgres://a@b/c', CHARTWARDEN_FEED_DATABASE_URL: 'postgres://d@b/c' }
+        const { mode, databaseUrls, drainTimeoutMs } = readConfig({ ...read, CHARTWARDEN_QUERY_DATABASE_URL: '' })
+        t.match({ mode, databaseUrls }, { mode: 'production', databaseUrls: { migrate: undefined } }, 'its configuration is accepted')
+        t.ok((pod.terminationGracePeriodSeconds ?? 0) * 1000 >= drainTimeoutMs + 15_000, `${file}: the drain ends before the kill`)
+      }
+    }
+  }
+})
+
+t.test('the sidecar is reached within its pod only, starts before the application and ends after it', async (t) => {
+  const application = manifests('practice-app-example.yaml').find(({ kind }) => kind === 'Deployment') as Manifest
+  const [sidecar] = podOf(application)?.initContainers ?? []
+  t.equal(sidecar?.restartPolicy, 'Always', 'a sidecar in the words of Kubernetes')
+  t.match(environmentOf(sidecar as Container), {
+    CHARTWARDEN_GRPC_ADDR: '127.0.0.1:50051',
+    CHARTWARDEN_HTTP_ADDR: '127.0.0.1:8080',
+    DATABASE_URL: /^@/,
+  })
+})
+
+t.test('values that would not work are refused before anything is installed', async (t) => {
+  const accepts = new Ajv({ strict: false }).compile(JSON.parse(read(helm, 'chartwarden/values.schema.json')))
+  const defaults = parse(read(helm, 'chartwarden/values.yaml')) as Record<string, Record<string, unknown>>
+  type Values = Record<string, unknown>
+  const isMap = (value: unknown): value is Values => typeof value === 'object' && value !== null && !Array.isArray(value)
+  const merge = (base: Values, over: Values): Values => {
+    const merged = { ...base }
+    for (const [name, value] of Object.entries(over)) {
+      const below = merged[name]
+      merged[name] = isMap(below) && isMap(value) ? merge(below, value) : value
+    }
+    return merged
+  }
+  t.notOk(accepts(defaults), 'nothing is installed on the defaults alone')
+  const files = globSync('*.yaml', { cwd: path.join(helm, 'render/values') })
+  for (const file of files)
+    t.ok(accepts(merge(defaults, parse(read(helm, 'render/values', file)))), `${file}: ${JSON.stringify(accepts.errors)}`)
+  const sidecar = (parse(read(helm, 'practice-app-example/values.yaml')) as { chartwarden: Values }).chartwarden
+  t.ok(accepts(merge(defaults, sidecar)), JSON.stringify(accepts.errors))
+
+  const good = merge(defaults, parse(read(helm, 'render/values/central.yaml')))
+  const wrong: readonly (readonly [string, Values])[] = [
+    ['no database', { database: { secretName: '' } }],
+    ['no login to migrate with', { migration: { secretName: '' } }],
+    ['no TLS and no proxy', { tls: { secretName: '' } }],
+    ['client certificates without TLS', { tls: { byProxy: true, clientCaSecretName: 'ca' } }],
+    ['keys over http', { tokens: { jwks: 'http://id.example.org/jwks' } }],
+    ['a misspelt variable', { config: { CHARTWARDEN_LOGLEVEL: 'warn' } }],
+    ['a secret among the values', { config: { DATABASE_URL: 'postgres://x' } }],
+    ['a misspelt value', { replica: 3 }],
+    ['a network policy that lets nobody reach the database', { networkPolicy: { database: [] } }],
+    ['a sidecar without a database', { mode: 'sidecar', database: { secretName: '' } }],
+  ]
+  for (const [what, over] of wrong) t.notOk(accepts(merge(good, over)), what)
+})
+
+t.test('the values name every variable that the chart does not set itself', async (t) => {
+  const schema = JSON.parse(read(helm, 'chartwarden/values.schema.json')) as {
+    readonly properties: { readonly config: { readonly properties: Record<string, unknown> } }
+  }
+  const own = new Set(read(helm, 'chartwarden/templates/_helpers.tpl').match(/\b(CHARTWARDEN_\w+|DATABASE_URL)\b/g))
+  for (const name of read(helm, 'chartwarden/templates/deployment.yaml').match(/\bCHARTWARDEN_\w+\b/g) ?? []) own.add(name)
+  // Of development, of the command line, of the embedded database, or of the migration alone.
+  for (const name of ['DEMO', 'TOKEN', 'CLIENT_CERT_FILE', 'CLIENT_KEY_FILE', 'STATE_DIR', 'MIGRATE_DATABASE_URL'])
+    own.add(`CHARTWARDEN_${name}`)
+  const left = configVariables.map(({ name }) => name).filter((name) => !own.has(name))
+  t.same(Object.keys(schema.properties.config.properties).sort(), left.sort())
+})
