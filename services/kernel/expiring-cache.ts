@@ -20,7 +20,8 @@ export interface ExpiringCache<Key extends string, Value> {
 /** Reads the injected clock, which this version of lru-cache's own `ttl` cannot. */
 export const createExpiringCache = <Key extends string, Value>(options: ExpiringCacheOptions): ExpiringCache<Key, Value> => {
   const { max, ttlMs, clock = systemClock } = options
-  const values = new LRUCache<Key, { readonly value: Value; readonly since: number }>({ max })
+  // By size: `max` would set aside room for all of them at once, and there is a cache a clinic.
+  const values = new LRUCache<Key, { readonly value: Value; readonly since: number }>({ maxSize: max, sizeCalculation: () => 1 })
   return {
     get: (key) => {
       const kept = values.get(key)

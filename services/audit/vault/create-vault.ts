@@ -47,7 +47,8 @@ export const createVault = (options: VaultOptions): Vault => {
   const clinics = new Map<string, ClinicVault>()
 
   const openClinic = (clinic: string, pseudonymKey: KeyObject, digestKey: KeyObject): ClinicVault => {
-    const pseudonyms = new LRUCache<string, Pseudonym>({ max: cacheSize })
+    // By size: `max` would set aside room for all of them at once, for every clinic.
+    const pseudonyms = new LRUCache<string, Pseudonym>({ maxSize: cacheSize, sizeCalculation: () => 1 })
     const dataKeys = createExpiringCache<Pseudonym, DataKey>({ max: cacheSize, ttlMs: dataKeyTtlMs, clock })
 
     /** `asked`: when the store was asked, by the monotonic clock; it may have been destroyed any time after. */
