@@ -2,7 +2,7 @@
  * Evaluations of conditions in a second of one processor, compiled once: as the decider does it (facts of a request in, an answer out), and the library that
  * does the evaluating by itself. Beside them another library, if it is installed:
  *
- *   npm install --prefix bench/peers --no-package-lock && node bench/conditions.ts
+ *   npm install --prefix bench && node bench/conditions.ts
  *
  * The libraries by themselves get variables that are ready made, and evaluate without the fences around conditions.
  */
@@ -98,7 +98,7 @@ interface Peer {
 }
 
 const loadPeer = (): ((source: string) => Evaluate) | undefined => {
-  const load = createRequire(new URL('peers/', import.meta.url))
+  const load = createRequire(import.meta.url)
   try {
     const { celEnv, parse, plan, mapType, CelScalar } = load('@bufbuild/cel') as Peer
     const { timestampFromDate } = load('@bufbuild/protobuf/wkt') as { timestampFromDate(date: Date): unknown }
@@ -122,8 +122,7 @@ const loadPeer = (): ((source: string) => Evaluate) | undefined => {
 }
 
 const peer = loadPeer()
-if (peer === undefined)
-  console.log('@bufbuild/cel is not installed and left out; to compare: npm install --prefix bench/peers --no-package-lock\n')
+if (peer === undefined) console.log('@bufbuild/cel is not installed and left out; to compare: npm install --prefix bench\n')
 console.log(`${machine()}; \`node bench/conditions.ts\`, ${secondsEach} s a cell.\n`)
 console.log('| condition | Chartwarden | @marcbachmann/cel-js by itself | @bufbuild/cel by itself |')
 console.log('| --- | --- | --- | --- |')

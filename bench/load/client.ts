@@ -1,0 +1,16 @@
+import { fork } from 'node:child_process'
+import path from 'node:path'
+import type { Job, JobResult } from './jobs.ts'
+
+/** Does a job in a process of its own. */
+export const runJob = (job: Job): Promise<JobResult> =>
+  new Promise((resolve, reject) => {
+    const child = fork(path.join(import.meta.dirname, 'client-process.ts'), { serialization: 'advanced' })
+    let result: JobResult | undefined
+    child.once('message', (message) => {
+      result = message as JobResult
+    })
+    child.once('error', reject)
+    child.once('exit', (code) => (result ? resolve(result) : reject(new Error(`the client of job ${job.kind} ended with ${code}`))))
+    child.send(job)
+  })

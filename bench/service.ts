@@ -1,0 +1,58 @@
+import { readFile } from 'node:fs/promises'
+import path from 'node:path'
+import { systemClock } from '../services/kernel/clock.ts'
+import { readConfig } from '../services/kernel/config.ts'
+import { systemRandomness } from '../services/kernel/ids.ts'
+import { adminRole } from '../services/kernel/postgres/data-directory.ts'
+import { databaseUrl } from '../services/kernel/postgres/database-url.ts'
+import type { Scope } from '../services/kernel/scopes.ts'
+import { developmentKeyFile, readDevelopmentKey, signDevelopmentToken } from '../services/kernel/tokens/development-key.ts'
+import { type BenchServer, startServer } from './child.ts'
+
+/** The service as `chartwarden serve` runs it on its embedded Postgres, with everything else as it is by default. */
+export interface BenchService extends BenchServer {
+  /** The superuser's, on a database of the embedded server. */
+  adminUrl(database: string): string
+  token(clinics: readonly string[], scopes: readonly Scope[]): string
+}
+
+/** The database of the service. */
+export const serviceDatabase = 'chartwarden'
+
+export interface StartOptions {
+  readonly stateDir: string
+  /** Takes a profile of the processor's time when the service stops. */
+  readonly profileDir?: string
+}
+
+export const startService = async ({ stateDir, profileDir }: StartOptions): Promise<BenchService> => {
+  const anyPort = '127.0.0.1:0'
+  const environment = {
+    CHARTWARDEN_STATE_DIR: stateDir,
+    CHARTWARDEN_GRPC_ADDR: anyPort,
+    CHARTWARDEN_HTTP_ADDR: anyPort,
+    CHARTWARDEN_METRICS_ADDR: anyPort,
+  }
+  const profiling = profileDir === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profileDir}`]
+  const server = await startServer([...profiling, path.join(import.meta.dirname, '../cli/launch.js'), 'serve'], environment)
+  const key = await readDevelopmentKey(developmentKeyFile(stateDir))
+  const password = (await readFile(path.join(stateDir, 'postgres.password'), 'utf8')).trim()
+  const { jwtIssuer: issuer, jwtAudience: audience } = readConfig(environment)
+  const port = Number(server.logged('postgres.started')['port'])
+  return {
+    ...server,
+    adminUrl: (database) => databaseUrl({ host: '127.0.0.1', port, user: adminRole, password, database }),
+    token: (clinics, scopes) =>
+      signDevelopmentToken({
+        key,
+        issuer,
+        audience,
+        clinics,
+        scopes,
+        subject: 'bench',
+        ttlSeconds: 14_400,
+        clock: systemClock,
+        randomness: systemRandomness,
+      }),
+  }
+}
