@@ -14,6 +14,7 @@ import { explainCommand } from './commands/explain.ts'
 import { importCommand } from './commands/import.ts'
 import { ledgerCommand } from './commands/ledger.ts'
 import { offboardCommand } from './commands/offboard.ts'
+import { projectionsCommand } from './commands/projections.ts'
 import { reportCommand } from './commands/report.ts'
 import { roleCommand } from './commands/role.ts'
 import { serveCommand } from './commands/serve.ts'
@@ -90,6 +91,7 @@ export const createProgram = (act: Act): Command => {
     reportCommand,
     ledgerCommand,
     databaseCommand,
+    projectionsCommand,
   ]) {
     program.addCommand(make(act))
   }

@@ -2,6 +2,7 @@
 import type { Command } from 'commander'
 import { exitCodes } from '../cli/exit-codes.ts'
 import { createProgram } from '../cli/program.ts'
+import openapi from '../proto/openapi.json' with { type: 'json' }
 import { reasonCodes } from '../services/access/reasons.ts'
 import { configVariables } from '../services/kernel/config.ts'
 import { errorCatalogue, errorMetadata, grpcCode } from '../services/kernel/errors.ts'
@@ -80,6 +81,12 @@ const needs = (person: PersonNeeds): string => {
   return `${code(person.action)} on ${code(person.resourceType)}`
 }
 
+/** Where a method stands over HTTP; empty for one that streams requests. */
+const address = (method: string): string => {
+  const [path] = Object.entries(openapi.paths).find(([, { post }]) => post['x-grpc-method'] === method) ?? []
+  return path === undefined ? '' : code(path)
+}
+
 const scopesAndMethods = (): string =>
   page(
     'Scopes and methods',
@@ -91,8 +98,8 @@ const scopesAndMethods = (): string =>
     ),
     'What each method needs: a scope of the token and, where a person is named in `on_behalf_of`, a permission on that person’s own roles.',
     table(
-      ['Method', 'Scope', 'The person named needs'],
-      Object.entries(methodRules).map(([method, rule]) => [code(method), code(rule.scope), needs(rule.person)]),
+      ['Method', 'Over HTTP, `POST`', 'Scope', 'The person named needs'],
+      Object.entries(methodRules).map(([method, rule]) => [code(method), address(method), code(rule.scope), needs(rule.person)]),
     ),
   )
 

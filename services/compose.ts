@@ -35,7 +35,6 @@ import { expiryOf } from './kernel/tls.ts'
 import { watchTls } from './kernel/tls-watch.ts'
 import { openDevelopmentKey } from './kernel/tokens/development-key.ts'
 import { createTokenVerifier } from './kernel/tokens/verifier.ts'
-import { addServiceGauges } from './observability/service-gauges.ts'
 import { startObservability } from './observability/start-observability.ts'
 import { createProjections } from './projections/index.ts'
 import { createReadiness } from './readiness.ts'
@@ -117,8 +116,7 @@ const start = async (options: ServiceOptions, teardown: Teardown): Promise<Servi
   } = options
   const observability = await startObservability({ config, version: packageJson.version, logger, clock })
   teardown.add(() => observability.stop())
-  const { tracer, metrics, observers, metricsPort } = observability
-  const observed = tracer !== undefined || observers !== undefined
+  const { tracer, observers, metricsPort } = observability
   const tlsWatch = config.tls === undefined ? undefined : await watchTls({ files: config.tls, clock, logger })
   teardown.add(() => tlsWatch?.stop())
   // What can be seen to be wrong without a database is said before one is started.
@@ -232,7 +230,7 @@ const start = async (options: ServiceOptions, teardown: Teardown): Promise<Servi
     pageTokenKey: pageTokenKey('chartwarden page tokens v1'),
     clock,
     logger,
-    observer: observed ? { tracer, applied: observers?.projection.applied ?? (() => undefined) } : undefined,
+    observer: observability.projection,
   })
   projections.runner.start()
   teardown.add(() => projections.runner.stop())
@@ -267,25 +265,21 @@ const start = async (options: ServiceOptions, teardown: Teardown): Promise<Servi
     tls: tlsWatch?.material,
     maxMessageBytes: config.maxMessageBytes,
     reflection: config.grpcReflection,
-    observer: observed ? { tracer, clock, ended: observers?.call.ended ?? (() => undefined) } : undefined,
+    observer: observability.call,
     maxStreamsPerConnection: config.maxStreamsPerConnection,
   })
   let stopping = false
   const readiness = createReadiness({ ledger, ledgerClock, projections, verifier, isStopping: () => stopping, tls: tlsWatch })
-  if (metrics !== undefined) {
-    addServiceGauges({
-      metrics,
-      version: packageJson.version,
-      readiness,
-      ledgerTime: () => ledger.time(),
-      ledgerClock,
-      batcher,
-      maxQueuedEntries: config.maxQueuedEntries,
-      projections,
-      verifier,
-      certificateExpiry: () => (tlsWatch === undefined ? undefined : expiryOf(tlsWatch.material)),
-    })
-  }
+  observability.watch({
+    readiness,
+    ledger,
+    ledgerClock,
+    batcher,
+    maxQueuedEntries: config.maxQueuedEntries,
+    projections,
+    verifier,
+    certificateExpiry: () => (tlsWatch === undefined ? undefined : expiryOf(tlsWatch.material)),
+  })
   const twins = createHttpTwins({ ...doors, maxCalls: config.maxHttpCalls })
   const http = await createHttpServer({
     address: config.httpAddr,
@@ -294,7 +288,7 @@ const start = async (options: ServiceOptions, teardown: Teardown): Promise<Servi
     logger,
     readiness,
     onRefusal,
-    observer: observed ? { tracer, clock, ended: observers?.http.ended ?? (() => undefined) } : undefined,
+    observer: observability.http,
     randomness,
     bodyLimit: config.maxMessageBytes,
     routes: async (server, requireToken) => {

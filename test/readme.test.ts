@@ -36,6 +36,7 @@ const userEnvironment = (): NodeJS.ProcessEnv => ({
   npm_config_prefer_offline: 'true',
   CHARTWARDEN_GRPC_ADDR: '127.0.0.1:0',
   CHARTWARDEN_HTTP_ADDR: '127.0.0.1:0',
+  CHARTWARDEN_METRICS_ADDR: 'off',
 })
 
 interface Ran {

@@ -260,6 +260,8 @@ export const rows = {
   otlpTracesEndpoint: row('OTEL_EXPORTER_OTLP_TRACES_ENDPOINT', httpUrl, 'The same for traces alone, path included.', { secret: true }),
   otlpMetricsEndpoint: row('OTEL_EXPORTER_OTLP_METRICS_ENDPOINT', httpUrl, 'The same for metrics alone, path included.', { secret: true }),
   tracesExporter: row('OTEL_TRACES_EXPORTER', word, 'With none, no traces are sent.', { default: 'otlp' }),
-  metricsExporter: row('OTEL_METRICS_EXPORTER', word, 'With none, no metrics are sent; /metrics does not depend on it.', { default: 'otlp' }),
+  metricsExporter: row('OTEL_METRICS_EXPORTER', word, 'With none, no metrics are sent; /metrics does not depend on it.', {
+    default: 'otlp',
+  }),
   otelDisabled: row('OTEL_SDK_DISABLED', truth, 'Whether nothing is sent, whatever the other OTEL_* variables say.', { default: 'false' }),
 } as const

@@ -1,4 +1,5 @@
 import type { Batcher } from '../audit/batcher.ts'
+import type { Ledger } from '../audit/ledger.ts'
 import type { LedgerClock } from '../audit/ledger-clock.ts'
 import type { Readiness } from '../kernel/http/readiness.ts'
 import type { Metrics } from '../kernel/telemetry/metrics.ts'
@@ -6,12 +7,10 @@ import type { TokenVerifier } from '../kernel/tokens/verifier.ts'
 import type { Projections } from '../projections/index.ts'
 import { runnerStates, type ServiceMetrics } from './metric-table.ts'
 
-export interface ServiceGaugesOptions {
-  readonly metrics: Metrics<ServiceMetrics>
-  readonly version: string
+export interface WatchedParts {
   readonly readiness: () => Promise<Readiness>
-  /** Asks the ledger for its time, which says whether it answers. */
-  readonly ledgerTime: () => Promise<number>
+  /** Asked for its time, which says whether it answers. */
+  readonly ledger: Pick<Ledger, 'time'>
   readonly ledgerClock: LedgerClock
   readonly batcher: Pick<Batcher, 'queued'>
   readonly maxQueuedEntries: number
@@ -36,9 +35,8 @@ const succeeds = (work: Promise<unknown>): Promise<boolean> =>
 const flag = (value: boolean): number => (value ? 1 : 0)
 
 /** What is looked at only when somebody asks for the metrics. */
-export const addServiceGauges = (options: ServiceGaugesOptions): void => {
-  const { metrics, version, readiness, ledgerTime, ledgerClock, batcher, maxQueuedEntries, projections, verifier, certificateExpiry } =
-    options
+export const addServiceGauges = (metrics: Metrics<ServiceMetrics>, version: string, parts: WatchedParts): void => {
+  const { readiness, ledger, ledgerClock, batcher, maxQueuedEntries, projections, verifier, certificateExpiry } = parts
 
   metrics.read(['chartwarden_build_info'], (report) => report('chartwarden_build_info', { version, node: process.versions.node }, 1))
   metrics.read(['chartwarden_ready'], async (report) => {
@@ -48,7 +46,7 @@ export const addServiceGauges = (options: ServiceGaugesOptions): void => {
     })
     report('chartwarden_ready', {}, flag((await succeeds(asked)) && ready))
   })
-  metrics.read(['chartwarden_ledger_up'], async (report) => report('chartwarden_ledger_up', {}, flag(await succeeds(ledgerTime()))))
+  metrics.read(['chartwarden_ledger_up'], async (report) => report('chartwarden_ledger_up', {}, flag(await succeeds(ledger.time()))))
   metrics.read(
     [
       'chartwarden_ledger_clock_skew_seconds',

@@ -1,13 +1,16 @@
 import type { Clock } from '../kernel/clock.ts'
 import type { Config } from '../kernel/config.ts'
+import type { CallObserver } from '../kernel/grpc/observe-call.ts'
+import type { HttpObserver } from '../kernel/http/observe-request.ts'
 import type { Logger } from '../kernel/logging.ts'
-import type { Metrics } from '../kernel/telemetry/metrics.ts'
 import { createMetricsServer } from '../kernel/telemetry/metrics-server.ts'
 import { startTelemetry } from '../kernel/telemetry/telemetry.ts'
 import type { Tracer } from '../kernel/telemetry/tracer.ts'
-import { metricTable, type ServiceMetrics } from './metric-table.ts'
+import type { ProjectionObserver } from '../projections/observed-projection.ts'
+import { metricTable } from './metric-table.ts'
 import { createObservers, type Observers } from './observers.ts'
 import { addProcessGauges } from './process-gauges.ts'
+import { addServiceGauges, type WatchedParts } from './service-gauges.ts'
 
 export interface ObservabilityOptions {
   readonly config: Pick<Config, 'metricsAddr' | 'otlp'>
@@ -16,16 +19,22 @@ export interface ObservabilityOptions {
   readonly clock: Clock
 }
 
-/** What the parts of a service are given to be observed with; every member is undefined where it is off. */
+/** What the parts of a service are given to be observed with; what is off is undefined. */
 export interface Observability {
   readonly tracer: Tracer | undefined
-  readonly metrics: Metrics<ServiceMetrics> | undefined
   readonly observers: Observers | undefined
+  readonly call: CallObserver | undefined
+  readonly http: HttpObserver | undefined
+  readonly projection: ProjectionObserver | undefined
   /** Where `/metrics` answers. */
   readonly metricsPort: number | undefined
+  /** From now on, what is asked of these parts is in the metrics. */
+  watch(parts: WatchedParts): void
   /** Sends what is waiting, bounded in time, and closes the listener. */
   stop(): Promise<void>
 }
+
+const nothing = (): void => undefined
 
 /** Starts telemetry and the listener of `/metrics`. Throws StartError when its address cannot be had. */
 export const startObservability = async ({ config, version, logger, clock }: ObservabilityOptions): Promise<Observability> => {
@@ -47,9 +56,22 @@ export const startObservability = async ({ config, version, logger, clock }: Obs
     stopProcessGauges?.()
     await server?.close()
   }
+  const observers = metrics === undefined ? undefined : createObservers(metrics)
+  const on = tracer !== undefined || observers !== undefined
   try {
     const metricsPort = await server?.start()
-    return { tracer, metrics, observers: metrics === undefined ? undefined : createObservers(metrics), metricsPort, stop }
+    return {
+      tracer,
+      observers,
+      call: on ? { tracer, clock, ended: observers?.call.ended ?? nothing } : undefined,
+      http: on ? { tracer, clock, ended: observers?.http.ended ?? nothing } : undefined,
+      projection: on ? { tracer, applied: observers?.projection.applied ?? nothing } : undefined,
+      metricsPort,
+      watch: (parts) => {
+        if (metrics !== undefined) addServiceGauges(metrics, version, parts)
+      },
+      stop,
+    }
   } catch (error) {
     await stop()
     throw error

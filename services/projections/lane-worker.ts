@@ -156,19 +156,24 @@ export const workLane = async (options: LaneWorkerOptions): Promise<void> => {
           if (plan.building) logger.info({ event: 'projections_switched', projections: namesOf(plan) }, 'read models answer reports now')
           return true
         }
-      } else if (plan.building && (await promoteLane(db, feed, plan))) {
-        logger.info({ event: 'projections_switched', projections: namesOf(plan) }, 'read models answer reports now')
+      }
+    }
+    if (ahead > 0n && limit !== 'none') {
+      const batch = await (reader ?? readFrom(position)).take(catchUpBatch, limit)
+      if (batch === undefined || !(await apply(plan, batch))) {
+        reader?.stop()
+        reader = undefined
         return true
       }
     }
-    if (ahead <= 0n || limit === 'none') return false
-    const batch = await (reader ?? readFrom(position)).take(catchUpBatch, limit)
-    if (batch === undefined || !(await apply(plan, batch))) {
-      reader?.stop()
-      reader = undefined
+    // With nothing to move into, what is complete to the end that was just read answers reports.
+    const complete = feed.distance(position, end) === 0n && plan.members.every(({ row }) => row.indexed)
+    if (plan.building && plan.target === undefined && complete && (await promoteLane(db, feed, { ...plan, position }))) {
+      logger.info({ event: 'projections_switched', projections: namesOf(plan) }, 'read models answer reports now')
+      return true
     }
     if (plan.building) reportBuilding(plan)
-    return true
+    return ahead > 0n
   }
 
   try {

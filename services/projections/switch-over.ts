@@ -7,7 +7,7 @@ import type { ProjectionDatabase, ProjectionTransaction } from './database.ts'
 import type { FeedReader } from './feed-reader.ts'
 import type { LanePlan } from './registry.ts'
 
-/** Held by whoever changes which generations and lanes there are. */
+/** Held by whoever changes which generations and lanes there are, and taken first: none of them can wait for another in a circle. */
 export const lockRegistry = async (transaction: ProjectionTransaction): Promise<void> => {
   await sql`select pg_advisory_xact_lock(hashtextextended('chartwarden projections registry', 0))`.execute(transaction)
 }
@@ -82,6 +82,7 @@ export const joinLane = async (
   const { db, feed, reader, plan, target, nearEnough } = options
   return db.transaction().execute(async (transaction) => {
     const outcomes: BatchOutcome[] = []
+    await lockRegistry(transaction)
     const there = await stillAsPlanned(transaction, target.lane, target.epoch)
     const to = there?.position ?? undefined
     const gap = feed.distance(plan.position, to)
@@ -110,6 +111,7 @@ export const promoteLane = async (db: Kysely<ProjectionDatabase>, feed: Pick<Led
   class Behind extends Error {}
   try {
     return await db.transaction().execute(async (transaction) => {
+      await lockRegistry(transaction)
       if ((await stillAsPlanned(transaction, plan.lane, plan.epoch, plan.position ?? null)) === undefined) return false
       const places = await retireReplaced(transaction, plan)
       if (places.some((place) => feed.distance(plan.position, place) > 0n)) throw new Behind()

@@ -72,13 +72,22 @@ const published = async (transaction: ProjectionTransaction, { name, version }: 
   return rows.length > 0
 }
 
-/** Says that this release is in use, so that what it reads is kept. */
-const claim = async (transaction: ProjectionTransaction, { name, version }: Projection): Promise<boolean> => {
-  const { rows } = await sql`
+/** Says that this release is in use, so that what it reads is kept; answers which of its read models there are. Written now and then only. */
+const claim = async (
+  transaction: ProjectionTransaction,
+  projections: readonly Projection[],
+  graceMs: number,
+): Promise<ReadonlySet<string>> => {
+  const ours = sql`(projection, version) in (
+    select * from unnest(${projections.map(({ name }) => name)}::text[], ${projections.map(({ version }) => version)}::integer[]))`
+  await sql`
     update chartwarden_projections.generations set seen_at = clock_timestamp()
-    where projection = ${name} and version = ${version} and state in ('building', 'live')
-    returning 1`.execute(transaction)
-  return rows.length > 0
+    where state in ('building', 'live') and seen_at < clock_timestamp() - make_interval(secs => ${graceMs / 10_000}) and ${ours}`.execute(
+    transaction,
+  )
+  const { rows } = await sql<{ projection: string }>`
+    select projection from chartwarden_projections.generations where state in ('building', 'live') and ${ours}`.execute(transaction)
+  return new Set(rows.map(({ projection }) => projection))
 }
 
 /** Entries of a type that was unknown when they were parked, and is known to this release, are tried again. */
@@ -135,8 +144,8 @@ const retireUnclaimed = async (transaction: ProjectionTransaction, graceMs: numb
 export const keepUp = async ({ db, projections, graceMs }: UpkeepOptions): Promise<Upkeep> =>
   db.transaction().execute(async (transaction) => {
     await lockRegistry(transaction)
-    const missing: Projection[] = []
-    for (const projection of projections) if (!(await claim(transaction, projection))) missing.push(projection)
+    const there = await claim(transaction, projections, graceMs)
+    const missing = projections.filter(({ name }) => !there.has(name))
     const unpublished: string[] = []
     const wanted: Projection[] = []
     for (const projection of missing) {

@@ -6,10 +6,8 @@ import pg from 'pg'
 import t from 'tap'
 import { parse } from 'yaml'
 import { readDatabaseConfig } from '../../services/kernel/config.ts'
-import { groupRoles, loginRoles } from '../../services/kernel/postgres/roles.ts'
 import { readSecretFiles } from '../../services/kernel/secret-files.ts'
-import { ownTestServer } from '../support/postgres.ts'
-import { readDeployFile, runPostgresSql } from '../support/production-files.ts'
+import { readDeployFile, serverOfPostgresSql } from '../support/production-files.ts'
 import { scratchDirectory } from '../support/service.ts'
 
 interface ComposeService {
@@ -94,14 +92,7 @@ t.test('the secrets that are made open the database that is made, each login its
     'what compose.yaml names, but for the certificate',
   )
 
-  const server = await ownTestServer(t)
-  const made = await server.createDatabase()
-  await made.close()
-  const admin = new pg.Client({ connectionString: new URL('/postgres', made.adminUrl).href })
-  await admin.connect()
-  t.teardown(() => admin.end())
-  await admin.query(`drop role ${[...Object.values(loginRoles), ...Object.values(groupRoles)].join(', ')}`)
-  await runPostgresSql(admin)
+  const { server, admin } = await serverOfPostgresSql(t)
   // Stands in for psql, which is in the database's image and not here: what it is told is run below.
   const bin = scratchDirectory(t, 'psql')
   writeFileSync(path.join(bin, 'psql'), `#!/bin/sh\ncat >>${bin}/told.sql\n`)

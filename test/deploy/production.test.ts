@@ -1,26 +1,16 @@
 import { parseEnv } from 'node:util'
-import pg from 'pg'
 import t from 'tap'
 import { startService } from '../../services/compose.ts'
 import { systemClock } from '../../services/kernel/clock.ts'
 import { type Environment, readConfig } from '../../services/kernel/config.ts'
 import { systemRandomness } from '../../services/kernel/ids.ts'
 import { createLogger } from '../../services/kernel/logging.ts'
-import { groupRoles, loginRoles } from '../../services/kernel/postgres/roles.ts'
-import { ownTestServer } from '../support/postgres.ts'
-import { productionFiles, readDeployFile, runPostgresSql } from '../support/production-files.ts'
+import { loginRoles } from '../../services/kernel/postgres/roles.ts'
+import { productionFiles, readDeployFile, serverOfPostgresSql } from '../support/production-files.ts'
 import { scratchDirectory } from '../support/service.ts'
 
 t.test('a production service starts on what deploy/postgres.sql makes, with the variables of deploy/production.env', async (t) => {
-  const server = await ownTestServer(t)
-  const made = await server.createDatabase()
-  await made.close()
-  const admin = new pg.Client({ connectionString: new URL('/postgres', made.adminUrl).href })
-  await admin.connect()
-  t.teardown(() => admin.end())
-  // The test server comes with roles of its own; the file must make all it needs.
-  await admin.query(`drop role ${[...Object.values(loginRoles), ...Object.values(groupRoles)].join(', ')}`)
-  await runPostgresSql(admin)
+  const { server, admin } = await serverOfPostgresSql(t)
   for (const login of Object.values(loginRoles)) await admin.query(`alter role ${login} password 'password'`)
 
   const directory = scratchDirectory(t, 'production')

@@ -27,13 +27,14 @@ t.test('the file is well-formed XML', async (t) => {
 t.test(
   'the service runs as an account without administrative rights, is given time to stop, and its configuration is accepted',
   async (t) => {
-    t.equal(element('username'), 'NT AUTHORITY\\LocalService')
+    t.same([element('domain'), element('user')], ['NT AUTHORITY', 'LocalService'])
     const environment = Object.fromEntries(
       [...text.matchAll(/<env name="(\w+)" value="([^"]*)" \/>/g)].map((found) => [found[1], found[2]]),
     )
     const { mode, databaseUrls, drainTimeoutMs } = readConfig(environment)
     t.match({ mode, databaseUrls }, { mode: 'production', databaseUrls: undefined })
     t.ok(Number.parseInt(element('stoptimeout'), 10) * 1000 > drainTimeoutMs + 45_000)
+    t.equal(element('stopparentprocessfirst'), 'true', 'the service ends its database itself')
     t.match(element('executable'), /node\.exe$/, 'no launcher between the wrapper and the service')
   },
 )

@@ -142,7 +142,11 @@ const refusals: readonly (readonly [string, Environment, RegExp])[] = [
   ['an unknown variable that is empty', { CHARTWARDEN_: '' }, /^CHARTWARDEN_ is not a variable/],
   ['another mode', { CHARTWARDEN_MODE: 'Production' }, /^CHARTWARDEN_MODE must be development or production, not "Production"\.$/],
   ['a port that is too large', { CHARTWARDEN_GRPC_ADDR: '127.0.0.1:65536' }, /^CHARTWARDEN_GRPC_ADDR must be host:port/],
-  ['a metrics address that is a word', { CHARTWARDEN_METRICS_ADDR: 'on' }, /^CHARTWARDEN_METRICS_ADDR must be host:port or off, not "on"\.$/],
+  [
+    'a metrics address that is a word',
+    { CHARTWARDEN_METRICS_ADDR: 'on' },
+    /^CHARTWARDEN_METRICS_ADDR must be host:port or off, not "on"\.$/,
+  ],
   ['development metrics others can reach', { CHARTWARDEN_METRICS_ADDR: '0.0.0.0:9464' }, /^CHARTWARDEN_METRICS_ADDR is 0\.0\.0\.0:9464/],
   ['a collector that is no URL', { OTEL_EXPORTER_OTLP_ENDPOINT: 'collector:4318' }, /^OTEL_EXPORTER_OTLP_ENDPOINT must be a URL/],
   ['a switch that is neither', { OTEL_SDK_DISABLED: 'yes' }, /^OTEL_SDK_DISABLED must be true or false/],

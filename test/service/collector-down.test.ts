@@ -1,12 +1,8 @@
 /** A collector that is down or silent changes no answer and holds no stop up. */
-import { randomUUID } from 'node:crypto'
 import { createServer, type Server } from 'node:net'
 import t, { type Test } from 'tap'
 import { Decision } from '../../proto/gen/chartwarden/types/v1/types_pb.js'
-import { clientsOf, hire, registerTestClinic, staff } from '../support/clinic.ts'
-import { createTestDatabase } from '../support/postgres.ts'
-import { scratchDirectory, testCallers, testEnvironment } from '../support/service.ts'
-import { startServiceProcess } from '../support/service-process.ts'
+import { danaAsks, startClinicProcess } from '../support/clinic-process.ts'
 import { waitFor } from '../support/wait-for.ts'
 
 const listen = async (t: Test, server: Server): Promise<number> => {
@@ -43,31 +39,14 @@ const collectors = [
 for (const [what, start] of collectors) {
   t.test(`a collector that ${what} changes nothing`, async (t) => {
     const collector = await start(t)
-    const database = await createTestDatabase(t)
-    const stateDir = scratchDirectory(t, 'collector')
-    const environment = {
-      ...testEnvironment(database, stateDir),
+    const { service, clients } = await startClinicProcess(t, {
       CHARTWARDEN_METRICS_ADDR: '127.0.0.1:0',
       OTEL_EXPORTER_OTLP_ENDPOINT: `http://127.0.0.1:${collector.port}`,
       OTEL_BSP_SCHEDULE_DELAY: '50',
       OTEL_METRIC_EXPORT_INTERVAL: '100',
       OTEL_METRIC_EXPORT_TIMEOUT: '100',
-    }
-    const service = await startServiceProcess(t, environment)
-    const callers = testCallers(t, stateDir, environment)
-    const token = await callers.token({ clinics: ['north'] })
-    const clients = clientsOf({ client: (definition, given) => callers.client(definition, given, service.address) }, token)
-    await registerTestClinic(clients, 'north')
-    await hire(clients, 'north', 'dana')
-    const check = () =>
-      clients.access.check({
-        requestId: randomUUID(),
-        clinic: 'north',
-        subject: staff('dana'),
-        action: { name: 'read' },
-        resource: { type: 'treatment_record', id: 'record-1', patientId: 'patient-1' },
-        purpose: 'TREAT',
-      })
+    })
+    const check = () => clients.access.check({ ...danaAsks(), clinic: 'north' })
     const text = async () => (await fetch(`${service.metricsAddress}/metrics`)).text()
     const decided = async () => Number(/^chartwarden_decisions_total\{.*\} (\d+)$/m.exec(await text())?.[1])
     const faults = async () => Number(/^chartwarden_telemetry_faults_total (\d+)$/m.exec(await text())?.[1])

@@ -1,11 +1,7 @@
 /** The spans of a call, as a collector gets them, and what its entry keeps of the caller's trace. */
-import { randomUUID } from 'node:crypto'
 import t from 'tap'
-import { clientsOf, hire, registerTestClinic, staff } from '../support/clinic.ts'
+import { danaAsks, startClinicProcess } from '../support/clinic-process.ts'
 import { attributeOf, type OtlpSpan, startOtlpReceiver } from '../support/otlp-receiver.ts'
-import { createTestDatabase } from '../support/postgres.ts'
-import { scratchDirectory, testCallers, testEnvironment } from '../support/service.ts'
-import { startServiceProcess } from '../support/service-process.ts'
 import { waitFor } from '../support/wait-for.ts'
 
 const traceOf = (call: number) => ({ traceId: `4bf92f3577b34da6a3ce929d0e0e473${call}`, parentSpanId: `00f067aa0ba902b${call}` })
@@ -14,44 +10,28 @@ const headerOf = (call: number, flags = '01') => `00-${traceOf(call).traceId}-${
 const method = 'chartwarden.access.v1.AccessService/Check'
 
 t.test('a call is one trace from the caller to the commit, over gRPC and over HTTP', async (t) => {
-  const database = await createTestDatabase(t)
-  const stateDir = scratchDirectory(t, 'traces')
   const receiver = await startOtlpReceiver(t)
-  const environment = {
-    ...testEnvironment(database, stateDir),
+  const { service, clients, token } = await startClinicProcess(t, {
     OTEL_EXPORTER_OTLP_ENDPOINT: receiver.endpoint,
     OTEL_EXPORTER_OTLP_PROTOCOL: 'http/json',
     OTEL_METRICS_EXPORTER: 'none',
-  }
-  const service = await startServiceProcess(t, environment)
-  const callers = testCallers(t, stateDir, environment)
-  const token = await callers.token({ clinics: ['north'] })
-  const clients = clientsOf({ client: (definition, given) => callers.client(definition, given, service.address) }, token)
-  await registerTestClinic(clients, 'north')
-  await hire(clients, 'north', 'dana')
-  const question = () => ({
-    requestId: randomUUID(),
-    subject: staff('dana'),
-    action: { name: 'read' },
-    resource: { type: 'treatment_record', id: 'record-1', patientId: 'patient-1' },
-    purpose: 'TREAT',
   })
   const overHttp = async (call: number) => {
     const answer = await fetch(`${service.httpAddress}/v1/clinics/north/access/check`, {
       method: 'POST',
       headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json', traceparent: headerOf(call) },
-      body: JSON.stringify(question()),
+      body: JSON.stringify(danaAsks()),
     })
     t.equal(answer.status, 200)
     return ((await answer.json()) as { readonly entry: { readonly id: string } }).entry.id
   }
   const overGrpc = async (call: number, flags?: string) => {
-    const answer = await clients.access.check({ ...question(), clinic: 'north' }, { headers: { traceparent: headerOf(call, flags) } })
+    const answer = await clients.access.check({ ...danaAsks(), clinic: 'north' }, { headers: { traceparent: headerOf(call, flags) } })
     return answer.entry?.id ?? ''
   }
   const ids = [await overGrpc(1), await overHttp(2), await overGrpc(3, '00')]
   await clients.access
-    .check({ ...question(), clinic: 'north', action: { name: '' } }, { headers: { traceparent: headerOf(4) } })
+    .check({ ...danaAsks(), clinic: 'north', action: { name: '' } }, { headers: { traceparent: headerOf(4) } })
     .catch(() => undefined)
 
   const kept = new Map<string, unknown>()

@@ -229,7 +229,7 @@ export const lines: fc.Arbitrary<readonly Line[]> = fc
         'chartwarden.emergency.opened.v1',
         ...everyType,
       ),
-      { minLength: 20, maxLength: 40 },
+      { minLength: 12, maxLength: 24 },
     ),
     fc.array(fc.tuple(fc.nat(50), fc.nat(50), fc.nat(1_000)), { minLength: 40 + everyType.length, maxLength: 40 + everyType.length }),
   )

@@ -8,7 +8,7 @@ const atEachOffset = (name: string, encoding: 'base64' | 'base64url'): readonly 
   })
 
 /** Plain, JSON, percent-encoded, base64, base64url and hexadecimal. */
-export const formsOf = (name: string): readonly string[] => [
+const formsOf = (name: string): readonly string[] => [
   ...new Set([
     name,
     JSON.stringify(name).slice(1, -1),

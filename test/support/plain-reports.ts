@@ -80,11 +80,21 @@ export const plainLedger = async (clinic: string, vault: ClinicVault, entries: r
       .filter((access) => access.at >= (filter.from ?? Number.NEGATIVE_INFINITY) && access.at < (filter.until ?? Number.POSITIVE_INFINITY))
       .sort((one, other) => other.at - one.at || Number(other.revision - one.revision))
 
-  /** Roles held by somebody at a moment: granted, begun, not over, not revoked, and the person had not left. */
+  /** Whether somebody had left, and not come back, before an entry. */
+  const goneBefore = (subject: Pseudonym, revision: bigint): boolean =>
+    events.findLast(
+      ({ entry, event }) =>
+        entry.revision < revision &&
+        (event.type === 'chartwarden.staff.offboarded.v1' || event.type === 'chartwarden.staff.reinstated.v1') &&
+        event.data.subject.pseudonym === subject,
+    )?.event.type === 'chartwarden.staff.offboarded.v1'
+
+  /** Roles held by somebody at a moment: granted while employed, begun, not over, not revoked, and the person had not left. */
   const rolesAt = (subject: Pseudonym, at: number): string[] => {
     const held = new Set<string>()
     for (const { entry, event: grant } of events) {
       if (grant.type !== 'chartwarden.role.granted.v1' || grant.data.subject.pseudonym !== subject) continue
+      if (goneBefore(subject, entry.revision)) continue
       const from = grant.data.from === undefined ? grant.time : Date.parse(grant.data.from)
       const until = grant.data.until === undefined ? Number.POSITIVE_INFINITY : Date.parse(grant.data.until)
       const end = events.find(

@@ -1,8 +1,12 @@
 import { randomBytes } from 'node:crypto'
 import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
-import type pg from 'pg'
+import pg from 'pg'
+import type { Test } from 'tap'
+import { groupRoles, loginRoles } from '../../services/kernel/postgres/roles.ts'
 import { selfSigned } from './certificate.ts'
+import { ownTestServer } from './postgres.ts'
+import type { TestServer } from './postgres-server.ts'
 import { keySetOf, signingKey } from './signing-key.ts'
 
 export interface ProductionFiles {
@@ -37,12 +41,24 @@ const deployFile = (file: string): URL => new URL(`../../deploy/${file}`, import
 
 export const readDeployFile = (file: string): string => readFileSync(deployFile(file), 'utf8')
 
-/** Runs deploy/postgres.sql. CREATE DATABASE must be sent by itself, so each statement is. */
-export const runPostgresSql = async (admin: pg.Client): Promise<void> => {
-  const statements = readDeployFile('postgres.sql')
+/** CREATE DATABASE must be sent by itself, so each statement is. */
+const statements = (sql: string): readonly string[] =>
+  sql
     .replaceAll(/--.*$/gm, '')
     .split(';')
     .map((statement) => statement.trim())
     .filter((statement) => statement !== '')
-  for (const statement of statements) await admin.query(statement)
+
+/** A server of the test's own that has nothing of ours but what deploy/postgres.sql makes, and its superuser. */
+export const serverOfPostgresSql = async (test: Test): Promise<{ readonly server: TestServer; readonly admin: pg.Client }> => {
+  const server = await ownTestServer(test)
+  const made = await server.createDatabase()
+  await made.close()
+  const admin = new pg.Client({ connectionString: new URL('/postgres', made.adminUrl).href })
+  await admin.connect()
+  test.teardown(() => admin.end())
+  // The test server comes with roles of its own; the file must make all it needs.
+  await admin.query(`drop role ${[...Object.values(loginRoles), ...Object.values(groupRoles)].join(', ')}`)
+  for (const statement of statements(readDeployFile('postgres.sql'))) await admin.query(statement)
+  return { server, admin }
 }

@@ -46,7 +46,7 @@ interface ActivityRange {
 }
 
 /** One index scan for each kind and each way of being the actor, as in the access history. */
-const activityRowsQuery = (
+export const activityRowsQuery = (
   db: Kysely<ProjectionDatabase>,
   clinic: string,
   { subject, software, kinds, from, until }: Omit<StaffActivityQuery, 'kinds'> & { readonly kinds: readonly ActivityKind[] },

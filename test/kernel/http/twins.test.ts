@@ -222,6 +222,11 @@ t.test('calls under way are bounded, and one caller has a quarter of them', asyn
   t.equal((await call(check, {}, token({ sub: 'a' }))).statusCode, 200, 'places are given back')
 })
 
+t.test('twin: where the bound is wide, one caller’s calls pass side by side', async (t) => {
+  const { call } = await door(t, {}, { maxCalls: 64 })
+  for (const answer of await Promise.all(['a', 'b', 'c'].map((id) => call(check, { request_id: id })))) t.equal(answer.statusCode, 200)
+})
+
 t.test('a stream is one message a line, in order, and what it holds is read no faster than it is taken', async (t) => {
   let produced = 0
   let finished = false

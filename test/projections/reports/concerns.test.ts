@@ -135,7 +135,7 @@ t.test('each filter leaves exactly the rows that match, newest first, and the qu
 })
 
 t.test('an access that a concern is about is marked in the history, and is otherwise as it was', async (t) => {
-  const { script, history, settle } = await startReports(t)
+  const { script, history, patient: patientReport, activity, settle } = await startReports(t)
   const ben = await script.staff('ben')
   const [patient, other] = [await script.patient('p-1'), await script.patient('p-2')]
   const disputed = await script.recorded({ subject: ben, patient }, { flags: ['purpose_unstated'] })
@@ -156,6 +156,15 @@ t.test('an access that a concern is about is marked in the history, and is other
   await settle()
   const after = { ...before, [disputed.id]: ['purpose_unstated', 'disputed'] }
   t.same(await flags(), after)
+  const marked = [disputed.id, ['purpose_unstated', 'disputed']]
+  const { rows: told } = await patientReport({ query: { patientId: 'p-1' } })
+  t.same(told?.map((row) => [row.entry?.id, row.flags]).at(-1), marked, 'the patient is told the same')
+  const { rows: done } = await activity({ query: { subject: { type: 'staff', id: 'ben' } } })
+  t.same(
+    done?.map((row) => [row.entry?.id, row.access?.flags]).find(([id]) => id === disputed.id),
+    marked,
+    'and so is the report of the person',
+  )
   await writeAnswer(script, { patient, by: ben, at: Date.now() }, concern, 'denied')
   await settle()
   t.same(await flags(), after, 'the answer does not take the mark away')

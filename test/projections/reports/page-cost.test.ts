@@ -8,6 +8,7 @@ import { accessRowsQuery } from '../../../services/projections/reports/access-hi
 import { disclosureRowsQuery } from '../../../services/projections/reports/disclosures.ts'
 import { createReportReader } from '../../../services/projections/reports/report-reader.ts'
 import { grantsInForceQuery } from '../../../services/projections/reports/role-grants.ts'
+import { activityRowsQuery } from '../../../services/projections/reports/staff-activity.ts'
 import { createProjectionHouse } from '../../support/projections.ts'
 
 interface PlanNode {
@@ -49,7 +50,14 @@ t.test('a page costs the page', async (t) => {
     select 'north', n, gen_random_uuid(), 'chartwarden.disclosure.recorded.v1', moment, sha256(n::text::bytea), 'app', 'patient-' || n % 2000,
       'staff', 'staff-1', moment, case when n % 5 = 0 then 'authorized' else 'accountable' end, 'series-' || n % 6000, null, '{}', null
     from generate_series(0, 30000) n, lateral (select timestamptz '2026-01-01' + n * interval '1 minute' as moment) m`)
-  await house.adminPool.query(`vacuum analyze ${accessHistory}, ${roleGrants}, ${disclosures}`)
+  const activities = await house.qualified('activities')
+  await house.adminPool.query(`
+    insert into ${activities}
+    select 'north', n, gen_random_uuid(), 'chartwarden.trail.viewed.v1', moment, sha256(n::text::bytea), 'app-' || n % 3,
+      case when n % 1000 = 7 and n < 20000 then 'change' else 'reading' end, 'staff', case when n % 50 > 0 then 'staff-' || n % 40 end,
+      null, null, null, 'summary'
+    from generate_series(0, 60000) n, lateral (select timestamptz '2026-01-01' + n * interval '1 minute' as moment) m`)
+  await house.adminPool.query(`vacuum analyze ${accessHistory}, ${roleGrants}, ${disclosures}, ${activities}`)
 
   const explain = async (build: (db: Kysely<ProjectionDatabase>) => { compile(): { sql: string; parameters: readonly unknown[] } }) =>
     reader.read('north', systemClock.monotonic() + 60_000, async (transaction) => {
@@ -130,4 +138,17 @@ t.test('a page costs the page', async (t) => {
   )
   t.notOk(one.scans, 'grants of a person: no table is scanned')
   t.ok(one.buffers <= 100, `grants of a person: ${one.buffers} buffers`)
+
+  const readings = { software: undefined, kinds: ['change', 'reading', 'recording'] as const, from: undefined, until: undefined }
+  for (const [name, query] of Object.entries({
+    'a person who did little': { ...readings, subject: 'staff-7' as Pseudonym },
+    'a period of a person': { ...readings, subject: 'staff-9' as Pseudonym, from: moment(1_000), until: moment(9_000) },
+    software: { ...readings, subject: 'service-1' as Pseudonym, software: 'app-1', kinds: ['reading'] as const },
+  })) {
+    for (const [page, range] of Object.entries(pages)) {
+      const cost = await explain((db) => activityRowsQuery(db, 'north', query, { through: 60_000n, limit: 101, ...range }))
+      t.notOk(cost.scans, `${name}, ${page} page: no table is scanned`)
+      t.ok(cost.buffers <= 800, `${name}, ${page} page: ${cost.buffers} buffers`)
+    }
+  }
 })

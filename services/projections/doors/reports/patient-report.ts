@@ -35,7 +35,7 @@ const rowMessage = (row: PatientReportRow): MessageInitShape<typeof PatientRepor
 
 export const patientReportReport: ReportDefinition<QueryMessage, Query, PatientReportRow, ReturnType<typeof rowMessage>> = {
   name: 'patient_report',
-  projections: ['access_history', 'role_grants'],
+  projections: ['access_history', 'role_grants', 'concerns'],
   read: (message, reader) => {
     const patientId = reader.text('patient_id', message?.patientId ?? '')
     if (patientId === '') reader.wrong('patient_id', 'is required')

@@ -48,7 +48,7 @@ const rowMessage = (row: ActivityRow): MessageInitShape<typeof ActivityRowSchema
 
 export const staffActivityReport: ReportDefinition<QueryMessage, Query, ActivityRow, ReturnType<typeof rowMessage>> = {
   name: 'staff_activity',
-  projections: ['access_history', 'activities'],
+  projections: ['access_history', 'activities', 'concerns'],
   read: (message, reader) => {
     const subject = reader.subject('subject', message?.subject)
     if (subject === undefined) reader.wrong('subject', 'is required')

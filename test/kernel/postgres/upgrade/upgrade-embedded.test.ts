@@ -30,6 +30,9 @@ import { newStateDirectory, type StateDirectory, usedStateDirectory } from '../.
 import { copyOfState, oldServerDirectory, startOldServer } from '../../../support/old-embedded.ts'
 import { startTestService, testCallers } from '../../../support/service.ts'
 
+// Two servers of two versions start and stop for each of these.
+t.setTimeout(600_000)
+
 const logger = createLogger({ level: 'silent' })
 const parts = { clock: systemClock, randomness: systemRandomness, logger }
 const oldServer = await oldServerDirectory()

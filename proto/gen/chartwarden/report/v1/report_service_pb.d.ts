@@ -181,7 +181,7 @@ export declare type AccessRow = Message<"chartwarden.report.v1.AccessRow"> & {
   caller: string;
 
   /**
-   * Marks such as "purpose_unstated", "future_dated", "after_exit".
+   * Marks such as "purpose_unstated", "future_dated", "after_exit", and "disputed" while a concern about the entry exists.
    *
    * @generated from field: repeated string flags = 14;
    */
@@ -689,6 +689,27 @@ export declare type OffboardingRow = Message<"chartwarden.report.v1.OffboardingR
    * @generated from field: bool unknown_subject = 10;
    */
   unknownSubject: boolean;
+
+  /**
+   * Accesses, permitted or performed, that took place after `effective` and before the entry ended them; 0 where `effective` is no earlier.
+   *
+   * @generated from field: uint64 accesses_between = 11;
+   */
+  accessesBetween: bigint;
+
+  /**
+   * Accesses that took place after the entry and before a reinstatement, as the software reported.
+   *
+   * @generated from field: uint64 performed_after_exit = 12;
+   */
+  performedAfterExit: bigint;
+
+  /**
+   * The calling software.
+   *
+   * @generated from field: string caller = 13;
+   */
+  caller: string;
 };
 
 /**
@@ -1330,7 +1351,8 @@ export declare type ActivityRow = Message<"chartwarden.report.v1.ActivityRow"> &
   patientId: string;
 
   /**
-   * What of: the role of a grant, the query of a reading, the outcome of a review.
+   * What of: the role of a grant, the query of a reading, the outcome of a review. Of a decision about a change, a share or a reading, which is
+   * an ACCESS, the operation decided, e.g. "grant_role": what was refused changed nothing.
    *
    * @generated from field: string detail = 8;
    */
@@ -1462,7 +1484,7 @@ export declare const AccountScopeQuerySchema: GenMessage<AccountScopeQuery>;
  */
 export declare type AccountScopeResponse = Message<"chartwarden.report.v1.AccountScopeResponse"> & {
   /**
-   * Patients, those touched first first.
+   * Patients, those touched first first; also those only asked for in vain. Probes touch nobody.
    *
    * @generated from field: repeated chartwarden.report.v1.ScopeRow patients = 1;
    */
@@ -1585,6 +1607,14 @@ export declare type ScopeTotals = Message<"chartwarden.report.v1.ScopeTotals"> &
    * @generated from field: google.protobuf.Timestamp last = 12;
    */
   last?: Timestamp | undefined;
+
+  /**
+   * Whether `records` was counted, here and in the rows. Records stand sealed in the entries: of a window with more than 100,000 permits and
+   * performed accesses they are not opened, and every `records` is 0. The records of an erased patient count as one of each category.
+   *
+   * @generated from field: bool records_counted = 13;
+   */
+  recordsCounted: boolean;
 };
 
 /**

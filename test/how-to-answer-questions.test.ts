@@ -1,0 +1,70 @@
+/** The commands of the guide to a compliance officer's questions run as they are printed. */
+import path from 'node:path'
+import t from 'tap'
+import { type Chartwarden, commandLine } from './support/command-line.ts'
+import { type Followed, followPage } from './support/follow-page.ts'
+import { createTestDatabase } from './support/postgres.ts'
+import { startTestService, type TestService } from './support/service.ts'
+
+const clinic = 'northside'
+const page = path.resolve(import.meta.dirname, '../docs/how-to/answer-questions.md')
+const service: TestService = await startTestService(t, { database: await createTestDatabase(t) })
+const chartwarden: Chartwarden = commandLine({ CHARTWARDEN_STATE_DIR: service.stateDir, CHARTWARDEN_GRPC_ADDR: service.address })
+
+let said: readonly Followed[] = []
+
+t.before(async () => {
+  said = await followPage(t, page, {
+    chartwarden,
+    learn: (out) => {
+      const [, refused] = /^deny: .*revision (\d+)/s.exec(out) ?? []
+      const [, left] = /^staff:tom .*revision (\d+)/s.exec(out) ?? []
+      return { ...(refused === undefined ? {} : { REVISION: refused }), ...(left === undefined ? {} : { LEFT: left }) }
+    },
+  })
+})
+
+/** What a command of the page printed. */
+const outOf = (...words: readonly string[]): string => said.find(({ command }) => words.every((word) => command.includes(word)))?.out ?? ''
+
+t.test('somebody follows the guide, from an empty service on', async (t) => {
+  const scope = outOf('report scope')
+  t.match(scope, /PATIENT_ID +FIRST.*p-1001 .*p-1002 .* 1 +0 +0 +1 +medical_history +read\n.*p-1003 .* 0 +0 +1 +0/s)
+  t.match(outOf('activity', 'staff:mia'), /access +refused .*lab_report.*access +authorised .*medical_history/s)
+  t.match(outOf('activity', 'staff:kim'), /change +- +role\.granted\.v1 .*staff:mia +hygienist/)
+  const report = outOf('report patient')
+  t.match(report, /authorised +read +medical_history +TREAT +hygienist +[\w-]{16}/)
+  t.notMatch(report, /mia/)
+  t.match(outOf('--staff-names'), /hygienist +staff:mia +[\w-]{16}/)
+  t.match(outOf('summary', '--by day'), /\d{4}-\d\d-\d\d +lab_report +refused +1 +1 .*medical_history +authorised +2 +2 /s)
+  t.match(outOf('summary', '--by subject'), /^subject,accesses,patients,first,last\r\nstaff:mia,3,3,/m)
+  t.match(outOf('report offboardings'), /staff:tom/)
+})
+
+t.test('numbers of the account come with the end for a program', async (t) => {
+  const window = ['--from', '2026-01-01T00:00:00Z', '--until', '2100-01-01T00:00:00Z']
+  const { out } = await chartwarden('report', 'scope', '--clinic', clinic, '--subject', 'staff:mia', ...window, '--format', 'ndjson')
+  const lines = out.trim().split('\n')
+  t.match(JSON.parse(lines.at(-1) ?? ''), {
+    end: { rows: 3, totals: { patients: '2', patients_refused_only: '1', records: '2', refused: '1', records_counted: true } },
+  })
+  const told = await chartwarden('report', 'scope', '--clinic', clinic, '--caller', 'nobody', ...window)
+  t.match(told.err, /0 patients touched, 0 more asked for in vain; 0 records\./)
+})
+
+t.test('what is wrong with a command is said', async (t) => {
+  const window = ['--from', '2026-01-01T00:00:00Z', '--until', '2100-01-01T00:00:00Z']
+  t.match(await chartwarden('report', 'scope', '--clinic', clinic, ...window), { code: 2, err: /--subject or --caller/ })
+  t.match(await chartwarden('report', 'scope', '--clinic', clinic, '--subject', 'staff:mia'), { code: 2, err: /--from/ })
+  t.match(await chartwarden('report', 'summary', '--clinic', clinic, '--by', 'week'), { code: 2, err: /no "week"/ })
+  t.match(await chartwarden('report', 'summary', '--clinic', clinic, '--by', 'day', '--time-zone', 'Mars'), {
+    code: 2,
+    err: /time_zone|--time-zone/,
+  })
+  t.match(await chartwarden('report', 'patient', '--clinic', clinic), { code: 2, err: /--patient/ })
+  t.match(await chartwarden('report', 'patient', '--clinic', clinic, '--patient', 'p-1', '--on-behalf-of', 'staff:mia'), {
+    code: 4,
+    err: /may not/,
+  })
+  t.match(await chartwarden('report', 'activity', '--clinic', 'elsewhere', '--subject', 'staff:mia'), { code: 4, err: /no such clinic/ })
+})
