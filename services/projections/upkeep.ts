@@ -1,6 +1,7 @@
 /** Keeps the registry in order: what this release needs is begun, what nobody uses any more goes. */
 import { type Kysely, sql } from 'kysely'
 import { isKnownType } from '../access/event-codec.ts'
+import { errorCode } from '../kernel/postgres/error-code.ts'
 import type { ProjectionDatabase, ProjectionTransaction } from './database.ts'
 import type { Projection } from './projection.ts'
 import { lockRegistry } from './switch-over.ts'
@@ -107,8 +108,8 @@ const replayWhatIsKnownNow = async (transaction: ProjectionTransaction): Promise
   )
 }
 
-/** Whatever nobody has claimed for the grace, beside another that is live, and what was replaced that long ago. */
-const retireUnclaimed = async (transaction: ProjectionTransaction, graceMs: number): Promise<Upkeep['dropped']> => {
+/** Whatever nobody has claimed for the grace, beside another that is live. */
+const retireUnclaimed = async (transaction: ProjectionTransaction, graceMs: number): Promise<void> => {
   const grace = sql`make_interval(secs => ${graceMs / 1_000})`
   await sql`
     with retired as (
@@ -128,31 +129,49 @@ const retireUnclaimed = async (transaction: ProjectionTransaction, graceMs: numb
       where not exists (select from chartwarden_projections.generations g where g.lane = l.lane) returning l.lane
     )
     delete from chartwarden_projections.clinic_progress p using empty_lanes e where p.lane = e.lane`.execute(transaction)
+}
+
+/** Drops what was replaced that long ago. A reader still under way is not waited for: the next round tries again. */
+const dropRetired = async ({ db, graceMs }: UpkeepOptions): Promise<Upkeep['dropped']> => {
   const { rows } = await sql<{ projection: string; generation: number }>`
     select projection, generation from chartwarden_projections.generations
-    where state = 'retired' and retired_at < clock_timestamp() - ${grace}`.execute(transaction)
+    where state = 'retired' and retired_at < clock_timestamp() - make_interval(secs => ${graceMs / 1_000})`.execute(db)
+  const dropped: { projection: string; generation: number }[] = []
   for (const { projection, generation } of rows) {
-    await sql`select chartwarden_projections.drop_generation(${projection}, ${generation})`.execute(transaction)
-    await sql`delete from chartwarden_projections.parked where projection = ${projection} and generation = ${generation}`.execute(
-      transaction,
-    )
+    try {
+      await db.transaction().execute(async (transaction) => {
+        await sql`set local lock_timeout = '2s'`.execute(transaction)
+        await lockRegistry(transaction)
+        await sql`select chartwarden_projections.drop_generation(${projection}, ${generation})`.execute(transaction)
+        await sql`delete from chartwarden_projections.parked where projection = ${projection} and generation = ${generation}`.execute(
+          transaction,
+        )
+      })
+      dropped.push({ projection, generation })
+    } catch (thrown) {
+      // In use (lock_not_available), or another process was first (no_data_found).
+      if (!['55P03', 'P0002'].includes(errorCode(thrown) ?? '')) throw thrown
+    }
   }
-  return rows
+  return dropped
 }
 
 /** One round. Safe from several processes at once. */
-export const keepUp = async ({ db, projections, graceMs }: UpkeepOptions): Promise<Upkeep> =>
-  db.transaction().execute(async (transaction) => {
+export const keepUp = async (options: UpkeepOptions): Promise<Upkeep> => {
+  const { db, projections, graceMs } = options
+  const done = await db.transaction().execute(async (transaction) => {
     await lockRegistry(transaction)
     const there = await claim(transaction, projections, graceMs)
-    const missing = projections.filter(({ name }) => !there.has(name))
     const unpublished: string[] = []
     const wanted: Projection[] = []
-    for (const projection of missing) {
+    for (const projection of projections.filter(({ name }) => !there.has(name))) {
       if (await published(transaction, projection)) wanted.push(projection)
       else unpublished.push(projection.name)
     }
     const begun = await beginTogether(transaction, wanted)
     await replayWhatIsKnownNow(transaction)
-    return { unpublished, begun, dropped: await retireUnclaimed(transaction, graceMs) }
+    await retireUnclaimed(transaction, graceMs)
+    return { unpublished, begun }
   })
+  return { ...done, dropped: await dropRetired(options) }
+}
