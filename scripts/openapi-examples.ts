@@ -1,4 +1,4 @@
-/** Bodies that the OpenAPI document shows, by method; the tests check each against its schema and send it. */
+/** Bodies that the OpenAPI document shows, by method; the tests check each against its schema. */
 import type { MethodName } from '../services/kernel/scopes.ts'
 
 const kim = { type: 'staff', id: 'kim' }

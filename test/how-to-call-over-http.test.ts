@@ -15,7 +15,7 @@ t.test('the examples ask, report the access, stream a report and are told what i
   const output = await runExample(t, 'docs/how-to/call-over-http.md', {
     parts: 3,
     environment: {
-      CHARTWARDEN_URL: `http://127.0.0.1:${service.httpPort}`,
+      SERVICE_URL: `http://127.0.0.1:${service.httpPort}`,
       CHARTWARDEN_TOKEN: await service.token({ clinics: ['north'], scopes: ['access.check', 'access.record', 'report.read'] }),
       CLINIC: 'north',
     },

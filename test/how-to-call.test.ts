@@ -44,7 +44,7 @@ t.test('the examples ask, report the access, break the glass and act for a perso
     environment: {
       CHARTWARDEN_GRPC_ADDR: service.address,
       CHARTWARDEN_TOKEN: token,
-      CHARTWARDEN_ACT_TOKEN: actToken,
+      ACT_TOKEN: actToken,
       CLINIC: 'north',
     },
   })

@@ -119,8 +119,10 @@ t.test('a watch is one entry, and ends when its person may read no more', async 
     [],
     'what happened after the person left is not sent',
   )
-  const refused = await clients.reports.accessHistory({ clinic, filter: { subject: staff('olga') } })
-  t.match(refused.rows[0], { reasonCode: 'offboarded' }, 'and the refusal is recorded')
+  await waitFor('the refusal in the history', async () => {
+    const { rows: refused } = await clients.reports.accessHistory({ clinic, filter: { subject: staff('olga') } })
+    return refused[0]?.reasonCode === 'offboarded'
+  })
   t.equal(await watchesRecorded(clients), 2, 'one reading and one refusal')
 })
 

@@ -2,6 +2,7 @@
 
 import { microseconds, type ProjectionTransaction } from '../database.ts'
 import { type AccessFilter, type AccessRow, accessesOf, showAccess } from './access-history.ts'
+import { flagsWithConcerns } from './disputed.ts'
 import type { ReportCall } from './report-call.ts'
 import { readProgress } from './report-reader.ts'
 
@@ -19,6 +20,7 @@ const matching = (transaction: ProjectionTransaction, clinic: string, filter: Ac
   accessesOf(transaction, clinic, filter, to)
     .selectAll()
     .select(microseconds('occurred_at').as('occurred_us'))
+    .select(flagsWithConcerns('access_history', to).as('flags'))
     .where('revision', '>=', String(from))
     .orderBy('revision')
     .limit(mostRows)
