@@ -4,11 +4,12 @@ import t, { type Test } from 'tap'
 import { type AccessRow, ReportService } from '../../proto/gen/chartwarden/report/v1/report_service_pb.js'
 import type { ChartwardenError } from '../../services/kernel/errors.ts'
 import type { Scope } from '../../services/kernel/scopes.ts'
-import { type Clients, clientsOf, hire, readRecord, registerTestClinic, staff } from '../support/clinic.ts'
+import { clientsOf, hire, readRecord, registerTestClinic, staff } from '../support/clinic.ts'
 import { fault } from '../support/fault.ts'
 import { createTestDatabase } from '../support/postgres.ts'
 import { ownScopes, startTestService } from '../support/service.ts'
 import { waitFor } from '../support/wait-for.ts'
+import { watchesRecorded } from '../support/watches-recorded.ts'
 
 const clinic = 'north'
 
@@ -39,15 +40,6 @@ const take = async (watch: Watch, count: number) => {
   return { rows, completeTo }
 }
 
-/** Entries that speak of a watch. */
-const watchesRecorded = async ({ audit }: Clients): Promise<number> => {
-  let entries = 0
-  for await (const { item } of audit.readEntries({ clinic })) {
-    if (item.case === 'entry' && new TextDecoder().decode(item.value.canonical).includes('"watch_access"')) entries += 1
-  }
-  return entries
-}
-
 const whatOf = ({ subject, reasonCode }: AccessRow) => `${subject?.id} ${reasonCode}`
 
 t.test('accesses that match come as they happen, and a watch taken up again misses none and repeats none', async (t) => {
@@ -59,7 +51,7 @@ t.test('accesses that match come as they happen, and a watch taken up again miss
   const watch = reports.watchAccess(request, { signal: abort.signal })[Symbol.asyncIterator]()
   const first = take(watch, 2)
   // The watch begins with its own reading: what comes after that entry is sent, what came before is not.
-  await waitFor('the watch to be recorded', async () => (await watchesRecorded(clients)) === 1)
+  await waitFor('the watch to be recorded', async () => (await watchesRecorded(clients, clinic)) === 1)
   await access.check(readRecord(clinic, 'ben'))
   await access.check(readRecord(clinic, 'anna', { patient: 'p-2' }))
   await access.check(readRecord(clinic, 'anna', { patient: 'p-3', probe: true }))
@@ -123,7 +115,7 @@ t.test('a watch is one entry, and ends when its person may read no more', async 
     const { rows: refused } = await clients.reports.accessHistory({ clinic, filter: { subject: staff('olga') } })
     return refused[0]?.reasonCode === 'offboarded'
   })
-  t.equal(await watchesRecorded(clients), 2, 'one reading and one refusal')
+  t.equal(await watchesRecorded(clients, clinic), 2, 'one reading and one refusal')
 })
 
 t.test('what is wrong with a watch is said at once, and nothing is recorded', async (t) => {
