@@ -116,6 +116,7 @@ t.test('what the image holds is enough to serve, for an account that can write n
     ...imageEnvironment(),
     CHARTWARDEN_GRPC_ADDR: '127.0.0.1:0',
     CHARTWARDEN_HTTP_ADDR: '127.0.0.1:0',
+    CHARTWARDEN_METRICS_ADDR: '127.0.0.1:0',
     CHARTWARDEN_TLS_CERT_FILE: files.tlsCert,
     CHARTWARDEN_TLS_KEY_FILE: files.tlsKey,
     CHARTWARDEN_MASTER_KEY_FILE: files.masterKey,

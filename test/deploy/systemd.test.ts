@@ -77,6 +77,7 @@ t.test('its command serves as an ordinary account, with its environment and its 
       CHARTWARDEN_JWKS: files.jwks,
       CHARTWARDEN_GRPC_ADDR: '127.0.0.1:0',
       CHARTWARDEN_HTTP_ADDR: '127.0.0.1:0',
+      CHARTWARDEN_METRICS_ADDR: '127.0.0.1:0',
     },
     ...(account === undefined ? {} : { account }),
   })

@@ -88,6 +88,7 @@ const startEmbedded = async (test: Test, stateDir: string) => {
     CHARTWARDEN_STATE_DIR: stateDir,
     CHARTWARDEN_GRPC_ADDR: '127.0.0.1:0',
     CHARTWARDEN_HTTP_ADDR: '127.0.0.1:0',
+    CHARTWARDEN_METRICS_ADDR: '127.0.0.1:0',
   }
   const service = await startService({ ...parts, config: readConfig(environment) })
   test.teardown(() => service.stop())
