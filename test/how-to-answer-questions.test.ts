@@ -1,31 +1,13 @@
 /** The commands of the guide to a compliance officer's questions run as they are printed. */
-import path from 'node:path'
 import t from 'tap'
-import { type Chartwarden, commandLine } from './support/command-line.ts'
-import { type Followed, followPage } from './support/follow-page.ts'
-import { createTestDatabase } from './support/postgres.ts'
-import { startTestService, type TestService } from './support/service.ts'
+import { followedGuide } from './support/followed-guide.ts'
 
 const clinic = 'northside'
-const page = path.resolve(import.meta.dirname, '../docs/how-to/answer-questions.md')
-const service: TestService = await startTestService(t, { database: await createTestDatabase(t) })
-const chartwarden: Chartwarden = commandLine({ CHARTWARDEN_STATE_DIR: service.stateDir, CHARTWARDEN_GRPC_ADDR: service.address })
-
-let said: readonly Followed[] = []
-
-t.before(async () => {
-  said = await followPage(t, page, {
-    chartwarden,
-    learn: (out) => {
-      const [, refused] = /^deny: .*revision (\d+)/s.exec(out) ?? []
-      const [, left] = /^staff:tom .*revision (\d+)/s.exec(out) ?? []
-      return { ...(refused === undefined ? {} : { REVISION: refused }), ...(left === undefined ? {} : { LEFT: left }) }
-    },
-  })
+const { chartwarden, outOf } = await followedGuide(t, 'answer-questions.md', (out) => {
+  const [, refused] = /^deny: .*revision (\d+)/s.exec(out) ?? []
+  const [, left] = /^staff:tom .*revision (\d+)/s.exec(out) ?? []
+  return { ...(refused === undefined ? {} : { REVISION: refused }), ...(left === undefined ? {} : { LEFT: left }) }
 })
-
-/** What a command of the page printed. */
-const outOf = (...words: readonly string[]): string => said.find(({ command }) => words.every((word) => command.includes(word)))?.out ?? ''
 
 t.test('somebody follows the guide, from an empty service on', async (t) => {
   const scope = outOf('report scope')

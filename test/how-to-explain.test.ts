@@ -2,33 +2,16 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import t from 'tap'
-import { type Chartwarden, commandLine } from './support/command-line.ts'
-import { type Followed, followPage } from './support/follow-page.ts'
-import { createTestDatabase } from './support/postgres.ts'
-import { startTestService, type TestService } from './support/service.ts'
+import { followedGuide } from './support/followed-guide.ts'
 
 const clinic = 'northside'
-const page = path.resolve(import.meta.dirname, '../docs/how-to/explain-and-simulate.md')
-const service: TestService = await startTestService(t, { database: await createTestDatabase(t) })
-const chartwarden: Chartwarden = commandLine({ CHARTWARDEN_STATE_DIR: service.stateDir, CHARTWARDEN_GRPC_ADDR: service.address })
-
-let said: readonly Followed[] = []
-
-t.before(async () => {
-  said = await followPage(t, page, {
-    chartwarden,
-    learn: (out) => {
-      const [, then] = /care team[^\n]*\n +entry \S+, revision \d+, (\S+)/.exec(out) ?? []
-      return then === undefined ? {} : { THEN: then }
-    },
-  })
+const { page, chartwarden, said, outOf } = await followedGuide(t, 'explain-and-simulate.md', (out) => {
+  const [, then] = /care team[^\n]*\n +entry \S+, revision \d+, (\S+)/.exec(out) ?? []
+  return then === undefined ? {} : { THEN: then }
 })
 
-/** What a command of the page printed. */
-const outOf = (...words: readonly string[]): string => said.find(({ command }) => words.every((word) => command.includes(word)))?.out ?? ''
-
 t.test('somebody follows the guide, from an empty service on', async (t) => {
-  t.equal(said.length, 27)
+  t.equal(said().length, 27)
   const [, shown = ''] = /```\n(deny: .*?)```/s.exec(readFileSync(page, 'utf8')) ?? []
   t.equal(outOf(' explain ').split('  as of revision')[0], shown)
   t.match(outOf(' who-can '), /staff:anna +role\/dentist#treatment_record\.read/)

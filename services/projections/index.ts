@@ -36,7 +36,7 @@ export interface ProjectionsOptions {
   readonly runner?: Pick<ProjectionRunnerOptions, 'takeoverMs' | 'graceMs' | 'gatherMs' | 'firstRetryMs' | 'longestRetryMs'>
 }
 
-export type { Lag, ProjectionLag } from './lag.ts'
+export type { Lag } from './lag.ts'
 export { allProjections }
 
 export interface Projections {

@@ -73,7 +73,7 @@ export interface LanePlan {
 }
 
 /** `pg_temp` is named, and last: unlisted it would be searched first. */
-export const searchPathOf = (schemas: readonly string[]): string => [...schemas.map((schema) => `"${schema}"`), 'pg_temp'].join(', ')
+const searchPathOf = (schemas: readonly string[]): string => [...schemas.map((schema) => `"${schema}"`), 'pg_temp'].join(', ')
 
 const isOf = (row: RegistryRow, { name, version }: Projection): boolean => row.projection === name && row.version === version
 

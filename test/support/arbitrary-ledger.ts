@@ -250,7 +250,7 @@ export const openWorld = async (script: LedgerScript): Promise<World> => ({
 })
 
 /** The data of a line, as the vocabulary says. */
-export const dataOf = (world: World, line: Line): object => shapes[line.type](sceneOf(world, line))
+const dataOf = (world: World, line: Line): object => shapes[line.type](sceneOf(world, line))
 
 export const writeLine = async (world: World, line: Line): Promise<Written> => {
   const written = await world.script.writeRaw(line.type, dataOf(world, line), { sealed: { reason: 'a reason' } })

@@ -21,7 +21,7 @@ interface AccessOptions extends ReportOptions, AccessFilterOptions {
 
 const decisionText = (decision: Decision): string => (decision === Decision.UNSPECIFIED ? '' : (Decision[decision] ?? '').toLowerCase())
 
-export const accessColumns: readonly Column<AccessRow>[] = [
+const accessColumns: readonly Column<AccessRow>[] = [
   { name: 'occurred_at', value: (row) => timeText(row.occurredAt) },
   { name: 'recorded_at', value: (row) => timeText(row.entry?.time) },
   { name: 'kind', value: (row) => (AccessKind[row.kind] ?? '').toLowerCase() },

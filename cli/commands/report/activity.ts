@@ -11,11 +11,10 @@ import type { Column } from '../../output/column.ts'
 import { subjectText, timeText } from '../../output/describe.ts'
 import { messageJson } from '../../output/message-json.ts'
 import type { Act } from '../../program.ts'
-import { clinicFields, needsOf, optional } from '../../request.ts'
 import { choicesOption } from './choices-option.ts'
 import { type PeriodOptions, periodFields, withPeriod } from './period-options.ts'
 import { type ReportOptions, withReport, writeReport } from './report-output.ts'
-import { rowsOf } from './report-stream.ts'
+import { reportRows } from './report-stream.ts'
 
 interface ActivityOptions extends ReportOptions, PeriodOptions {
   readonly subject: TypedId
@@ -57,22 +56,11 @@ export const activityCommand = (act: Act): Command =>
   ).action(
     act(async (session, command) => {
       const options = command.opts<ActivityOptions>()
-      const { reports, stream } = await session.connect(needsOf(options, 'report.read', 'audit.unseal'))
-      const request = {
-        ...clinicFields(options),
-        ...optional('waitForRevision', options.waitForRevision),
-        report: {
-          case: 'staffActivity' as const,
-          value: { subject: subjectRef(options.subject), ...periodFields(options), kinds: (options.kind ?? []).map(kinds.valueOf) },
-        },
+      const report = {
+        case: 'staffActivity' as const,
+        value: { subject: subjectRef(options.subject), ...periodFields(options), kinds: (options.kind ?? []).map(kinds.valueOf) },
       }
-      return writeReport(session, options, {
-        columns,
-        toJson: (row) => messageJson(ActivityRowSchema, row),
-        items: rowsOf(
-          stream((signal) => reports.streamReport(request, { signal })),
-          'staffActivity',
-        ),
-      })
+      const items = await reportRows(session, options, report, 'staffActivity')
+      return writeReport(session, options, { columns: columns, toJson: (row) => messageJson(ActivityRowSchema, row), items })
     }),
   )

@@ -5,11 +5,10 @@ import type { Column } from '../../output/column.ts'
 import { subjectText, timeText } from '../../output/describe.ts'
 import { messageJson } from '../../output/message-json.ts'
 import type { Act } from '../../program.ts'
-import { clinicFields, needsOf, optional } from '../../request.ts'
 import { choicesOption } from './choices-option.ts'
 import { type PeriodOptions, periodFields, withPeriod } from './period-options.ts'
 import { type ReportOptions, withReport, writeReport } from './report-output.ts'
-import { rowsOf } from './report-stream.ts'
+import { reportRows } from './report-stream.ts'
 
 interface PatientOptions extends ReportOptions, PeriodOptions {
   readonly patient: string
@@ -51,22 +50,15 @@ export const patientCommand = (act: Act): Command =>
     act(async (session, command) => {
       const options = command.opts<PatientOptions>()
       const staffNames = options.staffNames ?? false
-      const { reports, stream } = await session.connect(needsOf(options, 'report.read'))
-      const request = {
-        ...clinicFields(options),
-        ...optional('waitForRevision', options.waitForRevision),
-        report: {
-          case: 'patientReport' as const,
-          value: { patientId: options.patient, ...periodFields(options), kinds: (options.kind ?? []).map(kinds.valueOf), staffNames },
-        },
+      const report = {
+        case: 'patientReport' as const,
+        value: { patientId: options.patient, ...periodFields(options), kinds: (options.kind ?? []).map(kinds.valueOf), staffNames },
       }
+      const items = await reportRows(session, options, report, 'patientReport')
       return writeReport(session, options, {
         columns: columnsFor(staffNames),
         toJson: (row) => messageJson(PatientReportRowSchema, row),
-        items: rowsOf(
-          stream((signal) => reports.streamReport(request, { signal })),
-          'patientReport',
-        ),
+        items,
       })
     }),
   )

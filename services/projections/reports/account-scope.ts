@@ -128,7 +128,7 @@ interface StoredRow {
 }
 
 /** The patients of a page first; only theirs are sorted for the lists. */
-export const scopeRowsQuery = (
+const scopeRowsQuery = (
   db: Kysely<ProjectionDatabase>,
   clinic: string,
   query: AccountScopeQuery,

@@ -67,7 +67,7 @@ interface StoredRow extends Partial<Readonly<Record<KeyColumn, string>>> {
  * One row for each patient within a combination, then one for each combination: two sums by hashing, where counting different patients
  * within one sum would sort every access.
  */
-export const summaryRowsQuery = (
+const summaryRowsQuery = (
   db: Kysely<ProjectionDatabase>,
   clinic: string,
   { filter, dimensions, timeZone }: SummaryQuery & { readonly timeZone: string },
