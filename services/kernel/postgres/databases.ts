@@ -10,6 +10,9 @@ import { checkDatabase, type DatabaseRole } from './settings.ts'
 import type { ServerExit } from './supervisor.ts'
 import { settlesWithin } from './wait.ts'
 
+/** Connections for what people read: see `createClinicGate` for how clinics share them. */
+export const queryConnections = 20
+
 export interface OpenDatabasesOptions {
   readonly config: Pick<Config, 'mode' | 'stateDir' | 'databaseUrls'>
   readonly logger: Logger
@@ -72,7 +75,7 @@ export const openDatabases = async (options: OpenDatabasesOptions): Promise<Data
   const pools = {
     writer: open('writer', 10),
     feed: open('feed', 10),
-    query: open('query', 20),
+    query: open('query', queryConnections),
     migrate:
       urls.migrate === undefined
         ? undefined

@@ -117,7 +117,7 @@ const readDatabaseFacts = async (pool: Pool, role: DatabaseRole): Promise<Databa
         { cause: thrown },
       )
     }
-    throw new StartError(`The database of ${variable} cannot be used: ${said}.`, { cause: thrown })
+    throw new StartError(`The database of ${variable} cannot be used: ${said}.`, { cause: thrown, mayPass: true })
   }
 }
 

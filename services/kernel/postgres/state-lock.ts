@@ -66,6 +66,7 @@ export const acquireStateLock = async (options: { readonly directory: string; re
     const pid = known() ? `process ${holderIn(holderFile)}` : 'another process'
     throw new StartError(
       `The state directory ${directory} is in use by ${pid}; stop that service first, or set CHARTWARDEN_STATE_DIR to another directory.`,
+      { mayPass: true },
     )
   }
   const unfinished = `${holderFile}.new`
