@@ -388,6 +388,8 @@ export interface ConcernRecorded {
   /** Of an answer. */
   readonly outcome?: 'accepted' | 'partly_accepted' | 'denied' | 'withdrawn' | 'pending'
   readonly raised_at: string
+  /** `future_dated`; absent: none. */
+  readonly flags?: readonly string[]
   readonly sealed?: Sealed
 }
 

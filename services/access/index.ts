@@ -6,6 +6,7 @@ import { ConsentService } from '../../proto/gen/chartwarden/access/v1/consent_pb
 import { DirectoryService } from '../../proto/gen/chartwarden/access/v1/directory_pb.js'
 import { EmergencyService } from '../../proto/gen/chartwarden/access/v1/emergency_pb.js'
 import { AuditService } from '../../proto/gen/chartwarden/audit/v1/audit_service_pb.js'
+import type { ClinicEntries } from '../audit/clinic-entries.ts'
 import { createIdentities } from '../audit/identities.ts'
 import type { Ledger } from '../audit/ledger.ts'
 import type { LedgerClock } from '../audit/ledger-clock.ts'
@@ -40,7 +41,7 @@ import { createPastStates } from './past-states.ts'
 import { createPinnedReading } from './pinned-reading.ts'
 import { createEntryReader } from './read-entries.ts'
 import { type AuthoriseReading, createAuthoriseReading } from './reading.ts'
-import { createRecordAccess } from './record-access.ts'
+import { createFindAccesses, createRecordAccess } from './record-access.ts'
 import { createRecordConcern } from './record-concern.ts'
 import { createRecordDisclosure } from './record-disclosure.ts'
 import { createRegisterClinic } from './register-clinic.ts'
@@ -53,7 +54,7 @@ import { createWhoCan } from './who-can.ts'
 export interface AccessOptions {
   readonly ledger: Ledger
   /** Shows entries to people, one clinic at a time. */
-  readonly entries: Pick<Ledger, 'read' | 'find'>
+  readonly entries: ClinicEntries
   readonly ledgerClock: LedgerClock
   /** Undefined: every state is folded from the beginning of its ledger. */
   readonly snapshots?: Snapshots
@@ -111,10 +112,11 @@ export const createAccess = (options: AccessOptions): Access => {
   const registerClinic = createRegisterClinic({ ledger, vault, identities, randomness, now })
   const recording = { ledger, writers, identities, randomness, clock, now }
   const recordAccess = createRecordAccess(recording)
+  const findAccesses = createFindAccesses(recording)
   const recordDisclosure = createRecordDisclosure(recording)
   const recordConcern = createRecordConcern(recording)
   const reader = createEntryReader({ ledger, entries, authorise, now })
-  const pageTokens = createPageTokens({ key: pageTokenKey, clock })
+  const pageTokens = createPageTokens({ key: pageTokenKey, clock, randomness })
   const view = createStaffView({ ledger, identities })
   const past = createPastStates({ ledger, clock, now })
   const pinned = createPinnedReading({ clock, now })
@@ -132,7 +134,7 @@ export const createAccess = (options: AccessOptions): Access => {
         ...explainHandlers({ explain, whoCan, whatCan, randomness }),
       }),
       implement(AuditService, {
-        ...auditServiceHandlers({ recordAccess, reader, randomness, maxBatchItems, onFault }),
+        ...auditServiceHandlers({ recordAccess, findAccesses, reader, randomness, maxBatchItems, onFault }),
         ...recordingHandlers({ recordDisclosure, recordConcern, randomness }),
       }),
       implement(ClinicService, clinicServiceHandlers({ registerClinic, writers, ledger, randomness })),

@@ -32,7 +32,10 @@ export interface PastStates {
    */
   check(clinic: string, asOf: number | undefined): Promise<void>
   /**
-   * The clinic at `asOf`: after the entries before the first state-changing one with a later time. Throws DEADLINE_EXCEEDED or CALL_CANCELLED
+   * The clinic at `asOf`: after the entries before the first state-changing one with a later time. Replicas read the ledger's clock with
+   * differences of milliseconds, so that an entry may bear an earlier time than the one before it. Cut at the last entry with a time up to
+   * `asOf`, a state would hold changes from after the moment, a permission too early; with entries chosen by time alone, it would be one that
+   * never was, a revocation without its grant. Cut here it was the state once, and within that difference a change falls on either side. Throws DEADLINE_EXCEEDED or CALL_CANCELLED
    * when nobody waits any more. Costs one pass over the state-changing entries up to then.
    */
   at(context: CallContext, clinic: ClinicView, asOf: number): Promise<Moment>

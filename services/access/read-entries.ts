@@ -1,4 +1,6 @@
 /** Reading entries as they stand in the ledger, opened for those who may see their sealed parts. */
+
+import type { ClinicEntries } from '../audit/clinic-entries.ts'
 import { type EntryData, openEnvelope } from '../audit/entry.ts'
 import type { Ledger, StoredEntry } from '../audit/ledger.ts'
 import type { ClinicVault, Opened } from '../audit/vault.ts'
@@ -32,7 +34,7 @@ export interface ReadEntriesOptions {
   /** Says where the head is. */
   readonly ledger: Pick<Ledger, 'head'>
   /** Shows entries, one clinic at a time. */
-  readonly entries: Pick<Ledger, 'read' | 'find'>
+  readonly entries: ClinicEntries
   readonly authorise: AuthoriseReading
   /** Ledger time, milliseconds since the epoch. */
   readonly now: () => number
@@ -84,8 +86,8 @@ export const createEntryReader = ({ ledger, entries, authorise, now, pollMs = 25
         requestOf(clinic, onBehalfOf, 'get_entry', { record: 'viewing', streamed: false, filter: { key: String(key) } }),
       )
       let entry: StoredEntry | undefined
-      if (typeof key === 'string') entry = (await entries.find(clinic, [key])).get(key)
-      else if (key <= maxRevision) for await (const found of entries.read(clinic, key, key)) entry = found
+      if (typeof key === 'string') entry = (await entries.find(clinic, [key], context)).get(key)
+      else if (key <= maxRevision) for await (const found of entries.read(clinic, key, key, context)) entry = found
       if (entry === undefined) throw new ChartwardenError('ENTRY_UNKNOWN')
       return { entry, private: await openPrivate(writer.vault, entry, context.caller.scopes.has('audit.unseal')) }
     },
@@ -118,7 +120,7 @@ export const createEntryReader = ({ ledger, entries, authorise, now, pollMs = 25
         const known = (await ledger.head(clinic))?.revision ?? -1n
         const end = last === undefined || known < last ? known : last
         const to = end < next + pageEntries ? end : next + pageEntries - 1n
-        for await (const entry of to < next ? [] : entries.read(clinic, next, to)) {
+        for await (const entry of to < next ? [] : entries.read(clinic, next, to, context)) {
           yield { entry, private: await openPrivate(writer.vault, entry, unseal) }
           next = entry.revision + 1n
         }

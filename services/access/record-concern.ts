@@ -4,9 +4,10 @@ import type { Identity, Pseudonym } from '../audit/vault.ts'
 import type { CallContext } from '../kernel/caller.ts'
 import type { JsonValue } from '../kernel/canonical-json.ts'
 import { ChartwardenError, invalidField } from '../kernel/errors.ts'
+import { clockToleranceMs } from './decide.ts'
 import { decodeEntry } from './event-codec.ts'
 import type { AccessEvent, ConcernRecorded } from './events.ts'
-import { createRecordFact, type Recorded, type RecordingOptions } from './record-fact.ts'
+import { createRecordFact, futureFlag, type Recorded, type RecordingOptions } from './record-fact.ts'
 
 /** A well-formed concern, or answer to one. Times in milliseconds since the epoch. */
 export interface Concern {
@@ -28,7 +29,8 @@ export interface Concern {
 
 /**
  * Records one concern; durable when the promise resolves. Throws ABOUT_ENTRY_UNKNOWN and CONCERN_UNKNOWN, which say the same of what does
- * not exist and of what concerns another patient.
+ * not exist and of what concerns another patient, and INVALID_ARGUMENT for an answer from before its concern. A time that lies ahead of the
+ * ledger's is kept, and marked `future_dated`.
  */
 export type RecordConcern = (context: CallContext, concern: Concern) => Promise<Recorded>
 
@@ -69,6 +71,11 @@ export const createRecordConcern = (options: RecordingOptions): RecordConcern =>
     if (concern.aboutEntryId !== '' && concern.aboutEntryId !== event.data.about_entry_id) {
       throw invalidField('about_entry_id', 'must be empty or that of the concern answered')
     }
+    // A concern that bears a time to come was raised when it was recorded, at the latest. Whose clock is ahead by a little is not known.
+    const raised = Math.min(event.time, Date.parse(event.data.raised_at))
+    if (concern.raisedAt !== undefined && concern.raisedAt < raised - clockToleranceMs) {
+      throw invalidField('raised_at', 'must not lie before the concern answered')
+    }
   }
 
   return async (context, concern) => {
@@ -89,14 +96,19 @@ export const createRecordConcern = (options: RecordingOptions): RecordConcern =>
       introduces: [patient, recorder],
       under: pseudonym,
       sealed: { text: concern.text },
-      data: (time) => ({
-        patient: pseudonym,
-        recorded_by: { type: recorder.type, pseudonym: vault.pseudonym(recorder) },
-        kind: concern.kind,
-        ...(concern.aboutEntryId === '' ? {} : { about_entry_id: concern.aboutEntryId }),
-        ...(concern.answers === undefined ? {} : { concern_id: concern.answers.concernId, outcome: concern.answers.outcome }),
-        raised_at: new Date(concern.raisedAt ?? time).toISOString(),
-      }),
+      data: (time) => {
+        const raisedAt = concern.raisedAt ?? time
+        const flags = futureFlag(raisedAt, time)
+        return {
+          patient: pseudonym,
+          recorded_by: { type: recorder.type, pseudonym: vault.pseudonym(recorder) },
+          kind: concern.kind,
+          ...(concern.aboutEntryId === '' ? {} : { about_entry_id: concern.aboutEntryId }),
+          ...(concern.answers === undefined ? {} : { concern_id: concern.answers.concernId, outcome: concern.answers.outcome }),
+          raised_at: new Date(raisedAt).toISOString(),
+          ...(flags.length === 0 ? {} : { flags }),
+        }
+      },
     })
   }
 }

@@ -53,11 +53,39 @@ export type RecordFact = <T extends keyof EventData>(context: CallContext, write
 export const futureFlag = (occurredAt: number, time: number): readonly string[] =>
   occurredAt > time + clockToleranceMs ? ['future_dated'] : []
 
+const requestDigestOf = <T extends keyof EventData>({ caller }: CallContext, { vault }: ClinicWriter, fact: Fact<T>): Uint8Array =>
+  vault.requestDigest(canonicalJson({ operation: fact.operation, caller: caller.id, request: fact.form }))
+
+/** What recording would meet now: nothing yet, the same fact, or another one under its request id. */
+export type FactFound =
+  | { readonly kind: 'new' }
+  | { readonly kind: 'replayed'; readonly entry: StoredEntry }
+  | { readonly kind: 'mismatch' }
+
+/** Looks facts of one clinic up without recording anything; in order. Of two under one new request id both are new. */
+export const createFindFacts =
+  ({ ledger }: Pick<RecordingOptions, 'ledger'>) =>
+  async <T extends keyof EventData>(
+    context: CallContext,
+    writer: ClinicWriter,
+    facts: readonly Fact<T>[],
+  ): Promise<readonly FactFound[]> => {
+    const ids = facts.map(({ operation, requestId }) => writer.entryId(operation, requestId, 0))
+    const found = await ledger.find(writer.clinic, [...new Set(ids)])
+    return facts.map((fact, index) => {
+      const entry = found.get(ids[index] as string)
+      if (entry === undefined) return { kind: 'new' }
+      const same = Buffer.from(entry.requestDigest).equals(requestDigestOf(context, writer, fact))
+      return same ? { kind: 'replayed', entry } : { kind: 'mismatch' }
+    })
+  }
+
 export const createRecordFact = (options: Omit<RecordingOptions, 'writers'>): RecordFact => {
   const { ledger, identities, randomness, clock, now } = options
-  return async (context, { clinic, vault, entryId }, fact) => {
+  return async (context, writer, fact) => {
+    const { clinic, vault, entryId } = writer
     const provenance = provenanceOf(context)
-    const requestDigest = vault.requestDigest(canonicalJson({ operation: fact.operation, caller: context.caller.id, request: fact.form }))
+    const requestDigest = requestDigestOf(context, writer, fact)
     await identities.introduce(clinic, vault, fact.introduces, provenance, context.deadline)
     const id = entryId(fact.operation, fact.requestId, 0)
     for (;;) {

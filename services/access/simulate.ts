@@ -1,4 +1,6 @@
 /** What a proposed policy would change, for one question or for the last recorded decisions. Nothing is applied. */
+
+import type { ClinicEntries } from '../audit/clinic-entries.ts'
 import type { Identities } from '../audit/identities.ts'
 import type { Ledger, StoredEntry } from '../audit/ledger.ts'
 import type { CallContext } from '../kernel/caller.ts'
@@ -58,7 +60,7 @@ export interface Simulated extends Omit<Comparison, 'changes'> {
 export interface SimulateOptions {
   readonly ledger: Pick<Ledger, 'head'>
   /** Shows entries, one clinic at a time. */
-  readonly entries: Pick<Ledger, 'read'>
+  readonly entries: Pick<ClinicEntries, 'read'>
   readonly authorise: AuthoriseReading
   readonly identities: Identities
   readonly pinned: PinnedReading

@@ -35,7 +35,7 @@ export type ProjectionTransaction = Transaction<ProjectionDatabase>
 export const onPool = (pool: Pool): Kysely<ProjectionDatabase> => new Kysely({ dialect: new PostgresDialect({ pool }) })
 
 /** Queries over one connection, so that what it holds (a lock) and what it writes live and die together. */
-export const onClient = (client: PoolClient): Kysely<ProjectionDatabase> => {
+export const onClient = (client: Pick<PoolClient, 'query'>): Kysely<ProjectionDatabase> => {
   const lent = { query: client.query.bind(client), release: () => {} } as unknown as PoolClient
   return new Kysely({ dialect: new PostgresDialect({ pool: { options: {}, connect: async () => lent, end: async () => {} } }) })
 }

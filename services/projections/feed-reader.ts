@@ -12,12 +12,29 @@ export interface FeedReader {
 
 /** A page as large as this suggests that the next one is full as well. */
 const fullPage = 500
+/** Pages that are asked for and not taken yet, at most: as many as one large batch, so that the next is read while that one is written. */
+const pagesAhead = 4
 
 export const createFeedReader = (feed: LedgerFeed, from: Position | undefined, signal: AbortSignal): FeedReader => {
   const stopping = new AbortController()
   const pages = feed.subscribe(from, AbortSignal.any([signal, stopping.signal]))[Symbol.asyncIterator]()
-  let pending: Promise<IteratorResult<FeedBatch>> | undefined
+  /** In the order of the feed; only the last may be still to come. */
+  const ahead: Promise<IteratorResult<FeedBatch>>[] = []
+  /** Whether the last page asked for has come, and was full. */
+  let more = false
   let rest: FeedBatch | undefined
+
+  const ask = (): void => {
+    more = false
+    const asked = pages.next().then((result) => {
+      more = result.done !== true && result.value.entries.length >= fullPage
+      if (more && ahead.length < pagesAhead) ask()
+      return result
+    })
+    // Whoever takes it is told of a fault; until then nobody is.
+    asked.catch(() => {})
+    ahead.push(asked)
+  }
 
   const page = async (): Promise<FeedBatch | undefined> => {
     if (rest !== undefined) {
@@ -25,15 +42,11 @@ export const createFeedReader = (feed: LedgerFeed, from: Position | undefined, s
       rest = undefined
       return left
     }
-    const { done, value } = await (pending ?? pages.next())
-    pending = undefined
-    if (done === true) return undefined
-    if (value.entries.length >= fullPage) {
-      // Read while the consumer writes. Whoever takes it is told of a fault; until then nobody is.
-      pending = pages.next()
-      pending.catch(() => {})
-    }
-    return value
+    if (ahead.length === 0) ask()
+    const { done, value } = await (ahead[0] as Promise<IteratorResult<FeedBatch>>)
+    ahead.splice(0, 1)
+    if (more) ask()
+    return done === true ? undefined : value
   }
 
   /** The part up to the limit; the rest waits. A page may hold entries from before its beginning, so the cut is counted from its end. */
@@ -50,11 +63,11 @@ export const createFeedReader = (feed: LedgerFeed, from: Position | undefined, s
       const first = await page()
       if (first === undefined) return undefined
       let batch = cut(first, limit)
-      while (batch.entries.length < enough && pending !== undefined && batch.position !== limit) {
+      while (batch.entries.length < enough && ahead.length > 0 && batch.position !== limit) {
         const next = await page()
         if (next === undefined) break
-        const more = cut(next, limit)
-        batch = { entries: [...batch.entries, ...more.entries], position: more.position }
+        const part = cut(next, limit)
+        batch = { entries: [...batch.entries, ...part.entries], position: part.position }
       }
       return batch
     },

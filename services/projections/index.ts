@@ -2,8 +2,10 @@
 import type { Pool } from 'pg'
 import type { LedgerFeed } from '../audit/ledger.ts'
 import type { Vault } from '../audit/vault.ts'
+import { type ClinicGate, createClinicGate } from '../kernel/clinic-gate.ts'
 import type { Clock } from '../kernel/clock.ts'
 import { ChartwardenError } from '../kernel/errors.ts'
+import type { Randomness } from '../kernel/ids.ts'
 import { createPageTokens } from '../kernel/page-tokens.ts'
 import { allProjections } from './all-projections.ts'
 import { onPool } from './database.ts'
@@ -22,11 +24,14 @@ export interface ProjectionsOptions {
   readonly feedPool: Pool
   /** Of the query role. */
   readonly queryPool: Pool
+  /** Shared with whatever else reads through that pool. Defaults to one of its own. */
+  readonly queryGate?: ClinicGate
   readonly vault: Vault
   readonly authoriseReading: AuthoriseReading
   /** At least 32 bytes; the same on all replicas. */
   readonly pageTokenKey: Uint8Array
   readonly clock: Clock
+  readonly randomness: Randomness
   /** How long a stream waits for the read models at most, whatever deadline it names, in milliseconds. Defaults to 10,000. */
   readonly defaultDeadlineMs?: number
   readonly logger: RunnerLogger
@@ -51,8 +56,21 @@ const soon = 5
 
 /** The pools stay their creator's to close, after `runner.stop()`. */
 export const createProjections = (options: ProjectionsOptions): Projections => {
-  const { feed, feedPool, queryPool, vault, authoriseReading, pageTokenKey, clock, defaultDeadlineMs = 10_000, logger, observer } = options
-  const reader = createReportReader({ pool: queryPool, clock })
+  const {
+    feed,
+    feedPool,
+    queryPool,
+    vault,
+    authoriseReading,
+    pageTokenKey,
+    clock,
+    randomness,
+    defaultDeadlineMs = 10_000,
+    logger,
+    observer,
+  } = options
+  const { queryGate = createClinicGate({ clock }) } = options
+  const reader = createReportReader({ pool: queryPool, gate: queryGate, clock })
   const progress = createProgress({
     read: (clinic, deadline) =>
       reader
@@ -81,7 +99,7 @@ export const createProjections = (options: ProjectionsOptions): Projections => {
     reader,
     people: createPeople({ clock }),
     progress,
-    tokens: createPageTokens({ key: pageTokenKey, clock }),
+    tokens: createPageTokens({ key: pageTokenKey, clock, randomness }),
     clock,
     defaultDeadlineMs,
   })

@@ -156,6 +156,30 @@ t.test('an answer stands beside the entry that its concern is about, and beside 
   })
 })
 
+t.test('a concern of a time to come is kept and marked, and one of the clock of another is not', async (t) => {
+  const { clock, record, recorded } = await aClinic(t)
+  const now = clock.wall()
+  for (const raisedAt of [at(now + 9_000_000_000), at(now + 59_000), at(now - 9_000_000_000)]) await record(aConcern(clinic, { raisedAt }))
+  t.same(
+    (await recorded()).map(({ flags }) => flags),
+    [['future_dated'], undefined, undefined],
+  )
+})
+
+t.test('an answer from before its concern is refused; a concern of a time to come was raised when it was recorded', async (t) => {
+  const { clock, record, refusal } = await aClinic(t)
+  const now = clock.wall()
+  const past = await record(aConcern(clinic, { raisedAt: at(now - 86_400_000) }))
+  const ahead = await record(aConcern(clinic, { raisedAt: at(now + 86_400_000) }))
+  const dated = (concern: string, time: number) => anAnswer(clinic, concern, { raisedAt: at(time) })
+  const early = { reason: 'INVALID_ARGUMENT', fields: [{ field: 'raised_at' }] }
+  t.match(await refusal(dated(past, now - 2 * 86_400_000)), early)
+  t.match(await refusal(dated(ahead, now - 3_600_000)), early)
+  t.ok(await record(dated(past, now - 86_400_000)))
+  t.ok(await record(dated(ahead, now)))
+  t.ok(await record(anAnswer(clinic, ahead)))
+})
+
 t.test('a repeat is answered with the original, and the same id with other content is refused', async (t) => {
   /** Whether one request sent twice leaves one entry. */
   const recordsOnce = async (options: AccessOverGrpcOptions): Promise<boolean> => {

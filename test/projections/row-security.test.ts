@@ -14,6 +14,7 @@ t.test('the query role sees the clinic its transaction names and nothing else', 
     await script.granted(anna, 'dentist')
     await script.decided('permit', { subject: anna })
     await script.offboarded(anna)
+    await script.writeRaw('chartwarden.future.invented.v1', {})
     const patient = await script.patient('p-1')
     await writeDisclosure(script, { patient, by: anna, at: script.nextTime() })
     await writeConcern(script, { patient, by: anna, at: script.nextTime() })
@@ -39,6 +40,7 @@ t.test('the query role sees the clinic its transaction names and nothing else', 
   const readable = [
     ...qualified.filter((name) => holding.some((table) => name.endsWith(`.${table}`))),
     'chartwarden_projections.clinic_progress',
+    'chartwarden_projections.parked',
   ]
   for (const table of readable) {
     await as(undefined, async () => t.same(await clinicsSeen(table), [], `${table}: nothing without a clinic`))
@@ -71,7 +73,8 @@ t.test('each role may do what its part needs and no more', async (t) => {
   for (const name of runnersOwn) t.same([...held('chartwarden_writer', name), ...held('public', name)], [], name)
   t.same(held('chartwarden_feed', 'definitions'), ['SELECT'], 'the runner cannot write a definition')
   t.same(held('chartwarden_feed', 'generations'), ['SELECT'], 'nor a generation, but for the columns below')
-  t.same(held('chartwarden_query', 'parked'), [])
+  t.same(held('chartwarden_query', 'parked'), [], 'reports count what is parked')
+  await t.rejects(house.queryPool.query('select detail from chartwarden_projections.parked'), { code: '42501' }, 'and see no more of it')
   t.same(held('chartwarden_query', 'clinic_progress'), ['SELECT'])
 })
 

@@ -10,7 +10,9 @@ const violationsOf = ({ title, timeZone }: RegisterClinic): readonly FieldViolat
   ...(title !== '' && [...title].length <= titleCharacters && title.isWellFormed()
     ? []
     : [{ field: 'title', description: `must have 1 to ${titleCharacters} characters` }]),
-  ...(isTimeZone(timeZone) ? [] : [{ field: 'time_zone', description: 'must be an IANA time zone, such as "Europe/Berlin"' }]),
+  ...(isTimeZone(timeZone)
+    ? []
+    : [{ field: 'time_zone', description: 'must be an IANA time zone by area and place, such as "Europe/Berlin", or "UTC"' }]),
 ]
 
 /**

@@ -16,9 +16,11 @@ import {
 import { entryTime, leafHash } from '../../audit/entry.ts'
 import type { CallContext } from '../../kernel/caller.ts'
 import { canonicalJson } from '../../kernel/canonical-json.ts'
+import { ChartwardenError } from '../../kernel/errors.ts'
 import { isUuid, type Randomness } from '../../kernel/ids.ts'
 import type { EntryReader, PrivatePart, ShownEntry } from '../read-entries.ts'
-import type { PerformedAccess, RecordAccess } from '../record-access.ts'
+import type { FindAccesses, PerformedAccess, RecordAccess } from '../record-access.ts'
+import type { FactFound } from '../record-fact.ts'
 import { entryRefOf, refuseItem, timestampOfText } from './answers.ts'
 import { createFields, maxIdLength, maxTypeLength } from './fields.ts'
 import { requestForm } from './form.ts'
@@ -26,6 +28,7 @@ import { inOrderOfId } from './in-order-of-id.ts'
 
 export interface AuditDoorOptions {
   readonly recordAccess: RecordAccess
+  readonly findAccesses: FindAccesses
   readonly reader: EntryReader
   readonly randomness: Randomness
   /** Items of one batch. Defaults to 512. */
@@ -84,11 +87,37 @@ const performedAccessOf = (request: RecordAccessRequest, clinic: string, randomn
 
 /** Handlers of chartwarden.audit.v1.AuditService. */
 export const auditServiceHandlers = (options: AuditDoorOptions) => {
-  const { recordAccess, reader, randomness, maxBatchItems, onFault } = options
+  const { recordAccess, findAccesses, reader, randomness, maxBatchItems, onFault } = options
 
   const record = async (request: RecordAccessRequest, clinic: string, context: CallContext): Promise<RecordAccessResponse> => {
     const { entry, replayed } = await recordAccess(context, performedAccessOf(request, clinic, randomness))
     return create(RecordAccessResponseSchema, { entry: entryRefOf(entry), replayed })
+  }
+
+  /** What recording each item would answer now. */
+  const validate = async ({ clinic, accesses }: RecordAccessBatchRequest, context: CallContext) => {
+    const refused = (thrown: unknown) => ({ case: 'error' as const, value: refuseItem(thrown, clinic, context, onFault) })
+    const read = accesses.map((item) => {
+      try {
+        return { access: performedAccessOf(item, clinic, randomness) }
+      } catch (thrown) {
+        return { outcome: refused(thrown) }
+      }
+    })
+    const found = (
+      await findAccesses(
+        context,
+        clinic,
+        read.flatMap(({ access }) => access ?? []),
+      )
+    ).values()
+    return read.map(({ outcome }) => {
+      if (outcome !== undefined) return { outcome }
+      const met = found.next().value as FactFound
+      if (met.kind === 'mismatch') return { outcome: refused(new ChartwardenError('REQUEST_MISMATCH')) }
+      const answer = met.kind === 'new' ? {} : { entry: entryRefOf(met.entry), replayed: true }
+      return { outcome: { case: 'response' as const, value: create(RecordAccessResponseSchema, answer) } }
+    })
   }
 
   return {
@@ -107,6 +136,7 @@ export const auditServiceHandlers = (options: AuditDoorOptions) => {
           fields.fault(`accesses[${index}].clinic`, 'must be empty or that of the batch')
       }
       fields.check()
+      if (request.validateOnly) return { results: await validate(request, context) }
       const results = await inOrderOfId(
         request.accesses,
         (item) => item.requestId.toLowerCase(),

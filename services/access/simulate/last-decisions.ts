@@ -1,4 +1,5 @@
 /** The last decisions of a clinic, newest first, with the questions made again. */
+import type { ClinicEntries } from '../../audit/clinic-entries.ts'
 import type { Ledger, StoredEntry } from '../../audit/ledger.ts'
 import type { CallContext } from '../../kernel/caller.ts'
 import type { Clock } from '../../kernel/clock.ts'
@@ -10,7 +11,7 @@ import { type DecidedEvent, type RecordedQuestion, recordedQuestion } from './re
 export interface LastDecisionsOptions {
   readonly ledger: Pick<Ledger, 'head'>
   /** Shows entries, one clinic at a time. */
-  readonly entries: Pick<Ledger, 'read'>
+  readonly entries: Pick<ClinicEntries, 'read'>
   readonly clock: Clock
   /** Entries searched where few decisions are asked for. Defaults to 10,000. */
   readonly searchedAtLeast?: number
@@ -38,10 +39,15 @@ interface Found {
 
 /** Reads backwards from the head, whatever else stands in between, until there are enough, nothing is left or it was searched far enough. */
 export const createLastDecisions = ({ ledger, entries, clock, searchedAtLeast = 10_000 }: LastDecisionsOptions): LastDecisions => {
-  const decidedIn = async (clinic: string, from: bigint, to: bigint): Promise<{ oldest: StoredEntry | undefined; found: Found[] }> => {
+  const decidedIn = async (
+    context: CallContext,
+    clinic: string,
+    from: bigint,
+    to: bigint,
+  ): Promise<{ oldest: StoredEntry | undefined; found: Found[] }> => {
     const found: Found[] = []
     let oldest: StoredEntry | undefined
-    for await (const entry of entries.read(clinic, from, to)) {
+    for await (const entry of entries.read(clinic, from, to, context)) {
       oldest ??= entry
       if (entry.type !== 'chartwarden.access.decided.v1') continue
       const event = decodeEntry(entry)
@@ -58,7 +64,7 @@ export const createLastDecisions = ({ ledger, entries, clock, searchedAtLeast = 
     while (to >= 0n && to > searchTo && decisions.length < count) {
       stillWanted(context, clock)
       const from = to < pageRevisions ? 0n : to - pageRevisions + 1n
-      const page = await decidedIn(clinic, from, to)
+      const page = await decidedIn(context, clinic, from, to)
       oldest = page.oldest
       const found = page.found.slice(0, count - decisions.length)
       for (let start = 0; start < found.length; start += openTogether) {

@@ -1,5 +1,6 @@
 import type { Vault } from '../../audit/vault.ts'
 import type { CallContext } from '../../kernel/caller.ts'
+import type { Weight } from '../../kernel/clinic-gate.ts'
 import type { Clock } from '../../kernel/clock.ts'
 import { ChartwardenError } from '../../kernel/errors.ts'
 import type { Progress } from '../progress.ts'
@@ -24,6 +25,8 @@ export interface BeginReadingOptions {
 export interface Asked {
   readonly name: string
   readonly projections: readonly string[]
+  /** Of what is read for it. */
+  readonly weight: Weight
   readonly clinic: string
   readonly person: ReadingPerson | undefined
   readonly recorded: RecordedQuery
@@ -60,7 +63,7 @@ export type BeginReading = (
 export const createBeginReading = (options: BeginReadingOptions): BeginReading => {
   const { vault, authoriseReading, reader, people, progress, clock, defaultDeadlineMs } = options
   return async (context, asked, kind, waitFor) => {
-    const { clinic, projections } = asked
+    const { clinic, projections, weight } = asked
     const { revision } = await authoriseReading(context, readingOf(asked, kind))
     const clinicVault = await vault.clinic(clinic)
     if (clinicVault === undefined) throw new ChartwardenError('CLINIC_NOT_ALLOWED')
@@ -72,7 +75,8 @@ export const createBeginReading = (options: BeginReadingOptions): BeginReading =
       clinic,
       projections: ['identities', ...projections],
       vault: clinicVault,
-      reader,
+      // Whatever is read for the call ends with it.
+      reader: { read: (of, until, work) => reader.read(of, until, work, { weight, signal: context.signal }) } satisfies ReportReader,
       people,
       unseal,
       deadline: context.deadline,

@@ -11,6 +11,7 @@ import { type Cursor, numberIn } from '../reports/report-call.ts'
 import { type Asked, type BeginReadingOptions, createBeginReading } from './begin-reading.ts'
 import type { ReportDefinition } from './report-definition.ts'
 import { createRequestReader, type RequestReader, subjectJson } from './report-requests.ts'
+import { unknownNames } from './unknown-names.ts'
 
 export interface ReportCallsOptions extends BeginReadingOptions {
   readonly tokens: PageTokens
@@ -37,7 +38,13 @@ export interface QueryPlace<Message> {
 
 /** One page as the contract's answers have it, and what the report tells besides. */
 export interface AnsweredPage<RowMessage, Extra> {
-  readonly page: { readonly rows: RowMessage[]; readonly nextPageToken: string; readonly completeToRevision: bigint }
+  readonly page: {
+    readonly rows: RowMessage[]
+    readonly nextPageToken: string
+    readonly completeToRevision: bigint
+    readonly parkedEntries: bigint
+    readonly notes: string[]
+  }
   readonly extra: Extra
 }
 
@@ -45,7 +52,13 @@ export interface AnsweredPage<RowMessage, Extra> {
 export type StreamedItem<RowMessage, Extra> =
   | { readonly kind: 'extra'; readonly extra: Extra }
   | { readonly kind: 'row'; readonly row: RowMessage }
-  | { readonly kind: 'end'; readonly items: bigint; readonly completeToRevision: bigint }
+  | {
+      readonly kind: 'end'
+      readonly items: bigint
+      readonly completeToRevision: bigint
+      readonly parkedEntries: bigint
+      readonly notes: string[]
+    }
 
 export interface ReportCalls {
   page<Message, Query, Row, RowMessage, Extra>(
@@ -88,7 +101,10 @@ export const createReportCalls = (options: ReportCallsOptions): ReportCalls => {
     const query = definition.read(message, field === undefined ? reader : reader.at(field))
     return {
       query,
-      asked: () => ({ name: definition.name, projections: definition.projections, clinic, person, recorded: definition.recorded(query) }),
+      asked: () => {
+        const { name, projections, weight = 'light' } = definition
+        return { name, projections, weight, clinic, person, recorded: definition.recorded(query) }
+      },
     }
   }
 
@@ -105,11 +121,13 @@ export const createReportCalls = (options: ReportCallsOptions): ReportCalls => {
       if (through !== undefined) reader.waitWithin(waitForRevision, through)
       reader.finish()
       const { call } = await begin(context, about, after === undefined ? 'page' : 'later page', waitForRevision)
-      const { rows, next, completeTo, extra } = await definition.page(call, query, { through, after, limit })
+      const { rows, next, completeTo, parked, extra } = await definition.page(call, query, { through, after, limit })
       const page = {
         rows: rows.map((row) => definition.message(row)),
         nextPageToken: next === undefined ? '' : tokens.issue(boundTo(about, context), { ...next, through: String(completeTo) }),
         completeToRevision: completeTo,
+        parkedEntries: parked,
+        notes: after === undefined && rows.length === 0 ? await unknownNames(call, about.recorded) : [],
       }
       return { page, extra }
     },
@@ -118,23 +136,28 @@ export const createReportCalls = (options: ReportCallsOptions): ReportCalls => {
       const reader = createRequestReader()
       const { query, asked } = read(definition, place, request, reader)
       reader.finish()
-      const { call } = await begin(context, asked(), 'stream', request.waitForRevision ?? 0n)
+      const about = asked()
+      const { call } = await begin(context, about, 'stream', request.waitForRevision ?? 0n)
       const { streamPage = defaultStreamPage } = definition
       let through: bigint | undefined
       let after: Cursor | undefined
       let items = 0n
+      let parkedEntries = 0n
       do {
         if (context.signal.aborted) throw new ChartwardenError('CALL_CANCELLED')
         const page = await definition.page(call, query, { through, after, limit: streamPage })
         if (through === undefined) yield { kind: 'extra', extra: page.extra }
         through = page.completeTo
+        // The most of any page: what is taken in meanwhile was missing from those before.
+        if (page.parked > parkedEntries) parkedEntries = page.parked
         for (const row of page.rows) {
           yield { kind: 'row', row: definition.message(row) }
           items += 1n
         }
         after = page.next
       } while (after !== undefined)
-      yield { kind: 'end', items, completeToRevision: through }
+      const notes = items === 0n ? await unknownNames(call, about.recorded) : []
+      yield { kind: 'end', items, completeToRevision: through, parkedEntries, notes }
     },
   }
 }

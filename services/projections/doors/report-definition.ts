@@ -1,4 +1,5 @@
 import type { JsonValue } from '../../kernel/canonical-json.ts'
+import type { Weight } from '../../kernel/clinic-gate.ts'
 import type { NamedSubject, Reading } from '../reading.ts'
 import type { PageRange, ReportCall, ReportPage } from '../reports/report-call.ts'
 import type { RequestReader } from './report-requests.ts'
@@ -9,6 +10,8 @@ export interface RecordedQuery {
   readonly subject?: NamedSubject | undefined
   /** The patient the query names; empty: none. */
   readonly patientId?: string
+  /** The calling software that the query names. */
+  readonly caller?: string | undefined
   /** What the person for whom the report is read must be allowed besides reading the audit log. */
   readonly alsoNeeds?: Reading['alsoNeeds'] | undefined
   /** The whole query, one form for one question: recorded sealed, and bound into page tokens. */
@@ -24,6 +27,8 @@ export interface ReportDefinition<Message, Query, Row, RowMessage, Extra = undef
   readonly name: string
   /** Names of the projections whose tables it reads; those that hold identities are read by every report. */
   readonly projections: readonly string[]
+  /** `heavy` where a page reads more than its rows, the more the longer the ledger is. Defaults to `light`. */
+  readonly weight?: Weight
   /** Rows read at a time for a stream, which holds one such page in memory. Defaults to 500. */
   readonly streamPage?: number
   /** Reads the query; what is wrong goes to the reader, and then nothing that is answered here is used. */

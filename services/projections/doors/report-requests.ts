@@ -29,6 +29,7 @@ export interface NamedAccessFilter {
   readonly resourceTypes: readonly string[]
   readonly actions: readonly string[]
   readonly purposes: readonly string[]
+  readonly flags: readonly string[]
   readonly kinds: readonly Kind[]
   /** Microseconds since the epoch. */
   readonly from: bigint | undefined
@@ -74,6 +75,12 @@ export const createRequestReader = (prefix = '', violations: FieldViolation[] = 
     return [...kinds].filter(([value]) => values.includes(value)).map(([, kind]) => kind)
   }
 
+  /** Whether an access is disputed is said by concerns, which come later and stand in no row. */
+  const flags = (values: readonly string[]): string[] => {
+    if (values.includes('disputed')) wrong('flags', 'cannot be "disputed": ask for the concerns')
+    return codes('flags', values)
+  }
+
   /** The names of these codes of the contract, each once, in the order of `names`; empty stays empty. */
   const members = <Name extends string, Code extends number>(
     field: string,
@@ -106,7 +113,7 @@ export const createRequestReader = (prefix = '', violations: FieldViolation[] = 
   const period = (value: { readonly from?: Timestamp | undefined; readonly until?: Timestamp | undefined } | undefined) => {
     const from = microsecondsOf('from', value?.from)
     const until = microsecondsOf('until', value?.until)
-    if (from !== undefined && until !== undefined && from >= until) wrong('until', 'is after from')
+    if (from !== undefined && until !== undefined && from >= until) wrong('until', 'must be after from')
     return { from, until }
   }
 
@@ -136,6 +143,7 @@ export const createRequestReader = (prefix = '', violations: FieldViolation[] = 
       resourceTypes: codes('resource_types', filter?.resourceTypes ?? []),
       actions: codes('actions', filter?.actions ?? []),
       purposes: codes('purposes', filter?.purposes ?? []),
+      flags: flags(filter?.flags ?? []),
       kinds: accessKinds('kinds', filter?.kinds ?? []),
       ...period(filter),
     }),
@@ -169,6 +177,7 @@ export const filterJson = (filter: NamedAccessFilter): { readonly [name: string]
   resource_types: filter.resourceTypes,
   actions: filter.actions,
   purposes: filter.purposes,
+  flags: filter.flags.length === 0 ? undefined : filter.flags,
   kinds: filter.kinds,
   ...periodJson(filter),
 })
@@ -187,6 +196,9 @@ export const patientIdentity = (patientId: string): Identity => ({ kind: 'patien
 
 export const subjectIdentity = (subject: NamedSubject): Identity => ({ kind: 'subject', type: subject.type, id: subject.id })
 
+/** The name of calling software that is named as a subject: what it does for nobody is recorded under its own name, and as one of this type. */
+export const softwareOf = ({ type, id }: NamedSubject): string | undefined => (type === 'service' ? id : undefined)
+
 /** `subject`, if one is named, in the words of the ledger. */
 export const pseudonymOf = (vault: ClinicVault, subject: NamedSubject | undefined): { readonly subject?: Pseudonym } =>
   subject === undefined ? {} : { subject: vault.pseudonym(subjectIdentity(subject)) }
@@ -202,6 +214,7 @@ export const pseudonymous = (vault: ClinicVault, filter: NamedAccessFilter): Fil
   resourceTypes: filter.resourceTypes,
   actions: filter.actions,
   purposes: filter.purposes,
+  flags: filter.flags,
   kinds: filter.kinds,
   ...(filter.from === undefined ? {} : { from: filter.from }),
   ...(filter.until === undefined ? {} : { until: filter.until }),

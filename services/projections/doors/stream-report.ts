@@ -28,8 +28,10 @@ export async function* itemsOf<RowMessage, Extra, Case extends string, Item = ne
       case 'extra':
         if (extra !== undefined) yield { item: extra(item.extra) }
         break
-      case 'end':
-        yield { item: { case: 'end' as const, value: { items: item.items, completeToRevision: item.completeToRevision } } }
+      case 'end': {
+        const { items: sent, completeToRevision, parkedEntries, notes } = item
+        yield { item: { case: 'end' as const, value: { items: sent, completeToRevision, parkedEntries, notes } } }
+      }
     }
   }
 }
@@ -44,7 +46,10 @@ export const streamReport = (calls: ReportCalls) =>
     ) => calls.stream(definition, { message, field }, request, context)
     switch (report.case) {
       case 'summary':
-        return yield* itemsOf(stream(summaryReport, report.value, 'summary'), 'summary')
+        return yield* itemsOf(stream(summaryReport, report.value, 'summary'), 'summary', (value) => ({
+          case: 'summaryTotals' as const,
+          value,
+        }))
       case 'patientReport':
         return yield* itemsOf(stream(patientReportReport, report.value, 'patient_report'), 'patientReport')
       case 'staffActivity':

@@ -4,8 +4,9 @@
  */
 import { sql } from 'kysely'
 import type { AccessDecided, AccessRecorded } from '../../access/events.ts'
-import { leafHash } from '../../audit/entry.ts'
+import { leafHashHex } from '../../audit/entry.ts'
 import { recordset } from '../database.ts'
+import { inParts } from '../in-parts.ts'
 import { defineProjection, type ProjectedEvent, type ReadModelTable } from '../projection.ts'
 import { moment, oneOf, optionalText, sealedPart, subject, text, texts, time } from './content.ts'
 
@@ -91,7 +92,7 @@ const toRow = ({ clinic, entry, event }: AccessEvent) => {
     entry_type: entry.type,
     entry_time: entryTime,
     recorded_at: moment(entry.recordedAt),
-    leaf_hash: Buffer.from(leafHash(entry.bytes)).toString('hex'),
+    leaf_hash: leafHashHex(entry.bytes),
     subject_type: who.type,
     subject: who.pseudonym,
     action: text(data.action),
@@ -163,7 +164,7 @@ export const accessHistory = defineProjection({
   reads: ['offboardings'],
   independent: true,
   apply: async (transaction, events) => {
-    await sql`
+    const insert = (part: readonly AccessEvent[]) => sql`
       insert into access_history (
         clinic, revision, entry_id, entry_type, entry_time, recorded_at, leaf_hash, kind, occurred_at, subject_type, subject, action,
         resource_type, patient, purpose, reason_code, rule, caller, flags, decision, decision_entry_id, roles, operation,
@@ -179,6 +180,7 @@ export const accessHistory = defineProjection({
               else o.reinstated_revision is null or r.revision < o.reinstated_revision end
         ) then r.flags || array['after_exit'] else r.flags end,
         r.decision, r.decision_entry_id, r.roles, r.operation, r.emergency, r.sealed
-      from ${recordset(events.map(toRow), rowColumns)}`.execute(transaction)
+      from ${recordset(part.map(toRow), rowColumns)}`
+    await inParts(events, insert, (statement) => statement.execute(transaction))
   },
 })

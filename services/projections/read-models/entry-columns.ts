@@ -1,6 +1,6 @@
 /** The columns by which a row names the entry that it was made from; the same in each read model that has them. */
 import type { AccessEvent } from '../../access/events.ts'
-import { leafHash } from '../../audit/entry.ts'
+import { leafHashHex } from '../../audit/entry.ts'
 import type { StoredEntry } from '../../audit/ledger.ts'
 import { moment, text } from './content.ts'
 
@@ -28,7 +28,7 @@ export const entryRow = ({ clinic, entry, event }: Projected) => ({
   entry_id: entry.id,
   entry_type: entry.type,
   entry_time: moment(event.time),
-  leaf_hash: Buffer.from(leafHash(entry.bytes)).toString('hex'),
+  leaf_hash: leafHashHex(entry.bytes),
   caller: text(event.caller),
 })
 

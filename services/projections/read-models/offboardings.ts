@@ -1,9 +1,6 @@
-/**
- * Who left, and what was tried afterwards: one row for each offboarding entry, open until the person is reinstated. An attempt is a check
- * refused while the row is open; probes are only questions, and a refused administrative call is no check (both stand in the access history).
- */
-import { type Generated, sql } from 'kysely'
-import { leafHash } from '../../audit/entry.ts'
+/** Who left: one row for each offboarding entry, open until the person is reinstated. What was tried meanwhile stands in the access history. */
+import { sql } from 'kysely'
+import { leafHashHex } from '../../audit/entry.ts'
 import { type ProjectionTransaction, recordset } from '../database.ts'
 import { defineProjection, type ProjectedEvent, type ReadModelTable } from '../projection.ts'
 import { flag, moment, sealedPart, subject, text, time } from './content.ts'
@@ -28,11 +25,9 @@ export interface OffboardingsTable {
   readonly sealed: unknown
   readonly reinstated_revision: string | null
   readonly reinstated_at: Date | null
-  readonly attempts_after_exit: Generated<string>
-  readonly last_attempt: Date | null
 }
 
-type Handled = ProjectedEvent<'chartwarden.staff.offboarded.v1' | 'chartwarden.staff.reinstated.v1' | 'chartwarden.access.decided.v1'>
+type Handled = ProjectedEvent<'chartwarden.staff.offboarded.v1' | 'chartwarden.staff.reinstated.v1'>
 
 const place = ({ clinic, entry, event }: Handled) => ({ clinic, revision: String(entry.revision), time: moment(event.time) })
 
@@ -46,7 +41,7 @@ const offboardingRow = (projected: Handled) => {
     ...place(projected),
     entry_id: entry.id,
     entry_type: entry.type,
-    leaf_hash: Buffer.from(leafHash(entry.bytes)).toString('hex'),
+    leaf_hash: leafHashHex(entry.bytes),
     subject_type: who.type,
     subject: who.pseudonym,
     decided_by_type: by?.type ?? null,
@@ -62,13 +57,6 @@ const reinstatementRow = (projected: Handled) =>
   projected.event.type === 'chartwarden.staff.reinstated.v1'
     ? { ...place(projected), subject: subject(projected.event.data.subject).pseudonym }
     : undefined
-
-const attemptRow = (projected: Handled) => {
-  if (projected.event.type !== 'chartwarden.access.decided.v1') return undefined
-  const { data } = projected.event
-  if (data.decision !== 'deny' || data.intent !== 'access' || data.operation !== undefined) return undefined
-  return { ...place(projected), subject: subject(data.subject).pseudonym }
-}
 
 const insertOffboardings = (transaction: ProjectionTransaction, rows: readonly object[]) =>
   sql`
@@ -96,20 +84,6 @@ const closeReinstated = (transaction: ProjectionTransaction, rows: readonly obje
   ) e
   where o.clinic = e.clinic and o.revision = e.revision`.execute(transaction)
 
-const countAttempts = (transaction: ProjectionTransaction, rows: readonly object[]) =>
-  sql`
-  update offboardings o
-  set attempts_after_exit = o.attempts_after_exit + e.attempts, last_attempt = greatest(o.last_attempt, e.last_attempt)
-  from (
-    select o.clinic, o.revision, count(*) as attempts, max(r.time) as last_attempt
-    from ${recordset(rows, momentColumns)}
-    join offboardings o
-      on o.clinic = r.clinic and o.subject = r.subject and o.revision < r.revision
-        and (o.reinstated_revision is null or r.revision < o.reinstated_revision)
-    group by o.clinic, o.revision
-  ) e
-  where o.clinic = e.clinic and o.revision = e.revision`.execute(transaction)
-
 const table: ReadModelTable = {
   name: 'offboardings',
   columns: `
@@ -129,8 +103,6 @@ const table: ReadModelTable = {
     sealed jsonb,
     reinstated_revision bigint,
     reinstated_at timestamptz,
-    attempts_after_exit bigint not null default 0,
-    last_attempt timestamptz,
     primary key (clinic, revision)`,
   indexes: {
     offboardings_by_subject: '(clinic, subject, revision)',
@@ -139,18 +111,16 @@ const table: ReadModelTable = {
   query: 'readable',
 }
 
-/** Offboardings first, then their ends, then the attempts: each joins by revision, so that a batch may hold all three of one person. */
+/** Offboardings first, then their ends, which join by revision: a batch may hold both of one person. */
 export const offboardings = defineProjection({
   name: 'offboardings',
   version: 1,
-  types: ['chartwarden.staff.offboarded.v1', 'chartwarden.staff.reinstated.v1', 'chartwarden.access.decided.v1'],
+  types: ['chartwarden.staff.offboarded.v1', 'chartwarden.staff.reinstated.v1'],
   tables: [table],
   apply: async (transaction, events) => {
     const left = events.map(offboardingRow).filter((row) => row !== undefined)
     const returned = events.map(reinstatementRow).filter((row) => row !== undefined)
-    const attempts = events.map(attemptRow).filter((row) => row !== undefined)
     if (left.length > 0) await insertOffboardings(transaction, left)
     if (returned.length > 0) await closeReinstated(transaction, returned)
-    if (attempts.length > 0) await countAttempts(transaction, attempts)
   },
 })

@@ -3,7 +3,7 @@
  * or by its own `until`. A role defined anew does not bring back the grants of the one retired: decisions fold grants by the same rules.
  */
 import { sql } from 'kysely'
-import { leafHash } from '../../audit/entry.ts'
+import { leafHashHex } from '../../audit/entry.ts'
 import { type ProjectionTransaction, recordset } from '../database.ts'
 import { defineProjection, type ProjectedEvent, type ReadModelTable } from '../projection.ts'
 import { moment, optionalTime, sealedPart, subject, text, texts, time } from './content.ts'
@@ -49,7 +49,7 @@ const grantRow = ({ clinic, entry, event }: Handled) => {
     revision: String(entry.revision),
     entry_type: entry.type,
     entry_time: moment(event.time),
-    leaf_hash: Buffer.from(leafHash(entry.bytes)).toString('hex'),
+    leaf_hash: leafHashHex(entry.bytes),
     subject_type: holder.type,
     subject: holder.pseudonym,
     role: text(data.role),

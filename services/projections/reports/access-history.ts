@@ -10,11 +10,11 @@ import {
   type Cursor,
   cutPage,
   type EntryReference,
+  extentOf,
   numberIn,
   type PageRange,
   type ReportCall,
   type ReportPage,
-  throughOf,
 } from './report-call.ts'
 import { openSealedPart, reasonOf, resourceOf } from './sealed-parts.ts'
 
@@ -27,6 +27,8 @@ export interface AccessFilter {
   readonly resourceTypes: readonly string[]
   readonly actions: readonly string[]
   readonly purposes: readonly string[]
+  /** Rows with one of these; absent or empty: all. `disputed` stands in no row. */
+  readonly flags?: readonly string[]
   /** At least one. */
   readonly kinds: readonly AccessKind[]
   readonly from?: bigint
@@ -71,7 +73,7 @@ export interface AccessRange {
 
 /** The accesses that match, as the entries up to `through` tell it, in no order. */
 export const accessesOf = (db: Kysely<ProjectionDatabase>, clinic: string, filter: AccessFilter, through: bigint) => {
-  const { patient, subject, caller, resourceTypes, actions, purposes, kinds, from, until } = filter
+  const { patient, subject, caller, resourceTypes, actions, purposes, flags = [], kinds, from, until } = filter
   const [kind, ...otherKinds] = kinds
   let query = db.selectFrom('access_history').where('clinic', '=', clinic).where('revision', '<=', String(through))
   query = kind !== undefined && otherKinds.length === 0 ? query.where('kind', '=', kind) : query.where('kind', 'in', kinds)
@@ -81,6 +83,7 @@ export const accessesOf = (db: Kysely<ProjectionDatabase>, clinic: string, filte
   if (resourceTypes.length > 0) query = query.where('resource_type', 'in', resourceTypes)
   if (actions.length > 0) query = query.where('action', 'in', actions)
   if (purposes.length > 0) query = query.where('purpose', 'in', purposes)
+  if (flags.length > 0) query = query.where(sql<SqlBool>`flags && ${[...flags]}::text[]`)
   if (from !== undefined) query = query.where('occurred_at', '>=', instant(from))
   if (until !== undefined) query = query.where('occurred_at', '<', instant(until))
   return query
@@ -148,8 +151,8 @@ export const accessCursor = (after: Cursor): AccessCursor => ({ occurredAt: numb
 /** A page; the read models must have begun. */
 export const accessHistory = async (call: ReportCall, filter: AccessFilter, range: PageRange): Promise<ReportPage<AccessRow>> => {
   const { clinic, vault, reader, people, deadline } = call
-  const { rows, found, completeTo } = await reader.read(clinic, deadline, async (transaction) => {
-    const through = await throughOf(transaction, call, range)
+  const { rows, found, completeTo, parked } = await reader.read(clinic, deadline, async (transaction) => {
+    const { through, parked } = await extentOf(transaction, call, range)
     const after = range.after === undefined ? {} : { after: accessCursor(range.after) }
     const rows = await accessRowsQuery(transaction, clinic, filter, { ...after, through, limit: range.limit + 1 }).execute()
     const found = await people.find(
@@ -157,9 +160,15 @@ export const accessHistory = async (call: ReportCall, filter: AccessFilter, rang
       clinic,
       rows.flatMap((row) => [row.subject, row.patient]),
     )
-    return { rows, found, completeTo: through }
+    return { rows, found, completeTo: through, parked }
   })
   const page = cutPage(rows, range.limit, accessCursorOf)
   const names = await people.open(clinic, vault, found)
-  return { rows: await Promise.all(page.rows.map((row) => showAccess(row, call, names))), next: page.next, completeTo, extra: undefined }
+  return {
+    rows: await Promise.all(page.rows.map((row) => showAccess(row, call, names))),
+    next: page.next,
+    completeTo,
+    parked,
+    extra: undefined,
+  }
 }

@@ -6,10 +6,17 @@ import type { AccessKind } from '../read-models/access-history.ts'
 import { type AccessFilter, accessesOf } from './access-history.ts'
 import { countRecords } from './count-records.ts'
 import { allowCountingMemory } from './counting-memory.ts'
-import { type Cursor, cutPage, numberIn, type PageRange, type ReportCall, type ReportPage, throughOf } from './report-call.ts'
+import { type Cursor, cutPage, extentOf, numberIn, type PageRange, type ReportCall, type ReportPage } from './report-call.ts'
 
 /** A person's account, or calling software with everything done through it. */
-export type Account = { readonly kind: 'subject'; readonly subject: Pseudonym } | { readonly kind: 'caller'; readonly caller: string }
+export type Account =
+  | {
+      readonly kind: 'subject'
+      readonly subject: Pseudonym
+      /** Calling software: also what it did for nobody, of which the entries name no person. Undefined: a person. */
+      readonly software: string | undefined
+    }
+  | { readonly kind: 'caller'; readonly caller: string }
 
 export interface AccountScopeQuery {
   readonly account: Account
@@ -80,13 +87,19 @@ type Numbers = Omit<ScopeTotals, 'records' | 'recordsCounted'>
 const bigintOf = (value: string | null | undefined): bigint | undefined =>
   value === null || value === undefined ? undefined : BigInt(value)
 
+/** Whose an activity is, as in StaffActivity. */
+const isOf = (account: Account) => {
+  if (account.kind === 'caller') return sql<SqlBool>`caller = ${account.caller}`
+  if (account.software === undefined) return sql<SqlBool>`actor = ${account.subject}`
+  return sql<SqlBool>`(actor = ${account.subject} or (actor is null and caller = ${account.software}))`
+}
+
 /** By patient and kind first, so that a patient is counted once however many accesses there were. */
 const numbersOf = async (db: ProjectionTransaction, clinic: string, query: AccountScopeQuery, through: bigint): Promise<Numbers> => {
   const { account, from, until } = query
   const byPatient = accessesOf(db, clinic, accessFilter(query, [...touched, 'probed']), through)
     .select(({ fn }) => ['patient', 'kind', fn.countAll().as('n'), fn.min('occurred_at').as('first'), fn.max('occurred_at').as('last')])
     .groupBy(['patient', 'kind'])
-  const ofAccount = account.kind === 'subject' ? sql`actor = ${account.subject}` : sql`caller = ${account.caller}`
   const { rows } = await sql<Readonly<Record<string, string | null>>>`
     with counted as (${byPatient}),
     patients as (
@@ -94,7 +107,7 @@ const numbersOf = async (db: ProjectionTransaction, clinic: string, query: Accou
     ),
     deeds as (
       select kind, count(*) as n, min(entry_time) as first, max(entry_time) as last from activities
-      where clinic = ${clinic} and ${ofAccount} and revision <= ${String(through)}::bigint
+      where clinic = ${clinic} and ${isOf(account)} and revision <= ${String(through)}::bigint
         and entry_time >= ${instant(from)} and entry_time < ${instant(until)}
       group by kind
     ),
@@ -181,8 +194,8 @@ export const accountScope = async (
 ): Promise<ReportPage<ScopeRow, ScopeTotals>> => {
   const { clinic, vault, reader, people, deadline } = call
   const { after } = range
-  const { page, numbers, found, through } = await reader.read(clinic, deadline, async (transaction) => {
-    const through = await throughOf(transaction, call, range)
+  const { page, numbers, found, through, parked } = await reader.read(clinic, deadline, async (transaction) => {
+    const { through, parked } = await extentOf(transaction, call, range)
     await allowCountingMemory(transaction)
     const { rows } = await scopeRowsQuery(transaction, clinic, query, { through, after, limit: range.limit + 1 }).execute(transaction)
     const numbers: Numbers = after === undefined ? await numbersOf(transaction, clinic, query, through) : carriedTotals(after)
@@ -192,7 +205,7 @@ export const accountScope = async (
       clinic,
       page.rows.map(({ patient }) => patient),
     )
-    return { page, numbers, found, through }
+    return { page, numbers, found, through, parked }
   })
   const recordsCounted = numbers.authorised + numbers.performed <= maxOpenedAccesses
   // The first page opens the whole window for its total, later pages only what is of their patients.
@@ -215,5 +228,5 @@ export const accountScope = async (
     }),
   )
   const next = page.next === undefined ? undefined : { ...carried(totals), ...page.next }
-  return { rows, next, completeTo: through, extra: totals }
+  return { rows, next, completeTo: through, parked, extra: totals }
 }

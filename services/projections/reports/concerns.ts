@@ -5,10 +5,10 @@ import { instant, microseconds, type ProjectionDatabase } from '../database.ts'
 import type { ConcernKind, ConcernOutcome } from '../read-models/concerns.ts'
 import type { NamedSubject } from '../reading.ts'
 import type { Names } from './people.ts'
-import { cutPage, type EntryReference, numberIn, type PageRange, type ReportCall, type ReportPage, throughOf } from './report-call.ts'
+import { cutPage, type EntryReference, extentOf, numberIn, type PageRange, type ReportCall, type ReportPage } from './report-call.ts'
 import { openSealedPart, textOf } from './sealed-parts.ts'
 
-/** Whole days from when a concern was raised to when an answer is due: 45 CFR 164.526(b)(2) gives 60 days for a request for amendment. */
+/** Whole days from when a concern was raised, at the latest when it was recorded, to when an answer is due: 45 CFR 164.526(b)(2) gives 60 days for a request for amendment. */
 const answerDays = 60
 
 const dayMs = 86_400_000
@@ -128,7 +128,8 @@ const show = async (row: Stored, answers: readonly Stored[], call: ReportCall, n
   patientId: names.patient(row.patient),
   aboutEntryId: row.about_entry_id ?? '',
   raisedAt: row.raised_at.getTime(),
-  due: row.raised_at.getTime() + answerDays * dayMs,
+  // A time to come puts nothing off: what was recorded had been raised by then.
+  due: Math.min(row.raised_at.getTime(), row.entry_time.getTime()) + answerDays * dayMs,
   answers: await Promise.all(answers.map((answer) => showAnswer(answer, call, names))),
   open: answers.every(({ outcome }) => outcome === 'pending'),
 })
@@ -137,8 +138,8 @@ const show = async (row: Stored, answers: readonly Stored[], call: ReportCall, n
 export const concerns = async (call: ReportCall, query: ConcernsQuery, range: PageRange): Promise<ReportPage<ConcernRow>> => {
   const { clinic, vault, reader, people, deadline } = call
   const { limit } = range
-  const { rows, answers, found, completeTo } = await reader.read(clinic, deadline, async (transaction) => {
-    const through = await throughOf(transaction, call, range)
+  const { rows, answers, found, completeTo, parked } = await reader.read(clinic, deadline, async (transaction) => {
+    const { through, parked } = await extentOf(transaction, call, range)
     const after = range.after === undefined ? undefined : { at: numberIn(range.after, 'at'), revision: numberIn(range.after, 'revision') }
     const rows = await concernsQuery(transaction, clinic, query, { through, after, limit: limit + 1 }).execute()
     const ids = rows.slice(0, limit).map((row) => row.entry_id)
@@ -148,11 +149,11 @@ export const concerns = async (call: ReportCall, query: ConcernsQuery, range: Pa
       clinic,
       [...rows, ...answers].flatMap((row) => [row.patient, row.recorded_by]),
     )
-    return { rows, answers, found, completeTo: through }
+    return { rows, answers, found, completeTo: through, parked }
   })
   const page = cutPage(rows, limit, (last) => ({ at: last.raised_us, revision: last.revision }))
   const names = await people.open(clinic, vault, found)
   const answersOf = Map.groupBy(answers, ({ concern_id }) => concern_id)
   const shown = page.rows.map((row) => show(row, answersOf.get(row.entry_id) ?? [], call, names))
-  return { rows: await Promise.all(shown), next: page.next, completeTo, extra: undefined }
+  return { rows: await Promise.all(shown), next: page.next, completeTo, parked, extra: undefined }
 }

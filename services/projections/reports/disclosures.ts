@@ -10,7 +10,7 @@ import { instant, type ProjectionDatabase } from '../database.ts'
 import type { NamedSubject } from '../reading.ts'
 import { databaseTime } from './database-time.ts'
 import type { Names } from './people.ts'
-import { cutPage, type EntryReference, numberIn, type PageRange, type ReportCall, type ReportPage, throughOf } from './report-call.ts'
+import { cutPage, type EntryReference, extentOf, numberIn, type PageRange, type ReportCall, type ReportPage } from './report-call.ts'
 import { openSealedPart, textOf } from './sealed-parts.ts'
 
 /** One disclosure, or a group of repeated ones. Times in milliseconds since the epoch. */
@@ -28,7 +28,7 @@ export interface DisclosureRow {
   readonly disclosures: bigint
   readonly lastDisclosedAt: number
   readonly recordedBy: NamedSubject
-  /** Kept out of the patient's accounting until then. */
+  /** Kept out of the patient's accounting until then; once that is over, undefined unless the query includes suspended ones: the patient must not learn that an agency asked for silence. */
   readonly suspendedUntil: number | undefined
 }
 
@@ -147,9 +147,16 @@ interface StoredRow {
   readonly last_us: string
 }
 
-const show = async (row: StoredRow, { clinic, vault, unseal }: ReportCall, names: Names): Promise<DisclosureRow> => {
+const show = async (
+  row: StoredRow,
+  ended: bigint | undefined,
+  { clinic, vault, unseal }: ReportCall,
+  names: Names,
+): Promise<DisclosureRow> => {
   // There is no disclosure without text: where none was sealed, the key had been destroyed already.
   const part = row.sealed === null ? 'erased' : await openSealedPart(clinic, vault, row)
+  const until = row.suspended_until?.getTime()
+  const suspendedUntil = until !== undefined && ended !== undefined && BigInt(until) * 1_000n <= ended ? undefined : until
   return {
     entry: { id: row.entry_id, revision: BigInt(row.revision), time: row.entry_time.getTime(), leafHash: row.leaf_hash },
     patientId: names.patient(row.patient),
@@ -162,7 +169,7 @@ const show = async (row: StoredRow, { clinic, vault, unseal }: ReportCall, names
     disclosures: BigInt(row.disclosures),
     lastDisclosedAt: row.last_disclosed_at.getTime(),
     recordedBy: names.subject(row.recorded_by_type, row.recorded_by),
-    suspendedUntil: row.suspended_until?.getTime(),
+    suspendedUntil,
   }
 }
 
@@ -170,8 +177,8 @@ const show = async (row: StoredRow, { clinic, vault, unseal }: ReportCall, names
 export const disclosures = async (call: ReportCall, query: DisclosuresQuery, range: PageRange): Promise<ReportPage<DisclosureRow>> => {
   const { clinic, vault, reader, people, deadline } = call
   const { after, limit } = range
-  const { rows, found, completeTo, now } = await reader.read(clinic, deadline, async (transaction) => {
-    const through = await throughOf(transaction, call, range)
+  const { rows, found, completeTo, parked, now } = await reader.read(clinic, deadline, async (transaction) => {
+    const { through, parked } = await extentOf(transaction, call, range)
     const now = after === undefined ? (query.now ?? (await databaseTime(transaction))) : numberIn(after, 'now')
     const until = query.until ?? now
     const counted = { ...query, now, until, from: query.from ?? sixYearsBefore(until), through }
@@ -182,9 +189,15 @@ export const disclosures = async (call: ReportCall, query: DisclosuresQuery, ran
       clinic,
       rows.flatMap((row) => [row.patient, row.recorded_by]),
     )
-    return { rows, found, completeTo: through, now }
+    return { rows, found, completeTo: through, parked, now }
   })
   const page = cutPage(rows, limit, (last) => ({ at: last.last_us, revision: last.last_revision, now: String(now) }))
   const names = await people.open(clinic, vault, found)
-  return { rows: await Promise.all(page.rows.map((row) => show(row, call, names))), next: page.next, completeTo, extra: undefined }
+  return {
+    rows: await Promise.all(page.rows.map((row) => show(row, query.includeSuspended ? undefined : now, call, names))),
+    next: page.next,
+    completeTo,
+    parked,
+    extra: undefined,
+  }
 }

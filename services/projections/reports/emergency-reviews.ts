@@ -5,7 +5,7 @@ import { instant, type ProjectionDatabase } from '../database.ts'
 import type { NamedSubject } from '../reading.ts'
 import { databaseTime } from './database-time.ts'
 import type { Names } from './people.ts'
-import { cutPage, type EntryReference, numberIn, type PageRange, type ReportCall, type ReportPage, throughOf } from './report-call.ts'
+import { cutPage, type EntryReference, extentOf, numberIn, type PageRange, type ReportCall, type ReportPage } from './report-call.ts'
 import { openSealedPart, reasonOf, textOf } from './sealed-parts.ts'
 
 /** Not reviewed and not due, not reviewed and due, reviewed. */
@@ -122,8 +122,8 @@ export const emergencyReviews = async (
 ): Promise<ReportPage<EmergencyReviewRow>> => {
   const { clinic, vault, reader, people, deadline } = call
   const { after, limit } = range
-  const { rows, found, completeTo, now } = await reader.read(clinic, deadline, async (transaction) => {
-    const through = await throughOf(transaction, call, range)
+  const { rows, found, completeTo, parked, now } = await reader.read(clinic, deadline, async (transaction) => {
+    const { through, parked } = await extentOf(transaction, call, range)
     const now = after === undefined ? (query.now ?? (await databaseTime(transaction))) : numberIn(after, 'now')
     const before = after === undefined ? {} : { before: numberIn(after, 'revision') }
     const rows = await rowsQuery(transaction, clinic, { ...query, ...before, now, through, limit: limit + 1 }).execute()
@@ -132,9 +132,9 @@ export const emergencyReviews = async (
       clinic,
       rows.flatMap((row) => [row.subject, row.patient, row.is_reviewed ? row.reviewer : null]),
     )
-    return { rows, found, completeTo: through, now }
+    return { rows, found, completeTo: through, parked, now }
   })
   const page = cutPage(rows, limit, (last) => ({ revision: last.revision, now: String(now) }))
   const names = await people.open(clinic, vault, found)
-  return { rows: await Promise.all(page.rows.map((row) => show(row, call, names))), next: page.next, completeTo, extra: undefined }
+  return { rows: await Promise.all(page.rows.map((row) => show(row, call, names))), next: page.next, completeTo, parked, extra: undefined }
 }

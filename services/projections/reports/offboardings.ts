@@ -1,8 +1,8 @@
 /** Who left, what ended, and what was tried afterwards; newest first. */
-import { sql } from 'kysely'
+import { type RawBuilder, sql } from 'kysely'
 import type { Pseudonym } from '../../audit/vault.ts'
 import type { NamedSubject } from '../reading.ts'
-import { cutPage, type EntryReference, numberIn, type PageRange, type ReportCall, type ReportPage, throughOf } from './report-call.ts'
+import { cutPage, type EntryReference, extentOf, numberIn, type PageRange, type ReportCall, type ReportPage } from './report-call.ts'
 import { type GrantRow, grantsEndedBy, pseudonymsOf, showGrant } from './role-grants.ts'
 import { openSealedPart, reasonOf } from './sealed-parts.ts'
 
@@ -32,20 +32,34 @@ export interface OffboardingsQuery {
   readonly subject?: Pseudonym
 }
 
-/** Counted when asked: an end of employment in the past concerns accesses that were in the read models long before its entry. */
-const accessesCounted = (through: bigint) => {
-  const during = (kinds: string, from: string, until: string) => sql<string>`(
+/**
+ * What became of an offboarding, as of the revision that the report is complete to: what later entries did had not happened, on whichever page.
+ * Accesses are counted when asked, also because an end of employment in the past concerns some from long before its entry. An attempt is a check
+ * refused before a reinstatement; a refused administrative call is no check.
+ */
+const asOf = (through: bigint) => {
+  const to = sql`${String(through)}::bigint`
+  const reinstatedAt = sql<Date | null>`case when o.reinstated_revision <= ${to} then o.reinstated_at end`
+  const attempts = <Value>(what: string) => sql<Value>`(
+    select ${sql.raw(what)} from access_history a
+    where a.clinic = o.clinic and a.subject = o.subject and a.kind = 'refused' and a.operation is null
+      and a.revision > o.revision and a.revision <= ${to} and (o.reinstated_revision is null or a.revision < o.reinstated_revision)
+  )`
+  const during = (kinds: string, from: string, until: RawBuilder<unknown>) => sql<string>`(
     select count(*) from access_history a
-    where a.clinic = o.clinic and a.subject = o.subject and a.kind in (${sql.raw(kinds)}) and a.revision <= ${String(through)}::bigint
-      and a.occurred_at >= ${sql.raw(from)} and a.occurred_at < ${sql.raw(until)}
+    where a.clinic = o.clinic and a.subject = o.subject and a.kind in (${sql.raw(kinds)}) and a.revision <= ${to}
+      and a.occurred_at >= ${sql.raw(from)} and a.occurred_at < ${until}
   )`
   return [
-    during(`'authorised', 'performed'`, 'o.effective', 'o.entry_time').as('accesses_between'),
-    during(`'performed'`, 'o.entry_time', `coalesce(o.reinstated_at, 'infinity')`).as('performed_after_exit'),
+    during(`'authorised', 'performed'`, 'o.effective', sql`o.entry_time`).as('accesses_between'),
+    during(`'performed'`, 'o.entry_time', sql`coalesce(${reinstatedAt}, 'infinity')`).as('performed_after_exit'),
+    attempts<string>('count(*)').as('attempts_after_exit'),
+    attempts<Date | null>('max(a.occurred_at)').as('last_attempt'),
+    reinstatedAt.as('reinstated_at'),
   ]
 }
 
-/** A page, and to which revision it is complete. The attempts of a later page may include some made since the first page. */
+/** A page, and to which revision it is complete. */
 export const offboardings = async (
   call: ReportCall,
   { subject }: OffboardingsQuery,
@@ -53,14 +67,24 @@ export const offboardings = async (
 ): Promise<ReportPage<OffboardingRow>> => {
   const { limit } = range
   const { clinic, vault, reader, people, unseal, deadline } = call
-  const { rows, ended, found, completeTo } = await reader.read(clinic, deadline, async (transaction) => {
-    const completeTo = await throughOf(transaction, call, range)
+  const { rows, ended, found, completeTo, parked } = await reader.read(clinic, deadline, async (transaction) => {
+    const { through, parked } = await extentOf(transaction, call, range)
     let query = transaction
       .selectFrom('offboardings as o')
-      .selectAll()
-      .select(accessesCounted(completeTo))
+      .select([
+        'o.revision',
+        'o.entry_id',
+        'o.entry_type',
+        'o.entry_time',
+        'o.leaf_hash',
+        'o.subject_type',
+        'o.subject',
+        'o.decided_by_type',
+      ])
+      .select(['o.decided_by', 'o.caller', 'o.effective', 'o.unknown_subject', 'o.sealed'])
+      .select(asOf(through))
       .where('clinic', '=', clinic)
-      .where('revision', '<=', String(completeTo))
+      .where('revision', '<=', String(through))
     if (subject !== undefined) query = query.where('subject', '=', subject)
     if (range.after !== undefined) query = query.where('revision', '<', String(numberIn(range.after, 'revision')))
     const rows = await query
@@ -70,7 +94,7 @@ export const offboardings = async (
     const revisions = rows.slice(0, limit).map((row) => row.revision)
     const ended = revisions.length === 0 ? [] : await grantsEndedBy(transaction, clinic, revisions)
     const pseudonyms = [...rows.flatMap((row) => [row.subject, row.decided_by]), ...ended.flatMap(pseudonymsOf)]
-    return { rows, ended, found: await people.find(transaction, clinic, pseudonyms), completeTo }
+    return { rows, ended, found: await people.find(transaction, clinic, pseudonyms), completeTo: through, parked }
   })
   const page = cutPage(rows, limit, (last) => ({ revision: last.revision }))
   const names = await people.open(clinic, vault, found)
@@ -93,5 +117,5 @@ export const offboardings = async (
       caller: row.caller,
     }),
   )
-  return { rows: await Promise.all(shown), next: page.next, completeTo, extra: undefined }
+  return { rows: await Promise.all(shown), next: page.next, completeTo, parked, extra: undefined }
 }

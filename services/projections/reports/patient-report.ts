@@ -5,7 +5,7 @@ import type { ProjectionDatabase } from '../database.ts'
 import type { AccessKind } from '../read-models/access-history.ts'
 import type { NamedSubject } from '../reading.ts'
 import { type AccessFilter, accessCursor, accessCursorOf, accessRowsQuery } from './access-history.ts'
-import { cutPage, type EntryReference, type PageRange, type ReportCall, type ReportPage, throughOf } from './report-call.ts'
+import { cutPage, type EntryReference, extentOf, type PageRange, type ReportCall, type ReportPage } from './report-call.ts'
 import { rolesHeld } from './roles-held.ts'
 
 export interface PatientReportRow {
@@ -68,8 +68,8 @@ export const patientReport = async (
   range: PageRange,
 ): Promise<ReportPage<PatientReportRow>> => {
   const { clinic, vault, reader, people, deadline } = call
-  const { page, decisions, held, found, completeTo } = await reader.read(clinic, deadline, async (transaction) => {
-    const through = await throughOf(transaction, call, range)
+  const { page, decisions, held, found, completeTo, parked } = await reader.read(clinic, deadline, async (transaction) => {
+    const { through, parked } = await extentOf(transaction, call, range)
     const after = range.after === undefined ? {} : { after: accessCursor(range.after) }
     const rows = await accessRowsQuery(transaction, clinic, filter, { ...after, through, limit: range.limit + 1 }).execute()
     const page = cutPage(rows, range.limit, accessCursorOf)
@@ -79,7 +79,7 @@ export const patientReport = async (
     const undecided = performed.filter((row) => decisions.get(row.decision_entry_id ?? '')?.subject !== row.subject)
     const held = await rolesHeld(transaction, clinic, through, undecided)
     const shown = staffNames ? page.rows.map((row) => row.subject) : []
-    return { page, decisions, held, found: await people.find(transaction, clinic, shown), completeTo: through }
+    return { page, decisions, held, found: await people.find(transaction, clinic, shown), completeTo: through, parked }
   })
   const names = await people.open(clinic, vault, found)
   const rows = page.rows.map((row): PatientReportRow => {
@@ -101,5 +101,5 @@ export const patientReport = async (
       reasonCode: row.reason_code,
     }
   })
-  return { rows, next: page.next, completeTo, extra: undefined }
+  return { rows, next: page.next, completeTo, parked, extra: undefined }
 }

@@ -1,6 +1,7 @@
 import type { ClinicVault } from '../../audit/vault.ts'
 import { ChartwardenError } from '../../kernel/errors.ts'
 import type { ProjectionTransaction } from '../database.ts'
+import { countParked } from './parked-entries.ts'
 import type { People } from './people.ts'
 import { type ReportReader, readProgress } from './report-reader.ts'
 
@@ -36,13 +37,21 @@ export interface ReportPage<Row, Extra = undefined> {
   /** Undefined at the end. */
   readonly next: Cursor | undefined
   readonly completeTo: bigint
+  /** Entries up to there that the read models of the report could not take: rows may be missing. */
+  readonly parked: bigint
   /** What the report tells besides its rows, the same on every page. */
   readonly extra: Extra
 }
 
-/** To which revision a page is complete: that of the first page, or where the read models are in this snapshot. */
-export const throughOf = async (transaction: ProjectionTransaction, call: ReportCall, range: PageRange): Promise<bigint> =>
-  range.through ?? (await readProgress(transaction, call.clinic, call.projections)) ?? -1n
+/** To which revision a page is complete: that of the first page, or where the read models are in this snapshot; and what it lacks up to there. */
+export const extentOf = async (
+  transaction: ProjectionTransaction,
+  { clinic, projections }: ReportCall,
+  range: PageRange,
+): Promise<{ readonly through: bigint; readonly parked: bigint }> => {
+  const through = range.through ?? (await readProgress(transaction, clinic, projections)) ?? -1n
+  return { through, parked: await countParked(transaction, clinic, projections, through) }
+}
 
 /** A number of a cursor. Throws PAGE_TOKEN_INVALID for a cursor that lacks it. */
 export const numberIn = (cursor: Cursor, name: string): bigint => {

@@ -1,19 +1,35 @@
 import { type Kysely, sql } from 'kysely'
 import type { Pool } from 'pg'
+import { type ClinicGate, createClinicGate, type Weight } from '../../kernel/clinic-gate.ts'
 import type { Clock } from '../../kernel/clock.ts'
 import { ChartwardenError } from '../../kernel/errors.ts'
+import { lendConnection } from '../../kernel/postgres/lend-connection.ts'
 import { allProjections } from '../all-projections.ts'
-import { onPool, type ProjectionDatabase, type ProjectionTransaction } from '../database.ts'
+import { onClient, onPool, type ProjectionDatabase, type ProjectionTransaction } from '../database.ts'
 import type { Projection } from '../projection.ts'
+
+/** For whom something is read, and what it costs. */
+export interface ReadOptions {
+  /** Ends the statement under way when it aborts. */
+  readonly signal?: AbortSignal
+  /** Defaults to `light`. */
+  readonly weight?: Weight
+}
 
 /** Reads one clinic's read models. */
 export interface ReportReader {
   /**
-   * Runs the work on one snapshot in which row security shows this clinic's rows and no others. Throws DEADLINE_EXCEEDED when the deadline (a
-   * reading of the monotonic clock, in milliseconds) passes, LEDGER_UNAVAILABLE when the database cannot answer, REPORT_BUILDING when a read
+   * Runs the work on one snapshot in which row security shows this clinic's rows and no others, once it is the clinic's turn. Throws
+   * DEADLINE_EXCEEDED when the deadline (a reading of the monotonic clock, in milliseconds) passes, CALL_CANCELLED when the signal aborts,
+   * OVERLOADED when too much of the clinic waits already, LEDGER_UNAVAILABLE when the database cannot answer, REPORT_BUILDING when a read
    * model that the work asks for has no tables yet that this release can read.
    */
-  read<Result>(clinic: string, deadline: number, work: (transaction: ProjectionTransaction) => Promise<Result>): Promise<Result>
+  read<Result>(
+    clinic: string,
+    deadline: number,
+    work: (transaction: ProjectionTransaction) => Promise<Result>,
+    options?: ReadOptions,
+  ): Promise<Result>
 }
 
 /** Whatever takes longer than this is stopped even where the caller would wait; milliseconds. */
@@ -66,12 +82,15 @@ const buildingError = async (
 export interface ReportReaderOptions {
   /** Of the query role. */
   readonly pool: Pool
+  /** Shared with whatever else reads through the pool. Defaults to one of its own. */
+  readonly gate?: ClinicGate
   readonly clock: Clock
   /** Whose tables reports read, in the versions they can. Defaults to this release's. */
   readonly projections?: readonly Projection[]
 }
 
-export const createReportReader = ({ pool, clock, projections = allProjections }: ReportReaderOptions): ReportReader => {
+export const createReportReader = (options: ReportReaderOptions): ReportReader => {
+  const { pool, clock, gate = createClinicGate({ clock }), projections = allProjections } = options
   const db: Kysely<ProjectionDatabase> = onPool(pool)
   const readable = projections.flatMap(({ name, version, readable = [] }) => [version, ...readable].map((one) => ({ name, version: one })))
   const names = readable.map(({ name }) => name)
@@ -94,29 +113,34 @@ export const createReportReader = ({ pool, clock, projections = allProjections }
       transaction,
     )
 
-  return {
-    read: async (clinic, deadline, work) => {
-      for (let attempt = 1; ; attempt += 1) {
-        const remaining = Math.min(Math.floor(deadline - clock.monotonic()), longestStatement)
-        if (remaining <= 0) throw new ChartwardenError('DEADLINE_EXCEEDED')
-        try {
-          return await db
+  const readNow: ReportReader['read'] = async (clinic, deadline, work, { signal } = {}) => {
+    for (let attempt = 1; ; attempt += 1) {
+      const remaining = Math.min(Math.floor(deadline - clock.monotonic()), longestStatement)
+      if (remaining <= 0) throw new ChartwardenError('DEADLINE_EXCEEDED')
+      try {
+        return await lendConnection(pool, signal, (client) =>
+          onClient(client)
             .transaction()
             .setIsolationLevel('repeatable read')
             .setAccessMode('read only')
             .execute(async (transaction) => {
               await open(transaction, clinic, remaining)
               return work(transaction)
-            })
-        } catch (thrown) {
-          if (!isMissing(thrown)) throw asCatalogueError(thrown)
-          // Once: the tables may have been replaced, and the old ones dropped, since the snapshot was taken.
-          if (attempt > 1) {
-            throw await buildingError(db, projections, thrown).catch((fault) => asCatalogueError(fault))
-          }
+            }),
+        )
+      } catch (thrown) {
+        if (!isMissing(thrown)) throw asCatalogueError(thrown)
+        // Once: the tables may have been replaced, and the old ones dropped, since the snapshot was taken.
+        if (attempt > 1) {
+          throw await buildingError(db, projections, thrown).catch((fault) => asCatalogueError(fault))
         }
       }
-    },
+    }
+  }
+
+  return {
+    read: (clinic, deadline, work, options = {}) =>
+      gate.run(clinic, options.weight ?? 'light', { deadline, signal: options.signal }, () => readNow(clinic, deadline, work, options)),
   }
 }
 

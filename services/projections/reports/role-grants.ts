@@ -5,7 +5,7 @@ import { instant, type ProjectionDatabase } from '../database.ts'
 import type { NamedSubject } from '../reading.ts'
 import { databaseTime } from './database-time.ts'
 import type { Names } from './people.ts'
-import { cutPage, type EntryReference, numberIn, type PageRange, type ReportCall, type ReportPage, throughOf } from './report-call.ts'
+import { cutPage, type EntryReference, extentOf, numberIn, type PageRange, type ReportCall, type ReportPage } from './report-call.ts'
 import { openSealedPart, reasonOf } from './sealed-parts.ts'
 
 export interface GrantRow {
@@ -98,15 +98,21 @@ export const grantsEndedBy = (db: Kysely<ProjectionDatabase>, clinic: string, re
 /** A page. "Now" is the moment of the first page on every later one. */
 export const roleGrants = async (call: ReportCall, query: RoleGrantsQuery, range: PageRange): Promise<ReportPage<GrantRow>> => {
   const { clinic, vault, reader, people, deadline } = call
-  const { rows, found, completeTo, asOf } = await reader.read(clinic, deadline, async (transaction) => {
-    const through = await throughOf(transaction, call, range)
+  const { rows, found, completeTo, parked, asOf } = await reader.read(clinic, deadline, async (transaction) => {
+    const { through, parked } = await extentOf(transaction, call, range)
     const asOf = range.after === undefined ? (query.asOf ?? (await databaseTime(transaction))) : numberIn(range.after, 'as_of')
     const after = range.after === undefined ? {} : { after: numberIn(range.after, 'revision') }
     const rows = await grantsInForceQuery(transaction, clinic, { ...query, ...after, asOf, through, limit: range.limit + 1 }).execute()
     const found = await people.find(transaction, clinic, rows.flatMap(pseudonymsOf))
-    return { rows, found, completeTo: through, asOf }
+    return { rows, found, completeTo: through, parked, asOf }
   })
   const page = cutPage(rows, range.limit, (last) => ({ revision: last.revision, as_of: String(asOf) }))
   const names = await people.open(clinic, vault, found)
-  return { rows: await Promise.all(page.rows.map((row) => showGrant(row, call, names))), next: page.next, completeTo, extra: undefined }
+  return {
+    rows: await Promise.all(page.rows.map((row) => showGrant(row, call, names))),
+    next: page.next,
+    completeTo,
+    parked,
+    extra: undefined,
+  }
 }

@@ -6,7 +6,7 @@ import type { AccessKind } from '../read-models/access-history.ts'
 import type { ActivityKind } from '../read-models/activities.ts'
 import type { NamedSubject } from '../reading.ts'
 import { type AccessCursor, type AccessRow, accessCursor, accessCursorOf, accessRowsQuery, showAccess } from './access-history.ts'
-import { cutPage, type EntryReference, type PageRange, type ReportCall, type ReportPage, throughOf } from './report-call.ts'
+import { cutPage, type EntryReference, extentOf, type PageRange, type ReportCall, type ReportPage } from './report-call.ts'
 
 /** Kinds of rows: `access` and `probe` come from the access history, the others from the activities. */
 export type StaffActivityKind = 'access' | 'probe' | ActivityKind
@@ -94,8 +94,8 @@ export const staffActivity = async (call: ReportCall, query: StaffActivityQuery,
   const { subject, kinds, from, until } = query
   const accessKinds = accessKindsOf(kinds)
   const activityKinds = kinds.filter((kind) => kind !== 'access' && kind !== 'probe')
-  const { page, found, completeTo } = await reader.read(clinic, deadline, async (transaction) => {
-    const through = await throughOf(transaction, call, range)
+  const { page, found, completeTo, parked } = await reader.read(clinic, deadline, async (transaction) => {
+    const { through, parked } = await extentOf(transaction, call, range)
     const cut = { through, limit: range.limit + 1, ...(range.after === undefined ? {} : { after: accessCursor(range.after) }) }
     const filter = {
       subject,
@@ -115,7 +115,7 @@ export const staffActivity = async (call: ReportCall, query: StaffActivityQuery,
     ].sort(newestFirst)
     const page = cutPage(rows, range.limit, accessCursorOf)
     const pseudonyms = page.rows.flatMap(({ source, row }) => (source === 'access' ? [row.subject, row.patient] : [row.about, row.patient]))
-    return { page, found: await people.find(transaction, clinic, pseudonyms), completeTo: through }
+    return { page, found: await people.find(transaction, clinic, pseudonyms), completeTo: through, parked }
   })
   const names = await people.open(clinic, vault, found)
   const rows = page.rows.map(async ({ source, row }): Promise<ActivityRow> => {
@@ -143,5 +143,5 @@ export const staffActivity = async (call: ReportCall, query: StaffActivityQuery,
           detail: row.detail,
         }
   })
-  return { rows: await Promise.all(rows), next: page.next, completeTo, extra: undefined }
+  return { rows: await Promise.all(rows), next: page.next, completeTo, parked, extra: undefined }
 }

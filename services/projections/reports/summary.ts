@@ -3,12 +3,13 @@
  * kept by day, and any zone's days may be asked for. What that costs stands in docs/explanation/reports.md.
  */
 import { type Kysely, type RawBuilder, type SqlBool, sql } from 'kysely'
+import { timeZoneForPostgres } from '../../kernel/time-zone.ts'
 import { microseconds, type ProjectionDatabase, type ProjectionTransaction } from '../database.ts'
 import type { AccessKind } from '../read-models/access-history.ts'
 import type { NamedSubject } from '../reading.ts'
 import { type AccessFilter, accessesOf } from './access-history.ts'
 import { allowCountingMemory } from './counting-memory.ts'
-import { type Cursor, cutPage, numberIn, type PageRange, type ReportCall, type ReportPage, throughOf } from './report-call.ts'
+import { type Cursor, cutPage, extentOf, numberIn, type PageRange, type ReportCall, type ReportPage } from './report-call.ts'
 
 export const summaryDimensions = ['day', 'subject', 'resource_type', 'purpose', 'kind'] as const
 export type SummaryDimension = (typeof summaryDimensions)[number]
@@ -112,15 +113,15 @@ const summaryRowsQuery = (
 
 const zoneOf = async (transaction: ProjectionTransaction, clinic: string): Promise<string> => {
   const row = await transaction.selectFrom('clinics').select('time_zone').where('clinic', '=', clinic).executeTakeFirst()
-  return row?.time_zone ?? 'UTC'
+  return timeZoneForPostgres(row?.time_zone ?? 'UTC')
 }
 
 export const summary = async (call: ReportCall, query: SummaryQuery, range: PageRange): Promise<ReportPage<SummaryRow, SummaryExtra>> => {
   const { clinic, vault, reader, people, deadline } = call
   const { dimensions } = query
   const columns = dimensions.flatMap((dimension) => columnsOf[dimension])
-  const { page, found, extra, completeTo } = await reader.read(clinic, deadline, async (transaction) => {
-    const through = await throughOf(transaction, call, range)
+  const { page, found, extra, completeTo, parked } = await reader.read(clinic, deadline, async (transaction) => {
+    const { through, parked } = await extentOf(transaction, call, range)
     const timeZone = query.timeZone ?? (await zoneOf(transaction, clinic))
     await allowCountingMemory(transaction)
     const { rows } = await summaryRowsQuery(
@@ -139,7 +140,7 @@ export const summary = async (call: ReportCall, query: SummaryQuery, range: Page
       clinic,
       page.rows.map((row) => row.subject ?? null),
     )
-    return { page, found, extra: { totalAccesses, timeZone }, completeTo: through }
+    return { page, found, extra: { totalAccesses, timeZone }, completeTo: through, parked }
   })
   const names = await people.open(clinic, vault, found)
   const rows = page.rows.map(
@@ -155,5 +156,5 @@ export const summary = async (call: ReportCall, query: SummaryQuery, range: Page
       last: BigInt(row.last),
     }),
   )
-  return { rows, next: page.next, completeTo, extra }
+  return { rows, next: page.next, completeTo, parked, extra }
 }

@@ -351,7 +351,12 @@ t.test('offboardings: newest first, with what ended and what was tried', async (
   const first = await script.offboarded(anna, { by: ben })
   await script.decided('deny', { subject: anna })
   const attempt = await script.decided('deny', { subject: anna })
+  // No attempts: a question only, a change that was refused, somebody else, and what came after the reinstatement.
+  await script.decided('probe', { subject: anna }, { decision: 'deny' })
+  await script.decided('deny', { subject: anna, resourceType: 'staff_account' }, { operation: 'grant_role' })
+  await script.decided('deny', { subject: ben })
   const back = await script.reinstated(anna)
+  await script.decided('deny', { subject: anna })
   const second = await script.offboarded(ben)
   await settle()
   const answer = await leavers({ pageSize: 1 })
@@ -374,6 +379,37 @@ t.test('offboardings: newest first, with what ended and what was tried', async (
   t.equal(rest.nextPageToken, '')
   const one = await leavers({ subject: { type: 'staff', id: 'ben' } })
   t.equal(one.offboardings?.length, 1)
+})
+
+t.test('what became of an offboarding is told as of the revision that the first page is complete to', async (t) => {
+  const { script, leavers, streamReport, settle } = await startReports(t)
+  const [anna, ben] = [await script.staff('anna'), await script.staff('ben')]
+  await script.offboarded(anna)
+  const attempt = await script.decided('deny', { subject: anna })
+  await script.offboarded(ben)
+  await settle()
+  const first = await leavers({ pageSize: 1 })
+  const later = script.nextTime()
+  await script.decided('deny', { subject: anna, time: later })
+  const back = await script.reinstated(anna, later + 1_000)
+  await script.recorded({ subject: anna, time: later + 500 })
+  await settle()
+  const then = { attemptsAfterExit: 1n, performedAfterExit: 0n, lastAttempt: { seconds: BigInt(attempt.time / 1_000) } }
+  const page = await leavers({ pageSize: 1, pageToken: first.nextPageToken ?? '' })
+  t.match(page.offboardings, [{ subject: { id: 'anna' }, ...then }])
+  t.equal(page.offboardings?.[0]?.reinstatedAt, undefined)
+  const now = {
+    attemptsAfterExit: 2n,
+    performedAfterExit: 1n,
+    lastAttempt: { seconds: BigInt(Math.floor(later / 1_000)) },
+    reinstatedAt: { seconds: BigInt(Math.floor(back.time / 1_000)) },
+  }
+  t.match((await leavers({})).offboardings?.[1], now, 'twin: a report of the present has them')
+  const streamed: unknown[] = []
+  for await (const { item } of streamReport({ report: { case: 'offboardings', value: {} } })) {
+    if (item?.case === 'offboarding') streamed.push(item.value)
+  }
+  t.match(streamed, [{ subject: { id: 'ben' } }, now])
 })
 
 t.test('whoever is erased appears under a pseudonym, and what was sealed for them is gone', async (t) => {

@@ -1,6 +1,6 @@
 import t from 'tap'
 import { leafHash } from '../../../services/audit/entry.ts'
-import { createProjectionHouse } from '../../support/projections.ts'
+import { createProjectionHouse, feedOf } from '../../support/projections.ts'
 
 t.test('every decision and every recorded access becomes one row of its kind', async (t) => {
   const house = await createProjectionHouse(t)
@@ -56,6 +56,23 @@ t.test('every decision and every recorded access becomes one row of its kind', a
     occurred_at: new Date(permit.time).toISOString().replace('.000Z', '+00:00'),
     sealed: { kid: patient },
   })
+})
+
+t.test('of a batch that is written in several parts only what cannot be read is missing', async (t) => {
+  const house = await createProjectionHouse(t)
+  const script = await house.script('north')
+  const anna = await script.staff('anna')
+  for (let number = 0; number < 510; number += 1) await script.decided('permit', { subject: anna })
+  const unreadable = await script.decided('permit', { subject: anna }, { decision: 'sometimes' as 'permit' })
+  const refused = await script.recorded({ subject: anna }, { decision_entry_id: 'no id' })
+  const last = await script.decided('deny', { subject: anna })
+  const entries = await house.entries()
+  await house.catchUp({ feed: feedOf(entries, entries.length) })
+  const rows = await house.rows('access_history')
+  t.equal(rows.length, 511)
+  t.match(rows.at(-1), { entry_id: last.id, kind: 'refused' })
+  const parked = (await house.rows('parked_entries')).filter(({ entry_id }) => entry_id === unreadable.id || entry_id === refused.id)
+  t.same(new Set(parked.map(({ detail }) => detail)), new Set(['TypeError', '22P02']))
 })
 
 t.test('no identifier of a person or record is stored in any read model', async (t) => {

@@ -11,6 +11,8 @@ import { dayIn, type PlainAccess, type PlainFilter, type PlainLedger, plainLedge
 import { everyRow, type Reports, startReports } from '../../support/reports.ts'
 
 const people = ['anna', 'ben', 'carl']
+/** Those a question may be about: also the software itself, which did what names nobody. */
+const accounts = [...people.map((id) => ({ type: 'staff', id })), { type: 'service', id: 'practice-software' }]
 const patients = ['p-1', 'p-2', 'p-3', 'p-4']
 const kinds = { authorised: AccessKind.AUTHORISED, performed: AccessKind.PERFORMED, refused: AccessKind.REFUSED, probed: AccessKind.PROBED }
 const dimensions = [
@@ -120,7 +122,7 @@ const period = fc.tuple(fc.option(fc.nat(100), { nil: undefined }), fc.option(fc
 }))
 
 const query = fc.record({
-  who: fc.option(fc.nat(people.length - 1), { nil: undefined }),
+  who: fc.option(fc.nat(accounts.length - 1), { nil: undefined }),
   patient: fc.option(fc.nat(patients.length - 1), { nil: undefined }),
   types: fc.subarray(['imaging', 'invoice', 'clinical_note']),
   actions: fc.subarray(['read', 'update']),
@@ -136,7 +138,13 @@ type Query = typeof query extends fc.Arbitrary<infer Value> ? Value : never
 const micro = (at: { readonly seconds?: bigint; readonly nanos?: number } | undefined): number =>
   Number(at?.seconds ?? 0n) * 1_000 + (at?.nanos ?? 0) / 1_000_000
 
-const named = (id: string | undefined) => (id === undefined ? {} : { subject: { type: 'staff', id } })
+type Account = (typeof accounts)[number]
+const named = (subject: Account | undefined) => (subject === undefined ? {} : { subject })
+/** As the entries know an account. */
+const accountOf = ({ vault }: LedgerScript, { type, id }: Account) => ({
+  subject: vault.pseudonym({ kind: 'subject', type, id }),
+  software: type === 'service' ? id : undefined,
+})
 const times = ({ from, until }: { from: number | undefined; until: number | undefined }) => ({
   ...(from === undefined ? {} : { from: timestampFromMs(from) }),
   ...(until === undefined ? {} : { until: timestampFromMs(until) }),
@@ -265,16 +273,18 @@ const checkPatient = async (test: Test, reports: Reports, ledger: PlainLedger, a
 }
 
 const checkActivity = async (test: Test, reports: Reports, ledger: PlainLedger, asked: Query) => {
-  const id = people[asked.who ?? 0] as string
-  const subject = reports.script.vault.pseudonym({ kind: 'subject', type: 'staff', id })
+  const account = accounts[asked.who ?? 0] as Account
+  const whose = accountOf(reports.script, account)
+  const { subject } = whose
   const { from = Number.NEGATIVE_INFINITY, until = Number.POSITIVE_INFINITY } = asked.period
   const expected = [
     ...ledger.matching({ subject, ...asked.period }).map(({ revision, at }) => ({ revision, at, kind: ActivityKind.ACCESS })),
-    ...ledger.deeds
-      .filter(({ actor, at }) => actor === subject && at >= from && at < until)
+    ...ledger
+      .deedsOf(whose)
+      .filter(({ at }) => at >= from && at < until)
       .map(({ revision, at, kind }) => ({ revision, at, kind: kind === 'reading' ? ActivityKind.READING : ActivityKind.CHANGE })),
   ].sort((one, other) => other.at - one.at || Number(other.revision - one.revision))
-  const activityQuery = { ...named(id), ...times(asked.period) }
+  const activityQuery = { ...named(account), ...times(asked.period) }
   const rows = await everyRow(async (page) => {
     const answer = await reports.activity({ query: activityQuery, ...page })
     return { ...answer, rows: answer.rows ?? [] }
@@ -290,17 +300,15 @@ const checkActivity = async (test: Test, reports: Reports, ledger: PlainLedger, 
 }
 
 const checkScope = async (test: Test, reports: Reports, ledger: PlainLedger, asked: Query) => {
-  const id = asked.who === undefined ? undefined : people[asked.who]
+  const subject = asked.who === undefined ? undefined : accounts[asked.who]
   const { vault } = reports.script
   const from = asked.period.from ?? start - 40 * 3_600_000
   const until = Math.max(from + 1, asked.period.until ?? start + 400 * 3_600_000)
-  const whose = id === undefined ? { caller: 'practice-software' } : { subject: vault.pseudonym({ kind: 'subject', type: 'staff', id }) }
+  const whose = subject === undefined ? { caller: 'practice-software' } : accountOf(reports.script, subject)
   const window = ledger.matching({ ...whose, kinds: ['authorised', 'performed', 'refused', 'probed'], from, until })
   const touched = window.filter(({ kind }) => kind !== 'probed')
   const opened = touched.filter(({ kind }) => kind !== 'refused')
-  const deeds = ledger.deeds.filter(
-    (deed) => (id === undefined ? deed.caller === whose.caller : deed.actor === whose.subject) && deed.at >= from && deed.at < until,
-  )
+  const deeds = ledger.deedsOf(whose).filter(({ at }) => at >= from && at < until)
   const recordsOf = (accesses: readonly PlainAccess[]) =>
     new Set(accesses.map((access) => `${access.resourceType} ${access.resourceId}`)).size
   const patientsOf = (accesses: readonly PlainAccess[]) => new Set(accesses.flatMap(({ patient }) => patient ?? []))
@@ -339,7 +347,7 @@ const checkScope = async (test: Test, reports: Reports, ledger: PlainLedger, ask
     .sort((one, other) => one.first - other.first || (one.patient < other.patient ? -1 : 1))
     .map(({ patient: _, ...row }) => row)
   const account =
-    id === undefined ? { case: 'caller' as const, value: 'practice-software' } : { case: 'subject' as const, value: { type: 'staff', id } }
+    subject === undefined ? { case: 'caller' as const, value: 'practice-software' } : { case: 'subject' as const, value: subject }
   const scopeQuery = { account, ...times({ from, until }) }
   const rows = await everyRow(async (page) => {
     const { patients: rows = [], totals: told, nextPageToken = '' } = await reports.scope({ query: scopeQuery, ...page })
@@ -378,7 +386,7 @@ t.test('reports equal the plain lists for random ledgers and queries', async (t)
         for (const asked of queries) {
           const { who, patient, types, actions, purposes, kinds: wanted } = asked
           const filter: PlainFilter = {
-            subject: who === undefined ? undefined : script.vault.pseudonym({ kind: 'subject', type: 'staff', id: people[who] as string }),
+            subject: who === undefined ? undefined : accountOf(script, accounts[who] as Account).subject,
             patient:
               patient === undefined ? undefined : script.vault.pseudonym({ kind: 'patient', type: '', id: patients[patient] as string }),
             resourceTypes: types,
@@ -388,7 +396,7 @@ t.test('reports equal the plain lists for random ledgers and queries', async (t)
             ...asked.period,
           }
           const message = {
-            ...named(who === undefined ? undefined : people[who]),
+            ...named(who === undefined ? undefined : accounts[who]),
             patientId: patient === undefined ? '' : (patients[patient] as string),
             resourceTypes: types,
             actions,

@@ -57,6 +57,14 @@ t.test('a concern stands with its answers, oldest first, until one of them ends 
   t.match(withheld.rows, [{ text: '', answers: [{ text: '' }, { text: '' }, { text: '' }] }], 'words only with audit.unseal')
 })
 
+t.test('a concern of a time to come is due sixty days from when it was recorded', async (t) => {
+  const { script, concerns, settle } = await startReports(t)
+  const [by, patient] = [await script.staff('ben'), await script.patient('p-1')]
+  const { time } = await writeConcern(script, { patient, by, at: Date.now() + 104 * day })
+  await settle()
+  t.match((await concerns({})).rows, [{ due: at(time + 60 * day), open: true }])
+})
+
 t.test('each outcome but pending ends a concern', async (t) => {
   const { script, concerns, settle } = await startReports(t)
   const by = await script.staff('ben')

@@ -5,6 +5,7 @@ import { create } from '@bufbuild/protobuf'
 import t from 'tap'
 import { PatientReportQuerySchema } from '../../../proto/gen/chartwarden/report/v1/report_service_pb.js'
 import { systemClock } from '../../../services/kernel/clock.ts'
+import { systemRandomness } from '../../../services/kernel/ids.ts'
 import { createPageTokens } from '../../../services/kernel/page-tokens.ts'
 import { createReportCalls } from '../../../services/projections/doors/report-calls.ts'
 import { accessHistoryReport } from '../../../services/projections/doors/reports/access-history.ts'
@@ -45,7 +46,7 @@ t.test('a stream of a forty thousand rows holds one page', async (t) => {
     reader: createReportReader({ pool: house.queryPool, clock: systemClock }),
     people: createPeople(),
     progress: { advanced: () => {}, waitFor: async () => {} },
-    tokens: createPageTokens({ key: Buffer.alloc(32, 1), clock: systemClock }),
+    tokens: createPageTokens({ key: Buffer.alloc(32, 1), clock: systemClock, randomness: systemRandomness }),
     clock: systemClock,
     defaultDeadlineMs: 60_000,
   })

@@ -88,6 +88,9 @@ t.test('what is kept out of the accounting for now stays out until its moment ha
   t.ok(await shows(now - 1, { includeSuspended: true }), 'twin: with the suspended ones let in, the same question finds it')
   const [row] = (await disclosures(call, { ...accounting, includeSuspended: true }, firstPage)).rows
   t.match(row, { recipientName: 'Police', suspendedUntil: now }, 'and it says until when')
+  const [over] = (await disclosures(call, { ...accounting, until: microseconds(now + day), now: microseconds(now) }, firstPage)).rows
+  t.equal(over?.recipientName, 'Police')
+  t.equal(over?.suspendedUntil, undefined, 'once over, the patient does not learn that silence was asked for')
 })
 
 t.test('repeats are one row: the first in full, how many, and the last', async (t) => {

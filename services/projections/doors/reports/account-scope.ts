@@ -8,7 +8,7 @@ import type { NamedSubject } from '../../reading.ts'
 import { accountScope, type ScopeRow, type ScopeTotals } from '../../reports/account-scope.ts'
 import type { ReportDefinition } from '../report-definition.ts'
 import { ofMicroseconds } from '../report-messages.ts'
-import { periodJson, type RequestReader, subjectIdentity, subjectJson } from '../report-requests.ts'
+import { periodJson, type RequestReader, softwareOf, subjectIdentity, subjectJson } from '../report-requests.ts'
 
 type NamedAccount = { readonly kind: 'subject'; readonly subject: NamedSubject } | { readonly kind: 'caller'; readonly caller: string }
 
@@ -67,6 +67,7 @@ export const totalsMessage = (totals: ScopeTotals): MessageInitShape<typeof Scop
 export const accountScopeReport: ReportDefinition<QueryMessage, Query, ScopeRow, ReturnType<typeof rowMessage>, ScopeTotals> = {
   name: 'account_scope',
   projections: ['access_history', 'activities'],
+  weight: 'heavy',
   streamPage: 1_000,
   read: (message, reader) => {
     const account = readAccount(message?.account, reader)
@@ -80,12 +81,12 @@ export const accountScopeReport: ReportDefinition<QueryMessage, Query, ScopeRow,
       account.kind === 'subject'
         ? { subject: subjectJson(account.subject), ...periodJson(period) }
         : { caller: account.caller, ...periodJson(period) },
-    subject: account.kind === 'subject' ? account.subject : undefined,
+    ...(account.kind === 'subject' ? { subject: account.subject } : { caller: account.caller }),
   }),
   page: (call, { account, from, until }, range) => {
-    const asked =
-      account.kind === 'subject' ? { kind: account.kind, subject: call.vault.pseudonym(subjectIdentity(account.subject)) } : account
-    return accountScope(call, { account: asked, from, until }, range)
+    if (account.kind === 'caller') return accountScope(call, { account, from, until }, range)
+    const subject = call.vault.pseudonym(subjectIdentity(account.subject))
+    return accountScope(call, { account: { kind: 'subject', subject, software: softwareOf(account.subject) }, from, until }, range)
   },
   message: rowMessage,
 }

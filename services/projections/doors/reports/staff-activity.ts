@@ -8,7 +8,7 @@ import type { NamedSubject } from '../../reading.ts'
 import { type ActivityRow, type StaffActivityKind, staffActivity } from '../../reports/staff-activity.ts'
 import type { ReportDefinition } from '../report-definition.ts'
 import { accessRowMessage, entryMessage, ofMicroseconds, subjectMessage } from '../report-messages.ts'
-import { periodJson, type RequestReader, subjectIdentity, subjectJson } from '../report-requests.ts'
+import { periodJson, type RequestReader, softwareOf, subjectIdentity, subjectJson } from '../report-requests.ts'
 
 const kindMessages: Readonly<Record<StaffActivityKind, ActivityKind>> = {
   access: ActivityKind.ACCESS,
@@ -68,8 +68,7 @@ export const staffActivityReport: ReportDefinition<QueryMessage, Query, Activity
       {
         ...query,
         subject: call.vault.pseudonym(subjectIdentity(subject)),
-        // What software does for nobody is recorded under its own name and as a subject of this type.
-        software: subject.type === 'service' ? subject.id : undefined,
+        software: softwareOf(subject),
       },
       range,
     ),

@@ -48,10 +48,12 @@ const rowMessage = (row: SummaryRow): MessageInitShape<typeof SummaryRowSchema> 
 export const summaryReport: ReportDefinition<QueryMessage, Query, SummaryRow, ReturnType<typeof rowMessage>, SummaryExtra> = {
   name: 'summary',
   projections: ['access_history', 'clinics'],
+  weight: 'heavy',
   streamPage: 10_000,
   read: (message, reader) => {
     const timeZone = reader.text('time_zone', message?.timeZone ?? '')
-    if (timeZone !== '' && !isTimeZone(timeZone)) reader.wrong('time_zone', 'is an IANA time zone, such as "Europe/Berlin"')
+    if (timeZone !== '' && !isTimeZone(timeZone))
+      reader.wrong('time_zone', 'is an IANA time zone by area and place, such as "Europe/Berlin", or "UTC"')
     return { filter: reader.at('filter').filter(message?.filter), dimensions: dimensionsOf(message?.dimensions ?? [], reader), timeZone }
   },
   recorded: ({ filter, dimensions, timeZone }) => ({

@@ -103,3 +103,24 @@ t.test('both ends of the window and exactly one account are needed', async (t) =
   t.same(await fields({ account, from: window.until, until: window.from }), ['query.until'])
   t.equal(readings.length, 0)
 })
+
+t.test('whom no entry names is said, and whom one does is not, however little there is to show', async (t) => {
+  const { script, scope, patient, activity, history, streamReport, settle } = await startReports(t)
+  await script.decided('permit', { subject: await script.staff('anna'), patient: await script.patient('p-1') })
+  await settle()
+  const before = { from: timestampFromMs(0), until: timestampFromMs(1) }
+  const nobody = { type: 'staff', id: 'nobody' }
+  const sentence = /no entry of this clinic names staff:nobody; check the spelling/
+  t.match((await scope({ query: { account: { case: 'subject', value: nobody }, ...window } })).notes, [sentence])
+  t.same((await scope({ query: { account, ...before } })).notes, [], 'twin: anna did nothing then, and is known')
+  t.match((await scope({ query: { account: { case: 'caller', value: 'nobody' }, ...window } })).notes, [/names the software nobody/])
+  t.match((await activity({ query: { subject: nobody } })).notes, [sentence], 'the reading before, which named nobody too, does not count')
+  t.match((await patient({ query: { patientId: 'p-9' } })).notes, [/names the patient p-9/])
+  t.match((await history({ filter: { subject: nobody, patientId: 'p-9' } })).notes, [sentence, /p-9/])
+  t.same((await history({ filter: { subject: { type: 'staff', id: 'anna' }, patientId: 'p-1' } })).notes, [])
+  const ends: unknown[] = []
+  for await (const { item } of streamReport({ report: { case: 'staffActivity', value: { subject: nobody } } })) ends.push(item?.value)
+  t.match(ends, [{ items: 0n, notes: [sentence] }])
+  const wrong = await caught(scope({ query: { account, from: window.until, until: window.from } }))
+  t.match(wrong, { reason: 'INVALID_ARGUMENT', message: 'query.until: must be after from' })
+})

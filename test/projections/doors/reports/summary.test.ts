@@ -3,7 +3,8 @@ import t from 'tap'
 import { AccessKind, SummaryDimension } from '../../../../proto/gen/chartwarden/report/v1/report_service_pb.js'
 import { caught } from '../../../support/caught.ts'
 import { fault } from '../../../support/fault.ts'
-import { contextOf, startReports } from '../../../support/reports.ts'
+import { createProjectionHouse } from '../../../support/projections.ts'
+import { contextOf, reportsOf, startReports } from '../../../support/reports.ts'
 
 const { DAY, SUBJECT, RESOURCE_TYPE, KIND } = SummaryDimension
 
@@ -22,6 +23,19 @@ t.test("days are those of the clinic's zone, or of the one asked for, also where
   t.same(await days(''), { zone: 'Europe/Lisbon', days: ['2026-10-24 1', '2026-10-25 2', '2026-10-26 1'] }, 'a day of 25 hours')
   t.same(await days('UTC'), { zone: 'UTC', days: ['2026-10-24 2', '2026-10-25 1', '2026-10-26 1'] })
   t.same(await days('Pacific/Kiritimati'), { zone: 'Pacific/Kiritimati', days: ['2026-10-25 2', '2026-10-26 2'] })
+})
+
+t.test('a clinic that was registered under an abbreviation has the days of the clock that Node knew it for', async (t) => {
+  const house = await createProjectionHouse(t)
+  const { script, summary, settle } = reportsOf(t, house, await house.script('north', 'CET'), house.vault)
+  await script.recorded({ subject: await script.staff('anna'), time: Date.parse('2026-07-15T22:30:00Z') })
+  await settle()
+  const { timeZone, rows } = await summary({ query: { dimensions: [DAY] } })
+  t.match({ timeZone, day: rows?.[0]?.day }, { timeZone: 'Europe/Brussels', day: '2026-07-16' })
+  const other = reportsOf(t, house, await house.script('south', 'US/Pacific-New'), house.vault)
+  await other.script.recorded({ subject: await other.script.staff('anna'), time: Date.parse('2026-07-15T22:30:00Z') })
+  await other.settle()
+  t.match(await other.summary({ query: { dimensions: [DAY] } }), { timeZone: 'America/Los_Angeles', rows: [{ day: '2026-07-15' }] })
 })
 
 t.test('without dimensions there is one row, and none where nothing matches', async (t) => {
@@ -47,6 +61,7 @@ t.test('what is wrong with the query is named', async (t) => {
   const fields = async (query: NonNullable<Parameters<typeof summary>[0]['query']>) =>
     (await caught(summary({ query }))).fields.map(({ field }) => field)
   t.same(await fields({ timeZone: 'Mars/Olympus' }), ['query.time_zone'])
+  t.same(await fields({ timeZone: 'CET' }), ['query.time_zone'], 'an abbreviation is another clock for Postgres')
   t.same(await fields({ timeZone: '+02:00' }), ['query.time_zone'], 'an offset follows no clock change')
   t.same(await fields({ dimensions: [DAY, DAY] }), ['query.dimensions'])
   t.same(await fields({ dimensions: [99 as SummaryDimension] }), ['query.dimensions'])

@@ -45,7 +45,7 @@ export declare type RegisterClinicRequest = Message<"chartwarden.access.v1.Regis
   title: string;
 
   /**
-   * IANA time zone.
+   * IANA time zone by area and place, such as Europe/Berlin, or UTC; no abbreviation.
    *
    * @generated from field: string time_zone = 4;
    */

@@ -143,6 +143,13 @@ export declare type RecordAccessBatchRequest = Message<"chartwarden.audit.v1.Rec
    * @generated from field: repeated chartwarden.audit.v1.RecordAccessRequest accesses = 2;
    */
   accesses: RecordAccessRequest[];
+
+  /**
+   * Whether to say only what recording would answer now, item by item, and to record nothing (AIP-163).
+   *
+   * @generated from field: bool validate_only = 3;
+   */
+  validateOnly: boolean;
 };
 
 /**
@@ -624,7 +631,8 @@ export declare type RecordConcernRequest = Message<"chartwarden.audit.v1.RecordC
   text: string;
 
   /**
-   * When it was raised or answered; empty: now.
+   * When it was raised or answered; empty: now. One that lies ahead is kept and marked `future_dated` in the entry, and puts off nothing; an
+   * answer from before its concern is refused.
    *
    * @generated from field: google.protobuf.Timestamp raised_at = 10;
    */

@@ -75,6 +75,13 @@ export declare type AccessFilter = Message<"chartwarden.report.v1.AccessFilter">
    * @generated from field: google.protobuf.Timestamp until = 8;
    */
   until?: Timestamp | undefined;
+
+  /**
+   * Marks, of which a row has at least one: those of AccessRow but "disputed".
+   *
+   * @generated from field: repeated string flags = 9;
+   */
+  flags: string[];
 };
 
 /**
@@ -289,6 +296,20 @@ export declare type AccessHistoryResponse = Message<"chartwarden.report.v1.Acces
    * @generated from field: uint64 complete_to_revision = 3;
    */
   completeToRevision: bigint;
+
+  /**
+   * Entries of this clinic up to that revision that could not be read into the report's tables: rows may be missing. 0: none is.
+   *
+   * @generated from field: uint64 parked_entries = 4;
+   */
+  parkedEntries: bigint;
+
+  /**
+   * What should be looked at, in words: a person, software or patient that the query names and no entry of this clinic does.
+   *
+   * @generated from field: repeated string notes = 5;
+   */
+  notes: string[];
 };
 
 /**
@@ -455,6 +476,20 @@ export declare type RoleGrantsResponse = Message<"chartwarden.report.v1.RoleGran
    * @generated from field: uint64 complete_to_revision = 3;
    */
   completeToRevision: bigint;
+
+  /**
+   * Entries of this clinic up to that revision that could not be read into the report's tables: rows may be missing. 0: none is.
+   *
+   * @generated from field: uint64 parked_entries = 4;
+   */
+  parkedEntries: bigint;
+
+  /**
+   * What should be looked at, in words: a person, software or patient that the query names and no entry of this clinic does.
+   *
+   * @generated from field: repeated string notes = 5;
+   */
+  notes: string[];
 };
 
 /**
@@ -606,6 +641,20 @@ export declare type OffboardingsResponse = Message<"chartwarden.report.v1.Offboa
    * @generated from field: uint64 complete_to_revision = 3;
    */
   completeToRevision: bigint;
+
+  /**
+   * Entries of this clinic up to that revision that could not be read into the report's tables: rows may be missing. 0: none is.
+   *
+   * @generated from field: uint64 parked_entries = 4;
+   */
+  parkedEntries: bigint;
+
+  /**
+   * What should be looked at, in words: a person, software or patient that the query names and no entry of this clinic does.
+   *
+   * @generated from field: repeated string notes = 5;
+   */
+  notes: string[];
 };
 
 /**
@@ -847,6 +896,20 @@ export declare type SummaryResponse = Message<"chartwarden.report.v1.SummaryResp
    * @generated from field: string time_zone = 5;
    */
   timeZone: string;
+
+  /**
+   * Entries of this clinic up to that revision that could not be read into the report's tables: rows may be missing. 0: none is.
+   *
+   * @generated from field: uint64 parked_entries = 6;
+   */
+  parkedEntries: bigint;
+
+  /**
+   * What should be looked at, in words: a person, software or patient that the query names and no entry of this clinic does.
+   *
+   * @generated from field: repeated string notes = 7;
+   */
+  notes: string[];
 };
 
 /**
@@ -854,6 +917,33 @@ export declare type SummaryResponse = Message<"chartwarden.report.v1.SummaryResp
  * Use `create(SummaryResponseSchema)` to create a new message.
  */
 export declare const SummaryResponseSchema: GenMessage<SummaryResponse>;
+
+/**
+ * The whole summary.
+ *
+ * @generated from message chartwarden.report.v1.SummaryTotals
+ */
+export declare type SummaryTotals = Message<"chartwarden.report.v1.SummaryTotals"> & {
+  /**
+   * Over all rows of the query.
+   *
+   * @generated from field: uint64 total_accesses = 1;
+   */
+  totalAccesses: bigint;
+
+  /**
+   * The zone whose days are counted.
+   *
+   * @generated from field: string time_zone = 2;
+   */
+  timeZone: string;
+};
+
+/**
+ * Describes the message chartwarden.report.v1.SummaryTotals.
+ * Use `create(SummaryTotalsSchema)` to create a new message.
+ */
+export declare const SummaryTotalsSchema: GenMessage<SummaryTotals>;
 
 /**
  * One combination. Members that are no dimension of the query are empty.
@@ -1060,6 +1150,20 @@ export declare type PatientReportResponse = Message<"chartwarden.report.v1.Patie
    * @generated from field: uint64 complete_to_revision = 3;
    */
   completeToRevision: bigint;
+
+  /**
+   * Entries of this clinic up to that revision that could not be read into the report's tables: rows may be missing. 0: none is.
+   *
+   * @generated from field: uint64 parked_entries = 4;
+   */
+  parkedEntries: bigint;
+
+  /**
+   * What should be looked at, in words: a person, software or patient that the query names and no entry of this clinic does.
+   *
+   * @generated from field: repeated string notes = 5;
+   */
+  notes: string[];
 };
 
 /**
@@ -1287,6 +1391,20 @@ export declare type StaffActivityResponse = Message<"chartwarden.report.v1.Staff
    * @generated from field: uint64 complete_to_revision = 3;
    */
   completeToRevision: bigint;
+
+  /**
+   * Entries of this clinic up to that revision that could not be read into the report's tables: rows may be missing. 0: none is.
+   *
+   * @generated from field: uint64 parked_entries = 4;
+   */
+  parkedEntries: bigint;
+
+  /**
+   * What should be looked at, in words: a person, software or patient that the query names and no entry of this clinic does.
+   *
+   * @generated from field: repeated string notes = 5;
+   */
+  notes: string[];
 };
 
 /**
@@ -1510,6 +1628,20 @@ export declare type AccountScopeResponse = Message<"chartwarden.report.v1.Accoun
    * @generated from field: chartwarden.report.v1.ScopeTotals totals = 4;
    */
   totals?: ScopeTotals | undefined;
+
+  /**
+   * Entries of this clinic up to that revision that could not be read into the report's tables: rows may be missing. 0: none is.
+   *
+   * @generated from field: uint64 parked_entries = 5;
+   */
+  parkedEntries: bigint;
+
+  /**
+   * What should be looked at, in words: a person, software or patient that the query names and no entry of this clinic does.
+   *
+   * @generated from field: repeated string notes = 6;
+   */
+  notes: string[];
 };
 
 /**
@@ -1835,6 +1967,20 @@ export declare type DisclosuresResponse = Message<"chartwarden.report.v1.Disclos
    * @generated from field: uint64 complete_to_revision = 3;
    */
   completeToRevision: bigint;
+
+  /**
+   * Entries of this clinic up to that revision that could not be read into the report's tables: rows may be missing. 0: none is.
+   *
+   * @generated from field: uint64 parked_entries = 4;
+   */
+  parkedEntries: bigint;
+
+  /**
+   * What should be looked at, in words: a person, software or patient that the query names and no entry of this clinic does.
+   *
+   * @generated from field: repeated string notes = 5;
+   */
+  notes: string[];
 };
 
 /**
@@ -1927,7 +2073,7 @@ export declare type DisclosureRow = Message<"chartwarden.report.v1.DisclosureRow
   recordedBy?: SubjectRef | undefined;
 
   /**
-   * Kept out of the patient's accounting until then; empty: not.
+   * Kept out of the patient's accounting until then; empty: not, or, without `include_suspended`, no longer.
    *
    * @generated from field: google.protobuf.Timestamp suspended_until = 12;
    */
@@ -2069,6 +2215,20 @@ export declare type EmergencyReviewsResponse = Message<"chartwarden.report.v1.Em
    * @generated from field: uint64 complete_to_revision = 3;
    */
   completeToRevision: bigint;
+
+  /**
+   * Entries of this clinic up to that revision that could not be read into the report's tables: rows may be missing. 0: none is.
+   *
+   * @generated from field: uint64 parked_entries = 4;
+   */
+  parkedEntries: bigint;
+
+  /**
+   * What should be looked at, in words: a person, software or patient that the query names and no entry of this clinic does.
+   *
+   * @generated from field: repeated string notes = 5;
+   */
+  notes: string[];
 };
 
 /**
@@ -2338,6 +2498,20 @@ export declare type ConcernsResponse = Message<"chartwarden.report.v1.ConcernsRe
    * @generated from field: uint64 complete_to_revision = 3;
    */
   completeToRevision: bigint;
+
+  /**
+   * Entries of this clinic up to that revision that could not be read into the report's tables: rows may be missing. 0: none is.
+   *
+   * @generated from field: uint64 parked_entries = 4;
+   */
+  parkedEntries: bigint;
+
+  /**
+   * What should be looked at, in words: a person, software or patient that the query names and no entry of this clinic does.
+   *
+   * @generated from field: repeated string notes = 5;
+   */
+  notes: string[];
 };
 
 /**
@@ -2402,7 +2576,7 @@ export declare type ConcernRow = Message<"chartwarden.report.v1.ConcernRow"> & {
   recordedBy?: SubjectRef | undefined;
 
   /**
-   * When an answer is due.
+   * When an answer is due: 60 days after `raised_at` or, if that is earlier, the time of the entry.
    *
    * @generated from field: google.protobuf.Timestamp due = 8;
    */
@@ -2736,6 +2910,14 @@ export declare type StreamReportResponse = Message<"chartwarden.report.v1.Stream
      */
     value: StreamEnd;
     case: "end";
+  } | {
+    /**
+     * Of a summary, sent before its rows.
+     *
+     * @generated from field: chartwarden.report.v1.SummaryTotals summary_totals = 12;
+     */
+    value: SummaryTotals;
+    case: "summaryTotals";
   } | { case: undefined; value?: undefined };
 };
 
@@ -2807,7 +2989,9 @@ export declare type WatchAccessResponse = Message<"chartwarden.report.v1.WatchAc
     case: "row";
   } | {
     /**
-     * Everything up to this revision has been sent: resume from the next. Sent after rows and, when nothing matches, from time to time.
+     * Everything wanted up to this revision has been sent: resume from the next, or from what was asked for if that is later. Sent at the
+     * beginning, at least with the revision of the reading's own entry unless earlier ones are wanted; after rows; and, when nothing matches,
+     * from time to time.
      *
      * @generated from field: uint64 complete_to_revision = 2;
      */
@@ -2822,6 +3006,21 @@ export declare type WatchAccessResponse = Message<"chartwarden.report.v1.WatchAc
     value: StreamEnd;
     case: "end";
   } | { case: undefined; value?: undefined };
+
+  /**
+   * With `complete_to_revision`: entries of this clinic up to there that could not be read into the access history, so that accesses may be
+   * missing. Once it falls, rows have come to stand before the revision that the watch has come to: begin again to see them.
+   *
+   * @generated from field: uint64 parked_entries = 4;
+   */
+  parkedEntries: bigint;
+
+  /**
+   * What should be looked at, in words: a person, software or patient that the query names and no entry of this clinic does.
+   *
+   * @generated from field: repeated string notes = 5;
+   */
+  notes: string[];
 };
 
 /**

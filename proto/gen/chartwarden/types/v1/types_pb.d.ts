@@ -312,6 +312,20 @@ export declare type StreamEnd = Message<"chartwarden.types.v1.StreamEnd"> & {
    * @generated from field: uint64 complete_to_revision = 2;
    */
   completeToRevision: bigint;
+
+  /**
+   * Of a report: entries of the clinic up to that revision that could not be read into its tables: rows may be missing. 0: none is.
+   *
+   * @generated from field: uint64 parked_entries = 3;
+   */
+  parkedEntries: bigint;
+
+  /**
+   * Of a report: what should be looked at, in words; as in its page by page answers.
+   *
+   * @generated from field: repeated string notes = 4;
+   */
+  notes: string[];
 };
 
 /**
