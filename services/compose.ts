@@ -17,6 +17,7 @@ import { readMasterKeyFile } from './audit/vault/master-key.ts'
 import { openVault } from './audit/vault/open-vault.ts'
 import { createPostgresKeyStore } from './audit/vault/postgres-key-store.ts'
 import type { Vault } from './audit/vault.ts'
+import { createClinicGate } from './kernel/clinic-gate.ts'
 import type { Clock } from './kernel/clock.ts'
 import type { Config } from './kernel/config.ts'
 import { implement } from './kernel/grpc/implement.ts'
@@ -25,12 +26,12 @@ import { createHttpServer } from './kernel/http/server.ts'
 import { createHttpTwins } from './kernel/http/twins.ts'
 import type { Randomness } from './kernel/ids.ts'
 import type { Logger } from './kernel/logging.ts'
-import { type Databases, openDatabases } from './kernel/postgres/databases.ts'
+import { openDatabases, queryConnections } from './kernel/postgres/databases.ts'
 import { migrate } from './kernel/postgres/migrate.ts'
+import { reachDatabases } from './kernel/postgres/reach-database.ts'
 import { checkSchema } from './kernel/postgres/schema-version.ts'
 import type { OnRefusal } from './kernel/refusal.ts'
 import { methodRules } from './kernel/scopes.ts'
-import { StartError } from './kernel/start-error.ts'
 import { expiryOf } from './kernel/tls.ts'
 import { watchTls } from './kernel/tls-watch.ts'
 import { openDevelopmentKey } from './kernel/tokens/development-key.ts'
@@ -82,24 +83,6 @@ class Teardown {
       } catch (error) {
         logger.error({ event: 'service.stop_step_failed', err: error }, 'a step of stopping failed; going on with the next')
       }
-    }
-  }
-}
-
-/** Says which variable names a database that cannot be reached. */
-const reachDatabases = async ({ migrate, writer, feed, query }: Databases): Promise<void> => {
-  const pools = {
-    CHARTWARDEN_MIGRATE_DATABASE_URL: migrate,
-    DATABASE_URL: writer,
-    CHARTWARDEN_FEED_DATABASE_URL: feed,
-    CHARTWARDEN_QUERY_DATABASE_URL: query,
-  }
-  for (const [variable, pool] of Object.entries(pools)) {
-    try {
-      await pool?.query('select 1')
-    } catch (cause) {
-      const { code } = cause as { readonly code?: unknown }
-      throw new StartError(`The database of ${variable} cannot be used: ${String(code ?? 'no answer')}.`, { cause })
     }
   }
 }
@@ -187,10 +170,11 @@ const start = async (options: ServiceOptions, teardown: Teardown): Promise<Servi
   })
   teardown.add(() => snapshots.close())
 
+  const queryGate = createClinicGate({ places: queryConnections, clock })
   const access = createAccess({
     ledger,
     snapshots,
-    entries: createClinicReader({ pool: databases.query }),
+    entries: createClinicReader({ pool: databases.query, gate: queryGate, clock }),
     ledgerClock,
     vault,
     clock,
@@ -216,6 +200,7 @@ const start = async (options: ServiceOptions, teardown: Teardown): Promise<Servi
     feed: engine,
     feedPool: databases.feed,
     queryPool: databases.query,
+    queryGate,
     vault,
     authoriseReading: async (context, { continuation, ...reading }) => {
       const { revision } = await access.authoriseReading(context, {
@@ -229,6 +214,7 @@ const start = async (options: ServiceOptions, teardown: Teardown): Promise<Servi
     defaultDeadlineMs: config.defaultDeadlineMs,
     pageTokenKey: pageTokenKey('chartwarden page tokens v1'),
     clock,
+    randomness,
     logger,
     observer: observability.projection,
   })
@@ -307,8 +293,17 @@ const start = async (options: ServiceOptions, teardown: Teardown): Promise<Servi
     await Promise.all([grpc.drain(config.drainTimeoutMs), twins.drain(config.drainTimeoutMs)])
   })
   const grpcPort = await grpc.start()
-  grpc.setServing(true)
-  logger.info({ event: 'service.ready', grpcPort, httpPort, metricsPort, mode: config.mode, embedded: databases.embedded }, 'ready')
+  const started = { grpcPort, httpPort, metricsPort, mode: config.mode, embedded: databases.embedded }
+  const tellReady = (): void => {
+    if (stopping) return
+    grpc.setServing(true)
+    logger.info({ event: 'service.ready', ...started }, 'ready')
+  }
+  if (verifier.keySetVersion() > 0) tellReady()
+  else {
+    logger.warn({ event: 'service.started', ...started }, 'listening, but not ready: token keys not loaded yet')
+    void verifier.keysLoaded.then(tellReady)
+  }
   return { grpcPort, httpPort, metricsPort, failed, reload: async () => tlsWatch?.reload(), stop: () => teardown.run(logger) }
 }
 

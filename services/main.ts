@@ -33,7 +33,7 @@ export const runService = async (environment: Environment, hooks: RunHooks = {})
     try {
       await hooks.ready?.(service, config)
       const failure = service.failed.then((cause) => {
-        throw new StartError('The embedded database does not start any more; see the log before this line.', { cause })
+        throw new StartError('The embedded database does not start any more; see the log before this line.', { cause, mayPass: true })
       })
       const signal = await Promise.race([asked.promise, failure])
       logger.info({ event: 'service.stopping', signal }, 'stopping: no new calls, finishing what was accepted')

@@ -4,13 +4,14 @@ import { createPostgresEngine } from './audit/engines/postgres/engine.ts'
 import type { Environment } from './kernel/config.ts'
 import type { Logger } from './kernel/logging.ts'
 import { createPool, endPool } from './kernel/postgres/pool.ts'
+import { reachDatabase } from './kernel/postgres/reach-database.ts'
 import { readSecretFiles } from './kernel/secret-files.ts'
 import { StartError } from './kernel/start-error.ts'
 import { onPool } from './projections/database.ts'
 import { allProjections, type Lag } from './projections/index.ts'
 import { measureLag } from './projections/lag.ts'
 import { lockRegistry } from './projections/switch-over.ts'
-import { beginRebuild } from './projections/upkeep.ts'
+import { beginRebuild, withReaders } from './projections/upkeep.ts'
 
 export interface Begun {
   readonly projection: string
@@ -19,7 +20,10 @@ export interface Begun {
 
 export interface ReadModels {
   status(): Promise<Lag>
-  /** Begins to build these anew; a running service does the work. Those being built already are left out. Throws StartError for an unknown name. */
+  /**
+   * Begins to build these anew, and what reads them, as a replay does; a running service does the work. Those being built already are left out.
+   * Throws StartError for an unknown name.
+   */
   rebuild(names: readonly string[]): Promise<readonly Begun[]>
   /** Asks for parked entries to be tried again by a running service. Answers the read models that have any. */
   replay(): Promise<readonly string[]>
@@ -40,6 +44,7 @@ export const withReadModels = async <Result>(
   const feed = createPostgresEngine({ writer: pool, feed: pool })
   const db = onPool(pool)
   try {
+    await reachDatabase(pool, feedUrl === undefined || feedUrl === '' ? 'DATABASE_URL' : 'CHARTWARDEN_FEED_DATABASE_URL')
     return await work({
       // The state is that of a runner, and there is none in this process.
       status: () => measureLag({ db, feed, projections: allProjections, state: 'stopped' }),
@@ -48,9 +53,10 @@ export const withReadModels = async <Result>(
         if (unknown !== undefined) {
           throw new StartError(`There is no read model "${unknown}"; there are ${allProjections.map(({ name }) => name).join(', ')}.`)
         }
+        const affected = new Set(names.flatMap((name) => withReaders(name, allProjections)))
         return beginRebuild(
           db,
-          allProjections.filter(({ name }) => names.includes(name)),
+          allProjections.filter((projection) => affected.has(projection)),
         )
       },
       replay: async () => {

@@ -13,6 +13,8 @@ done
 password >"$directory/postgres.password"
 password >"$directory/grafana.password"
 random >"$directory/master.key"
+mkdir "$directory/tls"
 # The directory is closed to others; in a container, the accounts of the services read single files.
-chmod 444 "$directory"/*
-echo "Made $directory. Put tls.crt and tls.key into it, readable (chmod 444)."
+chmod 444 "$directory"/*.*
+chmod 755 "$directory/tls"
+echo "Made $directory. Put tls.crt and tls.key into $directory/tls, readable (chmod 444)."

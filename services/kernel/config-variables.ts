@@ -106,7 +106,7 @@ export const rows = {
   metricsAddr: row(
     'CHARTWARDEN_METRICS_ADDR',
     addressOrOff,
-    'Where GET /metrics answers, without TLS and tokens: an address of this machine, or of a network that only monitoring reaches.',
+    'Where GET /metrics, /healthz and /readyz answer without TLS and tokens: an address of this machine, or of a network that only monitoring and probes reach.',
     { default: { development: '127.0.0.1:9464', production: undefined } },
   ),
   stateDir: row(
@@ -230,7 +230,7 @@ export const rows = {
   maxHttpCalls: row(
     'CHARTWARDEN_MAX_HTTP_CALLS',
     number(4, 65_536),
-    'Calls of the API over HTTP at a time, streams among them; one caller may have a quarter of them.',
+    'Calls of the API over HTTP at a time, streams among them; one caller may have a quarter of them, of which streams take at most half.',
     { unit: 'calls', default: '1024' },
   ),
   defaultDeadlineMs: row(

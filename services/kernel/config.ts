@@ -1,5 +1,5 @@
 /**
- * The one configuration object. Every value comes from one variable of `configVariables`; what is wrong, unknown or unsafe stops the
+ * The one configuration object. Every value comes from one variable of `configVariables`; all that is wrong, unknown or unsafe stops the
  * start with one line.
  */
 import { type ConfigVariable, type Mode, type Row, rows } from './config-variables.ts'
@@ -32,6 +32,8 @@ export interface Config {
   readonly httpAddr: HostPort
   /** Undefined: no metrics are there to be fetched. */
   readonly metricsAddr: HostPort | undefined
+  /** Whether somebody has asked for that address. */
+  readonly metricsAddrGiven: boolean
   /** What is sent by OTLP; where to and how, OpenTelemetry's SDK reads from the OTEL_* variables itself. */
   readonly otlp: { readonly traces: boolean; readonly metrics: boolean }
   readonly stateDir: string
@@ -70,62 +72,81 @@ export const configVariables: readonly ConfigVariable[] = Object.freeze(
 
 const prefix = 'CHARTWARDEN_'
 
-const refuseUnknown = (environment: Environment): void => {
+/** What is wrong, each thing once, in the order it was found. */
+type Problems = Set<string>
+
+const refuse = (problems: Problems): void => {
+  if (problems.size > 0) throw new StartError([...problems].join(' '))
+}
+
+const unknownVariables = (environment: Environment): readonly string[] => {
   const known = new Set(configVariables.map((variable) => variable.name))
-  for (const name of Object.keys(environment)) {
-    if (name.startsWith(prefix) && !known.has(name)) {
-      throw new StartError(`${name} is not a variable of this version; remove it or correct its name.`)
-    }
-  }
+  return Object.keys(environment)
+    .filter((name) => name.startsWith(prefix) && !known.has(name))
+    .map((name) => `${name} is not a variable of this version; remove it or correct its name.`)
 }
 
 /** A value that was refused; a user and password that do not belong in it are left out. */
 const shown = (text: string): string => JSON.stringify(text.replace(/\/\/.*@/, '//…@').slice(0, 100))
 
-/** An empty variable counts as one that is not set, as compose files write it. */
-const createReader = (environment: Environment, mode: Mode) => {
+/**
+ * Reads one variable after the other, and notes what is wrong with them: whoever reads calls `refuse` before a value is used. An empty
+ * variable counts as one that is not set, as compose files write it.
+ */
+const createReader = (environment: Environment, mode: Mode, problems: Problems) => {
   const read = <T>(row: Row<T>): T | undefined => {
     const given = environment[row.name]
     const text = given === undefined || given === '' ? row.default[mode] : given
     if (text === undefined) {
-      if (mode === 'production' && row.requiredInProduction) throw new StartError(`${row.name} is required in production.`)
+      if (mode === 'production' && row.requiredInProduction) problems.add(`${row.name} is required in production.`)
       return undefined
     }
     const value = row.parse(text)
-    if (value === undefined) {
-      throw new StartError(`${row.name} must be ${row.allowed}${row.secret ? '' : `, not ${shown(text)}`}.`)
-    }
+    if (value === undefined) problems.add(`${row.name} must be ${row.allowed}${row.secret ? '' : `, not ${shown(text)}`}.`)
     return value
   }
   const always = <T>(row: Row<T>): T => {
     const value = read(row)
-    if (value === undefined) throw new StartError(`${row.name} is required.`)
-    return value
+    if (value === undefined && ![...problems].some((problem) => problem.startsWith(`${row.name} `))) {
+      problems.add(`${row.name} is required.`)
+    }
+    return value as T
   }
-  return { read, always }
+  return { mode, problems, read, always }
 }
 
-type Read = ReturnType<typeof createReader>['read']
+type Reader = ReturnType<typeof createReader>
 
-const readTls = (read: Read): TlsFiles | undefined => {
+const readTls = ({ mode, problems, read }: Reader): TlsFiles | undefined => {
   const certFile = read(rows.tlsCertFile)
   const keyFile = read(rows.tlsKeyFile)
   const clientCaFile = read(rows.tlsClientCaFile)
   if (certFile === undefined && keyFile === undefined) {
-    if (clientCaFile !== undefined) throw new StartError(`${rows.tlsClientCaFile.name} needs ${rows.tlsCertFile.name} beside it.`)
+    if (clientCaFile !== undefined) problems.add(`${rows.tlsClientCaFile.name} needs ${rows.tlsCertFile.name} beside it.`)
+    if (mode === 'production' && read(rows.tlsByProxy) === false) {
+      problems.add(
+        `Production needs TLS: set ${rows.tlsCertFile.name} and ${rows.tlsKeyFile.name}, or ${rows.tlsByProxy.name}=true where a proxy ends it.`,
+      )
+    }
     return undefined
   }
-  if (certFile === undefined) throw new StartError(`${rows.tlsKeyFile.name} needs ${rows.tlsCertFile.name} beside it.`)
-  if (keyFile === undefined) throw new StartError(`${rows.tlsCertFile.name} needs ${rows.tlsKeyFile.name} beside it.`)
+  if (certFile === undefined) {
+    problems.add(`${rows.tlsKeyFile.name} needs ${rows.tlsCertFile.name} beside it.`)
+    return undefined
+  }
+  if (keyFile === undefined) {
+    problems.add(`${rows.tlsCertFile.name} needs ${rows.tlsKeyFile.name} beside it.`)
+    return undefined
+  }
   return Object.freeze({ certFile, keyFile, ...(clientCaFile === undefined ? {} : { clientCaFile }) })
 }
 
-const readMetricsAddr = (read: Read): HostPort | undefined => {
+const readMetricsAddr = ({ read }: Reader): HostPort | undefined => {
   const address = read(rows.metricsAddr)
   return address === undefined || address === 'off' ? undefined : Object.freeze(address)
 }
 
-const readOtlp = (read: Read): Config['otlp'] => {
+const readOtlp = ({ read }: Reader): Config['otlp'] => {
   const endpoint = read(rows.otlpEndpoint)
   const enabled = read(rows.otelDisabled) !== true
   const sends = (own: Row<string>, exporter: Row<string>): boolean =>
@@ -136,39 +157,35 @@ const readOtlp = (read: Read): Config['otlp'] => {
   })
 }
 
-const readDatabaseUrls = (read: Read, mode: Mode): DatabaseUrls | undefined => {
+const readDatabaseUrls = ({ mode, problems, read }: Reader): DatabaseUrls | undefined => {
   const writer = read(rows.databaseUrl)
   const feed = read(rows.feedDatabaseUrl)
   const query = read(rows.queryDatabaseUrl)
   const migrate = read(rows.migrateDatabaseUrl)
   if (writer === undefined) {
     const alone = [rows.feedDatabaseUrl, rows.queryDatabaseUrl, rows.migrateDatabaseUrl].find((row) => read(row) !== undefined)
-    if (alone !== undefined) throw new StartError(`${alone.name} needs ${rows.databaseUrl.name} beside it.`)
+    if (alone !== undefined) problems.add(`${alone.name} needs ${rows.databaseUrl.name} beside it.`)
     return undefined
   }
   if (mode === 'production') {
-    if (feed === undefined)
-      throw new StartError(`${rows.feedDatabaseUrl.name} is required in production when ${rows.databaseUrl.name} is set.`)
-    if (feed === writer)
-      throw new StartError(`${rows.feedDatabaseUrl.name} must be another login than ${rows.databaseUrl.name} in production.`)
+    if (feed === undefined) {
+      problems.add(`${rows.feedDatabaseUrl.name} is required in production when ${rows.databaseUrl.name} is set.`)
+      return undefined
+    }
+    if (feed === writer) problems.add(`${rows.feedDatabaseUrl.name} must be another login than ${rows.databaseUrl.name} in production.`)
     return Object.freeze({ writer, feed, query: query ?? feed, migrate })
   }
   return Object.freeze({ writer, feed: feed ?? writer, query: query ?? writer, migrate: migrate ?? writer })
 }
 
-const refuseUnsafeProduction = (config: Config): void => {
-  if (config.tls === undefined && !config.tlsByProxy) {
-    throw new StartError(
-      `Production needs TLS: set ${rows.tlsCertFile.name} and ${rows.tlsKeyFile.name}, or ${rows.tlsByProxy.name}=true where a proxy ends it.`,
-    )
-  }
-  if (config.demo) throw new StartError(`${rows.demo.name} is for development only.`)
+const findUnsafeProduction = (config: Config, problems: Problems): void => {
+  if (config.demo) problems.add(`${rows.demo.name} is for development only.`)
   const url = config.jwks === undefined || !URL.canParse(config.jwks) ? undefined : new URL(config.jwks)
-  if (url?.protocol === 'http:' && !isLoopback(url.hostname)) throw new StartError(`${rows.jwks.name} must use https in production.`)
+  if (url?.protocol === 'http:' && !isLoopback(url.hostname)) problems.add(`${rows.jwks.name} must use https in production.`)
 }
 
 /** Development tokens come from a key on disk, so a development service stays on its own machine unless the connection is protected. */
-const refuseOpenDevelopment = (config: Config): void => {
+const findOpenDevelopment = (config: Config, problems: Problems): void => {
   if (config.tls !== undefined || config.tlsByProxy) return
   for (const [row, address] of [
     [rows.grpcAddr, config.grpcAddr],
@@ -176,33 +193,41 @@ const refuseOpenDevelopment = (config: Config): void => {
     [rows.metricsAddr, config.metricsAddr],
   ] as const) {
     if (address !== undefined && !isLoopback(address.host)) {
-      throw new StartError(
+      problems.add(
         `${row.name} is ${formatHostPort(address)}, which other machines can reach without TLS; use 127.0.0.1, set the TLS files, or ${rows.tlsByProxy.name}=true.`,
       )
     }
   }
 }
 
-/** Reads and checks the configuration. Throws StartError for the first thing that is wrong; the line never shows a secret's value. */
+/** Everything else depends on the mode, so that it is refused before the rest is read. */
+const startReading = (environment: Environment): Reader => {
+  const problems: Problems = new Set(unknownVariables(environment))
+  const mode = createReader(environment, 'development', problems).read(rows.mode)
+  if (mode === undefined) refuse(problems)
+  return createReader(environment, mode ?? 'development', problems)
+}
+
+/** Reads and checks the configuration. Throws StartError with all that is wrong in one line, which never shows a secret's value. */
 export const readConfig = (environment: Environment): Config => {
-  refuseUnknown(environment)
-  const mode = createReader(environment, 'development').always(rows.mode)
-  const { read, always } = createReader(environment, mode)
+  const reader = startReading(environment)
+  const { mode, problems, read, always } = reader
   const config: Config = Object.freeze({
     mode,
     grpcAddr: Object.freeze(always(rows.grpcAddr)),
     httpAddr: Object.freeze(always(rows.httpAddr)),
-    metricsAddr: readMetricsAddr(read),
-    otlp: readOtlp(read),
+    metricsAddr: readMetricsAddr(reader),
+    metricsAddrGiven: (environment[rows.metricsAddr.name] ?? '') !== '',
+    otlp: readOtlp(reader),
     stateDir: always(rows.stateDir),
-    tls: readTls(read),
+    tls: readTls(reader),
     tlsByProxy: always(rows.tlsByProxy),
     jwks: read(rows.jwks),
     jwtIssuer: always(rows.jwtIssuer),
     jwtAudience: always(rows.jwtAudience),
     clockToleranceSeconds: always(rows.clockToleranceSeconds),
     masterKeyFile: read(rows.masterKeyFile),
-    databaseUrls: readDatabaseUrls(read, mode),
+    databaseUrls: readDatabaseUrls(reader),
     demo: always(rows.demo),
     grpcReflection: always(rows.grpcReflection),
     logLevel: always(rows.logLevel),
@@ -214,8 +239,9 @@ export const readConfig = (environment: Environment): Config => {
     defaultDeadlineMs: always(rows.defaultDeadlineMs),
     drainTimeoutMs: always(rows.drainTimeoutMs),
   })
-  if (mode === 'production') refuseUnsafeProduction(config)
-  else refuseOpenDevelopment(config)
+  if (mode === 'production') findUnsafeProduction(config, problems)
+  else findOpenDevelopment(config, problems)
+  refuse(problems)
   return config
 }
 
@@ -230,11 +256,11 @@ export interface DatabaseConfig {
 
 /** As `readConfig`, for those commands. In production DATABASE_URL, whose login may not migrate, does not stand in for the owner's. */
 export const readDatabaseConfig = (environment: Environment): DatabaseConfig => {
-  refuseUnknown(environment)
-  const mode = createReader(environment, 'development').always(rows.mode)
-  const { read, always } = createReader(environment, mode)
+  const { mode, problems, read, always } = startReading(environment)
   const writer = read(rows.databaseUrl)
   const migrateUrl = read(rows.migrateDatabaseUrl) ?? (mode === 'development' ? writer : undefined)
-  if (writer !== undefined && migrateUrl === undefined) throw new StartError(`${rows.migrateDatabaseUrl.name} is required to migrate.`)
-  return Object.freeze({ mode, stateDir: always(rows.stateDir), migrateUrl, logLevel: always(rows.logLevel) })
+  if (writer !== undefined && migrateUrl === undefined) problems.add(`${rows.migrateDatabaseUrl.name} is required to migrate.`)
+  const config = Object.freeze({ mode, stateDir: always(rows.stateDir), migrateUrl, logLevel: always(rows.logLevel) })
+  refuse(problems)
+  return config
 }

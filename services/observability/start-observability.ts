@@ -1,9 +1,12 @@
 import type { Clock } from '../kernel/clock.ts'
 import type { Config } from '../kernel/config.ts'
 import type { CallObserver } from '../kernel/grpc/observe-call.ts'
+import { formatHostPort } from '../kernel/host-port.ts'
 import type { HttpObserver } from '../kernel/http/observe-request.ts'
+import type { Readiness } from '../kernel/http/readiness.ts'
 import type { Logger } from '../kernel/logging.ts'
-import { createMetricsServer } from '../kernel/telemetry/metrics-server.ts'
+import { createOperationsServer, type OperationsServer } from '../kernel/operations-server.ts'
+import { StartError } from '../kernel/start-error.ts'
 import { startTelemetry } from '../kernel/telemetry/telemetry.ts'
 import type { Tracer } from '../kernel/telemetry/tracer.ts'
 import type { ProjectionObserver } from '../projections/observed-projection.ts'
@@ -13,7 +16,7 @@ import { addProcessGauges } from './process-gauges.ts'
 import { addServiceGauges, type WatchedParts } from './service-gauges.ts'
 
 export interface ObservabilityOptions {
-  readonly config: Pick<Config, 'metricsAddr' | 'otlp'>
+  readonly config: Pick<Config, 'metricsAddr' | 'metricsAddrGiven' | 'otlp'>
   readonly version: string
   readonly logger: Logger
   readonly clock: Clock
@@ -26,9 +29,9 @@ export interface Observability {
   readonly call: CallObserver | undefined
   readonly http: HttpObserver | undefined
   readonly projection: ProjectionObserver | undefined
-  /** Where `/metrics` answers. */
+  /** Where `/metrics`, `/healthz` and `/readyz` answer without a token. */
   readonly metricsPort: number | undefined
-  /** From now on, what is asked of these parts is in the metrics. */
+  /** From now on, what is asked of these parts is in the metrics, and whether they are ready is told. */
   watch(parts: WatchedParts): void
   /** Sends what is waiting, bounded in time, and closes the listener. */
   stop(): Promise<void>
@@ -36,8 +39,27 @@ export interface Observability {
 
 const nothing = (): void => undefined
 
-/** Starts telemetry and the listener of `/metrics`. Throws StartError when its address cannot be had. */
-export const startObservability = async ({ config, version, logger, clock }: ObservabilityOptions): Promise<Observability> => {
+const notYet: Readiness = { ready: false, checks: { starting: true } }
+
+/**
+ * The port; undefined where nobody has asked for the address and it is taken, by another service on the same machine: one that is only tried
+ * out is not stopped by that.
+ */
+const listen = async (server: OperationsServer, { config, logger }: ObservabilityOptions): Promise<number | undefined> => {
+  try {
+    return await server.start()
+  } catch (error) {
+    const taken = error instanceof StartError && (error.cause as { readonly code?: unknown } | undefined)?.code === 'EADDRINUSE'
+    if (config.metricsAddrGiven || !taken) throw error
+    const address = config.metricsAddr === undefined ? '' : formatHostPort(config.metricsAddr)
+    logger.warn({ event: 'metrics.address_taken', address }, 'the address of the metrics is in use: there are none of this service')
+    return undefined
+  }
+}
+
+/** Starts telemetry and the listener of `/metrics`. Throws StartError when an address that was asked for cannot be had. */
+export const startObservability = async (options: ObservabilityOptions): Promise<Observability> => {
+  const { config, version, logger, clock } = options
   const telemetry = await startTelemetry({
     table: metricTable,
     otlp: config.otlp,
@@ -49,8 +71,11 @@ export const startObservability = async ({ config, version, logger, clock }: Obs
   })
   const { tracer, metrics, text } = telemetry
   const stopProcessGauges = metrics === undefined ? undefined : addProcessGauges(metrics, clock)
+  let readiness = async (): Promise<Readiness> => notYet
   const server =
-    config.metricsAddr === undefined || text === undefined ? undefined : createMetricsServer({ address: config.metricsAddr, text, logger })
+    config.metricsAddr === undefined || text === undefined
+      ? undefined
+      : createOperationsServer({ address: config.metricsAddr, text, readiness: () => readiness(), logger })
   const stop = async (): Promise<void> => {
     await telemetry.stop()
     stopProcessGauges?.()
@@ -59,7 +84,7 @@ export const startObservability = async ({ config, version, logger, clock }: Obs
   const observers = metrics === undefined ? undefined : createObservers(metrics)
   const on = tracer !== undefined || observers !== undefined
   try {
-    const metricsPort = await server?.start()
+    const metricsPort = server === undefined ? undefined : await listen(server, options)
     return {
       tracer,
       observers,
@@ -68,6 +93,7 @@ export const startObservability = async ({ config, version, logger, clock }: Obs
       projection: on ? { tracer, applied: observers?.projection.applied ?? nothing } : undefined,
       metricsPort,
       watch: (parts) => {
+        readiness = parts.readiness
         if (metrics !== undefined) addServiceGauges(metrics, version, parts)
       },
       stop,

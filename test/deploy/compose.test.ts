@@ -53,7 +53,7 @@ t.test('nothing has a default password, and no secret stands in an environment',
   }
   for (const [name, service] of services) {
     for (const [variable, value] of Object.entries(service.environment ?? {})) {
-      if (/PASSWORD|_URL$|KEY|TOKEN/.test(variable)) t.match(value, /^@?\/run\/secrets\/[\w.]+$/, `${name}: ${variable}`)
+      if (/PASSWORD|_URL$|KEY|TOKEN/.test(variable)) t.match(value, /^@?\/run\/(secrets|tls)\/[\w.]+$/, `${name}: ${variable}`)
     }
     const inText = [...JSON.stringify(service).matchAll(/\/run\/secrets\/([\w.]+\w)/g)].map((found) => found[1])
     for (const secret of inText) t.ok(service.secrets?.includes(secret ?? ''), `${name} is given ${secret}`)
@@ -87,10 +87,12 @@ t.test('the secrets that are made open the database that is made, each login its
   t.throws(() => execFileSync('sh', [script('make-secrets.sh'), directory], { stdio: 'ignore' }), 'never twice')
   t.equal(statSync(directory).mode & 0o777, 0o700)
   t.same(
-    Object.keys(compose.secrets).sort(),
-    [...readdirSync(directory), 'tls.crt', 'tls.key'].sort(),
-    'what compose.yaml names, but for the certificate',
+    [...Object.keys(compose.secrets), 'tls'].sort(),
+    readdirSync(directory).sort(),
+    'what compose.yaml names, and the directory of the certificate, which is mounted as such so that it can be renewed',
   )
+  t.ok(compose.services.chartwarden?.volumes?.includes(`\${DEPLOY_SECRETS:?}/tls:/run/tls:ro`))
+  t.equal(statSync(path.join(directory, 'tls')).mode & 0o777, 0o755, "the service's account may look into it")
 
   const { server, admin } = await serverOfPostgresSql(t)
   // Stands in for psql, which is in the database's image and not here: what it is told is run below.

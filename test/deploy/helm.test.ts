@@ -29,6 +29,8 @@ interface Container {
   readonly securityContext?: unknown
   readonly resources?: { readonly limits?: { readonly memory?: string } }
   readonly restartPolicy?: string
+  readonly livenessProbe?: unknown
+  readonly readinessProbe?: unknown
 }
 
 interface PodSpec {
@@ -100,6 +102,20 @@ t.test('every manifest is one of Kubernetes', async (t) => {
   t.throws(() => validate({ ...first, spec: { ...first.spec, replicas: 'two' } } as never), 'twin: a wrong one is seen')
 })
 
+t.test('where clients need a certificate, Kubernetes probes the listener that asks for none', async (t) => {
+  const probes = (file: string) => {
+    const container = podOf(manifests(file).find(({ kind }) => kind === 'Deployment') as Manifest)?.containers.find(isOurs)
+    return {
+      live: container?.livenessProbe,
+      ready: container?.readinessProbe,
+      mutual: 'CHARTWARDEN_TLS_CLIENT_CA_FILE' in environmentOf(container as Container),
+    }
+  }
+  const at = (path: string, port: string, scheme: string) => ({ httpGet: { path, port, scheme } })
+  t.match(probes('central-full.yaml'), { mutual: true, live: at('/healthz', 'metrics', 'HTTP'), ready: at('/readyz', 'metrics', 'HTTP') })
+  t.match(probes('central.yaml'), { mutual: false, live: at('/healthz', 'http', 'HTTPS'), ready: at('/readyz', 'http', 'HTTPS') })
+})
+
 t.test('every pod keeps to the restricted standard, and is handed no variable of Kubernetes that looks like ours', async (t) => {
   for (const file of renders) {
     for (const manifest of manifests(file)) {
@@ -146,6 +162,13 @@ t.test('a container of ours gets documented variables only, its secrets as files
   }
 })
 
+t.test('numbers among the values, which Helm hands over as floating point, reach the service as whole ones', async (t) => {
+  const deployment = manifests('central-full.yaml').find(({ kind }) => kind === 'Deployment') as Manifest
+  const [container] = podOf(deployment)?.containers ?? []
+  t.match(environmentOf(container as Container), { CHARTWARDEN_MAX_MESSAGE_BYTES: '4194304', CHARTWARDEN_GRPC_REFLECTION: 'false' })
+  t.throws(() => readConfig({ CHARTWARDEN_MAX_MESSAGE_BYTES: '4.194304e+06' }), { message: /whole number/ }, 'twin: as it would be written')
+})
+
 t.test('the sidecar is reached within its pod only, starts before the application and ends after it', async (t) => {
   const application = manifests('practice-app-example.yaml').find(({ kind }) => kind === 'Deployment') as Manifest
   const [sidecar] = podOf(application)?.initContainers ?? []
@@ -188,6 +211,7 @@ t.test('values that would not work are refused before anything is installed', as
     ['a secret among the values', { config: { DATABASE_URL: 'postgres://x' } }],
     ['a misspelt value', { replica: 3 }],
     ['a network policy that lets nobody reach the database', { networkPolicy: { database: [] } }],
+    ["a network policy that lets nobody reach the identity provider's keys", { networkPolicy: { egress: [] } }],
     ['a sidecar without a database', { mode: 'sidecar', database: { secretName: '' } }],
   ]
   for (const [what, over] of wrong) t.notOk(accepts(merge(good, over)), what)

@@ -145,13 +145,15 @@ t.test('what the image holds is enough to serve, for an account that can write n
   t.equal(migration.code, 0, migration.said)
 
   const service = run(command, urls)
-  const { httpPort } = await service.ready()
-  const health = (address: string) => {
-    const asked = { ...environment, CHARTWARDEN_HTTP_ADDR: address }
+  const { httpPort, metricsPort } = await service.ready()
+  const health = (address: string, operations = 'off') => {
+    const asked = { ...environment, CHARTWARDEN_HTTP_ADDR: address, CHARTWARDEN_METRICS_ADDR: operations }
     return runAsNobody(t, { program: node, arguments: ['deploy/health.ts'], cwd: app, environment: asked }).ended
   }
   t.equal((await health(`0.0.0.0:${httpPort}`)).code, 0, 'the health check of the image, over TLS')
   t.equal((await health('0.0.0.0:9')).code, 1, 'which fails where nothing answers')
+  t.equal((await health('0.0.0.0:9', `0.0.0.0:${metricsPort}`)).code, 0, 'and asks the listener of the metrics where there is one')
+  t.equal((await health(`0.0.0.0:${httpPort}`, '127.0.0.1:9')).code, 1, 'that one alone')
   service.child.kill('SIGTERM')
   t.equal((await service.ended).code, 0, 'it stops on the signal')
   t.equal(globSync('**/*', { cwd: app }).length, before, 'and has left nothing')

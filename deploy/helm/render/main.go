@@ -4,6 +4,7 @@ package main
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -28,6 +29,36 @@ type object = map[string]interface{}
 func read(file string) object {
 	value := object{}
 	must(0, yaml.Unmarshal(must(os.ReadFile(file)), &value))
+	return throughJSON(value)
+}
+
+// As Helm reads: every number is a float64.
+func throughJSON(value object) object {
+	read := object{}
+	must(0, json.Unmarshal(must(json.Marshal(value)), &read))
+	return read
+}
+
+// As Helm writes: a whole number without an exponent.
+func whole(value interface{}) interface{} {
+	switch value := value.(type) {
+	case float64:
+		if value == float64(int64(value)) {
+			return int64(value)
+		}
+	case object:
+		written := object{}
+		for key, each := range value {
+			written[key] = whole(each)
+		}
+		return written
+	case []interface{}:
+		written := []interface{}{}
+		for _, each := range value {
+			written = append(written, whole(each))
+		}
+		return written
+	}
 	return value
 }
 
@@ -82,7 +113,7 @@ func main() {
 		var out bytes.Buffer
 		encoder := yaml.NewEncoder(&out)
 		encoder.SetIndent(2)
-		err := encoder.Encode(value)
+		err := encoder.Encode(whole(value))
 		return strings.TrimSuffix(out.String(), "\n"), err
 	}
 	root.Funcs(functions)

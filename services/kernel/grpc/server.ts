@@ -145,7 +145,7 @@ export const createGrpcServer = (options: GrpcServerOptions): GrpcServer => {
       new Promise((resolve, reject) => {
         server.bindAsync(formatHostPort(address), credentials, (cause, port) => {
           if (cause === null) resolve(port)
-          else reject(new StartError(`gRPC cannot listen on ${formatHostPort(address)}; is it in use?`, { cause }))
+          else reject(new StartError(`gRPC cannot listen on ${formatHostPort(address)}; is it in use?`, { cause, mayPass: true }))
         })
       }),
     setServing: health.setServing,

@@ -14,8 +14,10 @@ import type { TokenVerifier } from '../tokens/verifier.ts'
 import { addAuthentication, type RequireToken } from './authentication.ts'
 import { answerClientError } from './client-error.ts'
 import { toHttpError } from './http-error.ts'
+import { createKnownRoutes } from './known-routes.ts'
 import { addObservation, type HttpObserver } from './observe-request.ts'
 import { askReadiness, type Readiness } from './readiness.ts'
+import { checkHead } from './request-head.ts'
 import { securityHeaders, sendProblem } from './send-problem.ts'
 
 export interface HttpServerOptions {
@@ -76,6 +78,8 @@ export const createHttpServer = async (options: HttpServerOptions): Promise<Http
     // A reader of a stream that vanished without a word is noticed in the end.
     keepAlive: true,
     keepAliveInitialDelay: 60_000,
+    // Node would answer without a problem document; `checkHead` refuses it.
+    requireHostHeader: false,
   }
   const report = createRefusalReport(options.onRefusal)
   let draining = false
@@ -108,14 +112,22 @@ export const createHttpServer = async (options: HttpServerOptions): Promise<Http
   addObservation(server, options.observer)
   server.removeContentTypeParser('text/plain')
   server.setErrorHandler(answerError)
-  server.setNotFoundHandler(() => {
-    throw new ChartwardenError('ROUTE_UNKNOWN')
+  const known = createKnownRoutes()
+  server.addHook('onRoute', ({ method, url }) => known.add(method, url))
+  server.setNotFoundHandler((request, reply) => {
+    const allowed = known.methodsOf(request.url.split('?', 1)[0] as string)
+    if (allowed.length === 0) throw new ChartwardenError('ROUTE_UNKNOWN')
+    reply.header('allow', allowed.join(', '))
+    throw new ChartwardenError('METHOD_NOT_ALLOWED')
   })
+  // What Node would answer by itself, without a problem document.
+  server.server.on('checkExpectation', (request, response) => server.server.emit('request', request, response))
   server.addHook('onRequest', async (request, reply) => {
     reply.headers({ ...securityHeaders, [correlationHeader]: request.id })
     if (tls !== undefined) reply.header('strict-transport-security', 'max-age=31536000')
     const probe = request.routeOptions.url === '/healthz' || request.routeOptions.url === '/readyz'
     if (draining && !probe) throw new ChartwardenError('SHUTTING_DOWN')
+    checkHead(request.raw)
   })
   server.addHook('onSend', async (_request, reply) => {
     // A connection kept alive would hold a stopping server open.
@@ -153,7 +165,7 @@ export const createHttpServer = async (options: HttpServerOptions): Promise<Http
       try {
         await server.listen({ host: address.host, port: address.port })
       } catch (cause) {
-        throw new StartError(`HTTP cannot listen on ${formatHostPort(address)}; is it in use?`, { cause })
+        throw new StartError(`HTTP cannot listen on ${formatHostPort(address)}; is it in use?`, { cause, mayPass: true })
       }
       const bound = server.server.address()
       return typeof bound === 'object' && bound !== null ? bound.port : address.port

@@ -38,7 +38,7 @@ export interface HttpTwinsOptions {
   readonly randomness: Randomness
   /** Deadline of a unary call that names none, in milliseconds. Streams have none unless the caller names one. */
   readonly defaultDeadlineMs: number
-  /** Calls at a time, streams among them; one caller may have a quarter of them. */
+  /** Calls at a time, streams among them; one caller may have a quarter of them, and half of its quarter as streams. */
   readonly maxCalls: number
   readonly timers?: Timers
 }
@@ -115,7 +115,7 @@ export const createHttpTwins = (options: HttpTwinsOptions): HttpTwins => {
     const entry: Begun = { call }
     begun.set(request, entry)
     entry.context = await call.wait(authorise(parts, opened))
-    slot.own(`${entry.context.caller.issuer} ${entry.context.caller.id}`)
+    slot.own(`${entry.context.caller.issuer} ${entry.context.caller.id}`, twin.streams)
   }
 
   const run = (twin: Twin, handler: unknown) => (request: FastifyRequest, reply: FastifyReply) => {

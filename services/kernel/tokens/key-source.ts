@@ -11,6 +11,8 @@ export interface KeySource {
   keys(): readonly VerificationKey[] | undefined
   /** Grows by one whenever the set changes; 0 until there is one. */
   version(): number
+  /** Settles once the first key set was loaded; never where none ever is. */
+  readonly loaded: Promise<void>
   /** Reads the document now; joins a read under way. */
   refresh(): Promise<void>
   /** Reads the document because a token names an unknown key; does nothing if that was done a moment ago. */
@@ -37,6 +39,7 @@ export const createKeySource = async ({ document, clock, timers, logger }: KeySo
   let askedAt = Number.NEGATIVE_INFINITY
   let closed = false
   let stopTimer = (): void => undefined
+  const first = Promise.withResolvers<void>()
 
   const accept = (text: string): void => {
     const set = parseKeySet(text)
@@ -47,6 +50,7 @@ export const createKeySource = async ({ document, clock, timers, logger }: KeySo
     keys = set.keys
     version += 1
     logger.info({ event: 'keys.loaded', version, count: keys.length, ignored: set.ignored }, 'token keys loaded')
+    first.resolve()
   }
 
   const read = async (): Promise<void> => {
@@ -83,6 +87,7 @@ export const createKeySource = async ({ document, clock, timers, logger }: KeySo
   return {
     keys: () => keys,
     version: () => version,
+    loaded: first.promise,
     refresh,
     refreshForUnknownKey: async () => {
       const now = clock.monotonic()

@@ -31,6 +31,8 @@ export interface TokenVerifier {
   verifyWithKey(token: string): Promise<VerifiedToken>
   /** Grows by one whenever the key set changes; 0 until one was loaded. */
   keySetVersion(): number
+  /** Settles once there is a key set to verify with. */
+  readonly keysLoaded: Promise<void>
   /** How long after its expiry a token still counts, in milliseconds. */
   readonly clockToleranceMs: number
   /** Looks for changed keys now. */
@@ -157,6 +159,7 @@ export const createTokenVerifier = async (options: TokenVerifierOptions): Promis
     verifyWithKey,
     verify: async (token) => (await verifyWithKey(token)).caller,
     keySetVersion: () => source.version(),
+    keysLoaded: source.loaded,
     clockToleranceMs,
     refreshKeys: () => source.refresh(),
     close: () => source.close(),

@@ -46,7 +46,8 @@ capabilities: { drop: [ALL] }
 - { name: CHARTWARDEN_JWT_AUDIENCE, value: {{ .Values.tokens.audience | quote }} }
 - { name: CHARTWARDEN_DRAIN_TIMEOUT_MS, value: {{ .Values.drainTimeoutMs | int | quote }} }
 {{- range $name, $value := .Values.config }}
-- { name: {{ $name }}, value: {{ $value | toString | quote }} }
+{{- /* Helm hands every number over as a float64, which toString would write as 4.194304e+06. */}}
+- { name: {{ $name }}, value: {{ ternary (printf "%.0f" (float64 $value)) (toString $value) (kindIs "float64" $value) | quote }} }
 {{- end }}
 {{- end }}
 
