@@ -7,7 +7,10 @@ export const exitCodes = {
   usage: { code: 2, meaning: 'The command line, a file it names, the configuration or the request is wrong; nothing was changed.' },
   denied: { code: 3, meaning: '`check` was answered deny; the answer is recorded.' },
   notAllowed: { code: 4, meaning: 'The token is missing or refused, or the caller or the person named may not do this.' },
-  unavailable: { code: 5, meaning: 'The service cannot be reached, is overloaded or did not answer in time; calling again is safe.' },
+  unavailable: {
+    code: 5,
+    meaning: 'The service, or what it needs to start, cannot be reached, is overloaded or did not answer in time; trying again is safe.',
+  },
   conflict: { code: 6, meaning: 'What was named does not exist, exists already, or is in another state than the call needs.' },
   unknownPerson: { code: 7, meaning: '`offboard` recorded and barred the identifier, but no such person was known: check the spelling.' },
   incomplete: { code: 8, meaning: 'A stream was cut or the output could not be written: what was printed is not everything.' },

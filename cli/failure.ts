@@ -5,10 +5,11 @@ import { exitCodes, type Outcome, outcomeOfGrpcCode } from './exit-codes.ts'
 import { OutputError } from './output/output-error.ts'
 import { printable } from './output/printable.ts'
 import { optional } from './request.ts'
+import { connectionDetails, whyUnreachable } from './unreachable.ts'
 
 /** What is said about a command that did not succeed. */
 export interface Failure {
-  /** Reason of the error catalogue, or `USAGE`, `START_REFUSED`, `INCOMPLETE`, `UNEXPECTED`. */
+  /** Reason of the error catalogue, or `USAGE`, `SETUP_REFUSED`, `SETUP_UNAVAILABLE`, `INCOMPLETE`, `UNEXPECTED`. */
   readonly reason: string
   readonly message: string
   readonly fields: readonly FieldViolation[]
@@ -17,14 +18,23 @@ export interface Failure {
   readonly outcome: Outcome
 }
 
-/** Any thrown value as a failure. Only catalogue errors speak for themselves; of anything else the message is kept and the stack is not. */
-export const failureOf = (thrown: unknown): Failure => {
+/**
+ * Any thrown value as a failure. Only catalogue errors speak for themselves; of anything else the message is kept and the stack is not.
+ * `verbose`: with what the connection said, where no service was reached.
+ */
+export const failureOf = (thrown: unknown, { verbose = false }: { readonly verbose?: boolean } = {}): Failure => {
   if (thrown instanceof ChartwardenError) {
-    const { reason, message, fields, metadata } = thrown
+    const { reason, fields } = thrown
+    const message = whyUnreachable(thrown) ?? thrown.message
+    const connection = verbose ? connectionDetails(thrown) : undefined
+    const metadata = { ...thrown.metadata, ...optional('connection', connection) }
     const outcome = outcomeOfGrpcCode(thrown.grpc)
     return { reason, message, fields, outcome, ...(Object.keys(metadata).length === 0 ? {} : { metadata }) }
   }
-  if (thrown instanceof StartError) return { reason: 'START_REFUSED', message: thrown.message, fields: [], outcome: 'usage' }
+  if (thrown instanceof StartError) {
+    const { message, mayPass } = thrown
+    return { reason: mayPass ? 'SETUP_UNAVAILABLE' : 'SETUP_REFUSED', message, fields: [], outcome: mayPass ? 'unavailable' : 'usage' }
+  }
   if (thrown instanceof OutputError) return { reason: 'INCOMPLETE', message: thrown.message, fields: [], outcome: 'incomplete' }
   const message = thrown instanceof Error ? thrown.message : String(thrown)
   return { reason: 'UNEXPECTED', message, fields: [], outcome: 'unexpected' }

@@ -7,6 +7,10 @@ import { type Failure, failureJson, failureText } from './failure.ts'
 import type { Io } from './io.ts'
 import { runCommandLine } from './program.ts'
 
+// grpc-js names the server of every TLS connection, also one that is an IP address, and Node says each time that it ignores that (DEP0123).
+// Whoever runs a command can mend no library; who traces deprecations still sees them.
+if (process.traceDeprecation !== true) process.noDeprecation = true
+
 endWithLauncher()
 
 // `chartwarden report … | head` closes the pipe early; that is the reader's choice and no failure.

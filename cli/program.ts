@@ -130,7 +130,7 @@ export const runCommandLine = async (argv: readonly string[], io: Io): Promise<O
       }
       return 'usage'
     }
-    const failure = failureOf(thrown)
+    const failure = failureOf(thrown, { verbose: argv.includes('--verbose') })
     await say(failure)
     return failure.outcome
   }

@@ -43,15 +43,19 @@ export const change = async <Answer>(
 export const optional = <Name extends string, Value>(name: Name, value: Value | undefined): { readonly [N in Name]?: Value } =>
   (value === undefined ? {} : { [name]: value }) as { readonly [N in Name]?: Value }
 
+/** What was thrown, with the fields it refuses named as the options they were typed as. */
+export const withOptionNames = (thrown: unknown, optionOf: (field: string) => string): unknown => {
+  if (!(thrown instanceof ChartwardenError) || thrown.fields.length === 0) return thrown
+  const fields = thrown.fields.map(({ field, description }) => ({ field: optionOf(field), description }))
+  const message = thrown.fields.reduce((text, { field }) => text.replace(`${field}: `, () => `${optionOf(field)}: `), thrown.message)
+  return new ChartwardenError(thrown.reason, { message, fields, metadata: thrown.metadata, cause: thrown })
+}
+
 /** Makes a call; a field that it refuses is named as the option it was typed as. `options`: field path, or the first part of one → option. */
 export const underOptions = async <Answer>(options: Readonly<Record<string, string>>, call: () => Promise<Answer>): Promise<Answer> => {
   try {
     return await call()
   } catch (thrown) {
-    if (!(thrown instanceof ChartwardenError) || thrown.fields.length === 0) throw thrown
-    const optionOf = (field: string): string => options[field] ?? options[field.replace(/\[.*$/, '')] ?? field
-    const fields = thrown.fields.map(({ field, description }) => ({ field: optionOf(field), description }))
-    const message = thrown.fields.reduce((text, { field }) => text.replace(`${field}: `, () => `${optionOf(field)}: `), thrown.message)
-    throw new ChartwardenError(thrown.reason, { message, fields, metadata: thrown.metadata, cause: thrown })
+    throw withOptionNames(thrown, (field) => options[field] ?? options[field.replace(/\[.*$/, '')] ?? field)
   }
 }

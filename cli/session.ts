@@ -5,8 +5,10 @@ import { type Connection, createConnection } from './connection.ts'
 import { developmentToken } from './development-token.ts'
 import type { Outcome } from './exit-codes.ts'
 import { type Io, tell, write } from './io.ts'
+import { tellNotes } from './output/notes.ts'
 import { developmentSetting } from './settings.ts'
 import { clientTls, type TransportOptions } from './tls.ts'
+import { unknownVariables } from './unknown-variables.ts'
 
 /** Options every command takes. */
 export interface GlobalOptions extends TransportOptions {
@@ -75,6 +77,8 @@ export const runBody = async (io: Io, command: Command, body: Body): Promise<Out
     print: (text) => write(io.out, text),
     note,
     connect: async (needs) => {
+      // Only here: commands that run or look after a service refuse such variables themselves.
+      if (connections.length === 0) await tellNotes(session, unknownVariables(io.environment))
       const tls = needs.ownService === undefined ? await clientTls(address, options, io.environment) : undefined
       const connection = createConnection({
         address: needs.ownService === undefined ? address : callable(needs.ownService),

@@ -1,8 +1,9 @@
-/** Bodies that the OpenAPI document shows, by method; the tests check each against its schema. */
+/** What the OpenAPI document says of the bodies of single methods, besides their schemas. */
 import type { MethodName } from '../services/kernel/scopes.ts'
 
 const kim = { type: 'staff', id: 'kim' }
 
+/** Bodies to show, by method; the tests check each against its schema. */
 export const openApiExamples: Readonly<Partial<Record<string, object>>> = {
   'chartwarden.access.v1.AccessService/Check': {
     request_id: '0b7c3f9e-8c1a-4f0e-9d5e-2f6a1c4b7d10',
@@ -31,3 +32,22 @@ export const openApiExamples: Readonly<Partial<Record<string, object>>> = {
   },
   'chartwarden.report.v1.ReportService/StreamAccessHistory': { filter: { from: '2026-01-01T00:00:00Z' } },
 } satisfies Partial<Record<MethodName, object>>
+
+/** Methods that take a request with nothing in it, so that its body may be left out; the tests send each method one. */
+export const emptyRequests: ReadonlySet<string> = new Set<MethodName>([
+  'chartwarden.access.v1.ClinicService/ListClinics',
+  'chartwarden.access.v1.EmergencyService/ListUnreviewed',
+  'chartwarden.access.v1.PolicyService/GetSettings',
+  'chartwarden.access.v1.PolicyService/ListRoles',
+  'chartwarden.access.v1.StaffService/ListStaff',
+  'chartwarden.audit.v1.AuditService/ReadEntries',
+  'chartwarden.report.v1.ReportService/AccessHistory',
+  'chartwarden.report.v1.ReportService/Concerns',
+  'chartwarden.report.v1.ReportService/Disclosures',
+  'chartwarden.report.v1.ReportService/EmergencyReviews',
+  'chartwarden.report.v1.ReportService/Offboardings',
+  'chartwarden.report.v1.ReportService/RoleGrants',
+  'chartwarden.report.v1.ReportService/StreamAccessHistory',
+  'chartwarden.report.v1.ReportService/Summary',
+  'chartwarden.report.v1.ReportService/WatchAccess',
+])

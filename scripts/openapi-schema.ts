@@ -1,5 +1,6 @@
 /** JSON Schema 2020-12 of the messages of the contract, as the proto3 JSON mapping writes them under the contract's own field names. */
 import { type DescEnum, type DescField, type DescMessage, ScalarType } from '@bufbuild/protobuf'
+import { FeatureSet_FieldPresence } from '@bufbuild/protobuf/wkt'
 import { getComments } from '@bufbuild/protoplugin'
 
 export type Schema = Readonly<Record<string, unknown>>
@@ -42,7 +43,7 @@ const scalars: Partial<Record<ScalarType, Schema>> = {
 const wellKnown: Readonly<Record<string, Schema>> = {
   'google.protobuf.Timestamp': { type: 'string', format: 'date-time' },
   'google.protobuf.Duration': { type: 'string', pattern: '^-?\\d+(?:\\.\\d{1,9})?s$' },
-  'google.protobuf.Struct': { type: 'object' },
+  'google.protobuf.Struct': { type: 'object', additionalProperties: true },
   'google.protobuf.ListValue': { type: 'array' },
   'google.protobuf.Value': {},
 }
@@ -71,14 +72,22 @@ const fieldSchema = (field: DescField): Schema => {
   return { ...describe(field), ...item }
 }
 
-const messageSchema = (message: DescMessage): Schema => {
+/** Answers carry these even where they are empty; a part, a time and a member of a choice only where there is one. */
+const isAlwaysThere = (field: DescField): boolean =>
+  field.fieldKind === 'list' ||
+  field.fieldKind === 'map' ||
+  (field.oneof === undefined && field.presence === FeatureSet_FieldPresence.IMPLICIT)
+
+const messageSchema = (message: DescMessage, answered: boolean): Schema => {
   const oneofs = message.oneofs
     .filter(({ fields }) => fields.length > 1)
     .map(({ fields }) => `At most one of ${fields.map(({ name }) => name).join(', ')} is set.`)
   const description = [commentOf(message), ...oneofs].filter((text) => text !== '').join(' ')
+  const required = answered ? message.fields.filter(isAlwaysThere).map(({ name }) => name) : []
   return {
     ...(description === '' ? {} : { description }),
     type: 'object',
+    ...(required.length === 0 ? {} : { required }),
     properties: Object.fromEntries(message.fields.map((field) => [field.name, fieldSchema(field)])),
   }
 }
@@ -88,13 +97,12 @@ const enumSchema = (described: DescEnum): Schema => {
   return { type: 'string', description: [commentOf(described), ...values].join('\n'), enum: described.values.map(({ name }) => name) }
 }
 
-/** Schemas by full name of the messages given and of everything they hold. */
-export const schemasOf = (messages: readonly DescMessage[]): ReadonlyMap<string, Schema> => {
-  const schemas = new Map<string, Schema>()
+/** The messages given and all messages and enums they hold. */
+const everythingIn = (messages: readonly DescMessage[]): ReadonlySet<DescMessage | DescEnum> => {
+  const found = new Set<DescMessage | DescEnum>()
   const visit = (type: DescMessage | DescEnum): void => {
-    if (schemas.has(type.typeName) || Object.hasOwn(wellKnown, type.typeName)) return
-    schemas.set(type.typeName, {})
-    schemas.set(type.typeName, type.kind === 'enum' ? enumSchema(type) : messageSchema(type))
+    if (found.has(type) || Object.hasOwn(wellKnown, type.typeName)) return
+    found.add(type)
     if (type.kind === 'enum') return
     for (const field of type.fields) {
       const held = field.message ?? field.enum
@@ -102,5 +110,17 @@ export const schemasOf = (messages: readonly DescMessage[]): ReadonlyMap<string,
     }
   }
   for (const message of messages) visit(message)
-  return new Map([...schemas].sort(([one], [other]) => (one < other ? -1 : 1)))
+  return found
+}
+
+/**
+ * Schemas by full name of the messages given and of everything they hold. Members that answers always carry are required in messages that
+ * stand in answers alone: what requests hold too may be left out there.
+ */
+export const schemasOf = (requests: readonly DescMessage[], answers: readonly DescMessage[]): ReadonlyMap<string, Schema> => {
+  const requested = everythingIn(requests)
+  const schemas = [...new Set([...requested, ...everythingIn(answers)])].map(
+    (type) => [type.typeName, type.kind === 'enum' ? enumSchema(type) : messageSchema(type, !requested.has(type))] as const,
+  )
+  return new Map(schemas.sort(([one], [other]) => (one < other ? -1 : 1)))
 }

@@ -5,7 +5,7 @@ import packageJson from '../package.json' with { type: 'json' }
 import { errorCatalogue } from '../services/kernel/errors.ts'
 import { type Twin, twinsOf } from '../services/kernel/http/twin.ts'
 import { methodRules, type Scope, scopes } from '../services/kernel/scopes.ts'
-import { openApiExamples } from './openapi-examples.ts'
+import { emptyRequests, openApiExamples } from './openapi-examples.ts'
 import { commentOf, type Schema, schemaReference, schemasOf } from './openapi-schema.ts'
 
 /** What the contract's rules of the JSON body say, for the reader of the document. */
@@ -90,7 +90,7 @@ const operationOf = (twin: Twin, statuses: readonly string[]): Schema => {
     security: [{ bearer: [scope] }, { bearer: [scope], clientCertificate: [] }],
     parameters: used.map((name) => ({ $ref: `#/components/parameters/${name}` })),
     requestBody: {
-      required: false,
+      required: !emptyRequests.has(twin.plan.name),
       content: { 'application/json': { schema: schemaReference(method.input), ...(example === undefined ? {} : { example }) } },
     },
     responses: {
@@ -109,7 +109,10 @@ export const openApiOf = (image: Uint8Array): Schema => {
   const twins = services.flatMap((service) => twinsOf(service, methodRules))
   const problems = problemResponses()
   const statuses = Object.keys(problems)
-  const messages = schemasOf(twins.flatMap(({ plan }) => [plan.method.input, plan.method.output]))
+  const messages = schemasOf(
+    twins.map(({ plan }) => plan.method.input),
+    twins.map(({ plan }) => plan.method.output),
+  )
   return {
     openapi: '3.1.1',
     info: {

@@ -25,7 +25,8 @@ t.test('somebody follows the guide, from an empty service on', async (t) => {
   }
   const learn = (out: string): Record<string, string> => {
     const [, concern] = /^Concern recorded: ([0-9a-f-]{36})\.$/m.exec(out) ?? []
-    return concern === undefined ? {} : { CONCERN: concern }
+    const [, disclosed] = /^Disclosure recorded\.\n.*revision (\d+),/m.exec(out) ?? []
+    return { ...(concern === undefined ? {} : { CONCERN: concern }), ...(disclosed === undefined ? {} : { DISCLOSED: disclosed }) }
   }
   const followed = await followPage(t, page, { chartwarden, learn })
   const saidBy = (part: string): string => followed.find(({ command }) => command.includes(part))?.out ?? ''
@@ -34,11 +35,20 @@ t.test('somebody follows the guide, from an empty service on', async (t) => {
     saidBy('--group'),
     /2026-03-02T08:00:00\.000Z +p-1001 +Public Health Office +1 Market Square +Immunisations of 2025 .*accountable +2 /,
   )
-  t.match(saidBy('--format csv').split('\n').length, 4, 'a header, two rows and the end of the last line')
-  t.notOk(saidBy('--format csv').includes('Dental laboratory'))
+  const csv = saidBy('--format csv')
+  t.match(csv, /^date,recipient,address,description,purpose,number,last_date\r\n/, 'nothing of who recorded it')
+  t.match(csv.split('\n').length, 4, 'a header, two rows and the end of the last line')
+  t.notOk(csv.includes('Dental laboratory'))
+  const handed = saidBy('--for-patient')
+  t.match(
+    handed,
+    /^Disclosures about the patient p-1001 by the clinic northside\.\nFrom \d{4}-\S+Z until \d{4}-\S+Z\. All times are UTC\.\n\nDATE +RECIPIENT/,
+  )
+  t.notMatch(handed, /RECORDED|staff:/)
   t.match(saidBy('--include-excluded'), /Dental laboratory/)
   t.match(saidBy('--include-suspended'), /State Police.*2199-01-01T00:00:00\.000Z/)
-  t.match(saidBy('report concerns'), /dispute +p-1001 +I was abroad that day .* pending: We ask the front desk; .* accepted: A colleague/)
+  t.match(saidBy('report concerns'), /dispute +p-1001 +I was abroad that day .* 2 +\S+ accepted: A colleague .*staff:kim/)
+  t.match(saidBy('report concerns'), /without my consent .* 0 .*[0-9a-f-]{36}/, 'and the entry, which was named by its revision')
   t.notOk(saidBy('--open').includes('I was abroad'))
 
   const withheld = await chartwarden(
@@ -51,6 +61,9 @@ t.test('somebody follows the guide, from an empty service on', async (t) => {
   )
   t.match(withheld, { code: 0, out: /p-1001/, err: /audit\.unseal.*no accounting/ })
   t.notOk(withheld.out.includes('Public Health Office'))
+  const blind = ['--clinic', clinic, '--token', await service.token({ clinics: [clinic], scopes: ['report.read'] })]
+  t.match(await chartwarden('report', 'concerns', ...blind), { code: 0, out: /dispute/, err: /Texts .* not shown: .*audit\.unseal/ })
+  t.notMatch((await chartwarden('report', 'concerns', '--clinic', clinic)).err, /audit\.unseal/, 'twin: with the scope nothing is withheld')
 })
 
 t.test('what is wrong with a command is said by the option that is wrong, and what it ends with', async (t) => {
@@ -76,7 +89,7 @@ t.test('what is wrong with a command is said by the option that is wrong, and wh
   t.match(await chartwarden('report', 'concerns', '--kind', 'answer'), { code: 2, err: /There is no "answer"/ })
   t.match(await chartwarden('report', 'emergencies', '--state', 'overdue,pending', '--json'), {
     code: 0,
-    out: /^\{"rows":\[\],"complete_to_revision":"\d+"\}/,
+    out: /^\{"rows":\[\],"complete_to_revision":"\d+","parked_entries":"0"\}/,
   })
   const requestId = randomUUID()
   const once = [...disclosure, '--category', 'accountable', '--request-id', requestId, '--json']

@@ -15,7 +15,7 @@ t.test('somebody follows the guide', async (t) => {
   const imports = followed.filter(({ command }) => command.includes('--mapping pacs.csv'))
   t.match(
     imports.map(({ err }) => err),
-    [/3 accesses.*Nothing was sent/s, /3 recorded, 0 there already/, /0 recorded, 3 there already/, /2 recorded, 0 there already/],
+    [/3 accesses.*Nothing was recorded/s, /3 recorded, 0 there already/, /0 recorded, 3 there already/, /2 recorded, 0 there already/],
   )
   t.match(followed[1]?.out, /^3 +103 +refused/m, 'only the third')
   const report = followed.find(({ command }) => command.includes('report access'))?.out ?? ''

@@ -22,7 +22,7 @@ t.test('somebody follows the guide', async (t) => {
   await waitFor('the read models', async () => (await status()).every(({ state }) => state === 'live'))
   const said: string[] = []
   for (const { command, exits } of documentedCommands(page)) {
-    const { code, out } = await chartwarden(...command.split(' ').slice(1))
+    const { code, out } = await chartwarden(...command.split(' ').slice(2))
     t.equal(code, exits, command)
     said.push(out)
   }
@@ -35,6 +35,13 @@ t.test('somebody follows the guide', async (t) => {
     const all = await status()
     return all.every(({ state, building }) => state === 'live' && building === undefined)
   })
+  const { out } = await chartwarden('projections', 'rebuild', 'offboardings', '--json')
+  const { begun } = JSON.parse(out) as { readonly begun: readonly { readonly projection: string }[] }
+  t.same(
+    begun.map(({ projection }) => projection).sort(),
+    ['access_history', 'emergencies', 'offboardings', 'role_grants'],
+    'and what reads it',
+  )
   t.match(await chartwarden('projections', 'rebuild', 'nothing'), {
     code: 2,
     err: /There is no read model "nothing"; there are identities, /,

@@ -96,5 +96,5 @@ const sentences = ({ events, accesses, refused, noAccess, filledIn, purposeUnsta
 /** Plain words, a line each. `sent`: whether anything was sent at all. */
 export const tallyText = (tally: Tally, sent: boolean): readonly string[] => [
   ...sentences(tally),
-  sent ? `${tally.recorded} recorded, ${tally.thereAlready} there already.` : 'Nothing was sent.',
+  sent ? `${tally.recorded} recorded, ${tally.thereAlready} there already.` : 'Nothing was recorded.',
 ]

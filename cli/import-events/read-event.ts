@@ -1,4 +1,4 @@
-import type { JsonValue } from '../../services/kernel/canonical-json.ts'
+import { parseJson } from '../../services/kernel/json-text.ts'
 import { type AuditEvent, auditEventOf } from './audit-event.ts'
 import { fhirVersionOf, shapeFaults } from './audit-event-shape.ts'
 import type { ShapeFault } from './fhir-shape.ts'
@@ -9,14 +9,23 @@ export type ReadEvent =
   | { readonly kind: 'event'; readonly event: AuditEvent; readonly faults: readonly ShapeFault[] }
   | { readonly kind: 'unreadable'; readonly id: string; readonly field: string; readonly reason: string }
 
+/** As FHIR names its elements. */
+const elementName = /^_?[a-z][A-Za-z]{0,63}$/
+
 /** A line as an AuditEvent. Never says more of the line than where it is wrong: it may hold anything. */
 export const readEvent = (text: string): ReadEvent => {
-  let value: JsonValue
-  try {
-    value = JSON.parse(text) as JsonValue
-  } catch {
-    return { kind: 'unreadable', id: '', field: '', reason: 'is not JSON' }
+  const parsed = parseJson(text)
+  if (parsed.kind === 'malformed') return { kind: 'unreadable', id: '', field: '', reason: 'is not JSON' }
+  if (parsed.kind === 'repeated') {
+    const field = elementName.test(parsed.member) ? parsed.member : ''
+    return {
+      kind: 'unreadable',
+      id: '',
+      field,
+      reason: field === '' ? 'has a member more than once' : 'stands more than once in one object',
+    }
   }
+  const { value } = parsed
   if (!isRecord(value)) return { kind: 'unreadable', id: '', field: '', reason: 'is no JSON object' }
   const id = textOf(value, 'id') ?? ''
   const type = textOf(value, 'resourceType')

@@ -12,6 +12,7 @@ const longestPauseMs = 15_000
 const maxFruitless = 9
 
 export type SentOutcome =
+  /** Under `validateOnly`: would be now. */
   | { readonly kind: 'recorded' }
   /** An earlier import has recorded exactly this. */
   | { readonly kind: 'there already' }
@@ -26,6 +27,8 @@ export interface Sent<Item> {
 export interface SendOptions {
   readonly audit: Pick<Connection['audit'], 'recordAccessBatch'>
   readonly clinic: string
+  /** Asks what recording would answer now, and records nothing. */
+  readonly validateOnly?: boolean
   /** Waits; in milliseconds. */
   readonly pause: (milliseconds: number) => Promise<void>
   /** Between 0 and 1. */
@@ -72,10 +75,11 @@ export async function* sendBatch<Item extends Sendable>(
   items: readonly Item[],
   options: SendOptions,
 ): AsyncGenerator<Sent<Item>, void, undefined> {
-  const { audit, clinic, pause, chance, onRetry } = options
+  const { audit, clinic, validateOnly = false, pause, chance, onRetry } = options
   const attempt = async (some: readonly Item[]): Promise<Attempt> => {
     try {
-      return { kind: 'answer', answer: await audit.recordAccessBatch({ clinic, accesses: some.map(({ request }) => request) }) }
+      const accesses = some.map(({ request }) => request)
+      return { kind: 'answer', answer: await audit.recordAccessBatch({ clinic, accesses, validateOnly }) }
     } catch (error) {
       if (!(error instanceof ChartwardenError)) throw error
       return { kind: 'failed', error }

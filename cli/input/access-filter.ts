@@ -2,6 +2,7 @@ import type { MessageInitShape } from '@bufbuild/protobuf'
 import type { Timestamp } from '@bufbuild/protobuf/wkt'
 import type { Command } from 'commander'
 import { type AccessFilterSchema, AccessKind } from '../../proto/gen/chartwarden/report/v1/report_service_pb.js'
+import { isPurpose } from '../../services/access/policy/purposes.ts'
 import { invalidField } from '../../services/kernel/errors.ts'
 import { optional } from '../request.ts'
 import { parseList, parseTime, parseTypedId, subjectRef, type TypedId } from './parsers.ts'
@@ -14,6 +15,7 @@ export interface AccessFilterOptions {
   readonly action?: readonly string[]
   readonly purpose?: readonly string[]
   readonly kind?: readonly string[]
+  readonly flag?: readonly string[]
   readonly from?: Timestamp
   readonly until?: Timestamp
 }
@@ -31,6 +33,20 @@ const kindOf = (name: string): AccessKind => {
   return kind
 }
 
+/** Those that rows are kept with; what is disputed is told by the concerns. */
+const flags = ['administrative', 'after_exit', 'future_dated', 'purpose_unstated']
+
+const flagOf = (name: string): string => {
+  if (!flags.includes(name)) throw invalidField('--flag', `there is no "${name}"; choose from ${flags.join(', ')}`)
+  return name
+}
+
+/** The codes are a closed list: of another one there is no access. */
+const purposeOf = (code: string): string => {
+  if (!isPurpose(code)) throw invalidField('--purpose', `there is no PurposeOfUse code "${code}"`)
+  return code
+}
+
 export const withAccessFilter = (command: Command): Command =>
   command
     .option('--patient <id>', 'one patient')
@@ -39,6 +55,7 @@ export const withAccessFilter = (command: Command): Command =>
     .option('--action <list>', 'actions, separated by commas', parseList)
     .option('--purpose <list>', 'PurposeOfUse codes, separated by commas', parseList)
     .option('--kind <list>', `kinds, separated by commas: ${Object.keys(kinds).join(', ')} (default: all but probed)`, parseList)
+    .option('--flag <list>', `with one of these flags, separated by commas: ${flags.join(', ')}`, parseList)
     .option('--from <time>', 'that happened at this moment or later', parseTime)
     .option('--until <time>', 'that happened before this moment', parseTime)
 
@@ -48,8 +65,9 @@ export const accessFilter = (options: AccessFilterOptions): MessageInitShape<typ
   ...optional('subject', options.subject && subjectRef(options.subject)),
   resourceTypes: [...(options.type ?? [])],
   actions: [...(options.action ?? [])],
-  purposes: [...(options.purpose ?? [])],
+  purposes: (options.purpose ?? []).map(purposeOf),
   kinds: (options.kind ?? []).map(kindOf),
+  flags: (options.flag ?? []).map(flagOf),
   ...optional('from', options.from),
   ...optional('until', options.until),
 })

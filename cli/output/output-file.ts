@@ -18,7 +18,8 @@ export interface OutputFile {
   abandon(): Promise<void>
 }
 
-const codeOf = (error: unknown): string => (error instanceof Error && 'code' in error ? String(error.code) : String(error))
+/** The system's code of an error, such as ENOSPC, else the error. */
+export const codeOf = (error: unknown): string => (error instanceof Error && 'code' in error ? String(error.code) : String(error))
 
 const isMissing = (error: unknown): boolean => codeOf(error) === 'ENOENT'
 

@@ -1,10 +1,12 @@
 /**
  * Text as it may be shown on a terminal: control characters, escape sequences and characters that reverse the reading order are written as
- * their code point. Identifiers and reasons come from other people, and a terminal obeys what it is sent.
+ * their code point, line feeds as `\n`. Identifiers and reasons come from other people, and a terminal obeys what it is sent.
  */
 export const printable = (text: string): string =>
   // The controls (Cc), the formatting characters (Cf), line and paragraph separators, and lone surrogates.
-  text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/gu, (character) => `\\u{${(character.codePointAt(0) as number).toString(16)}}`)
+  text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/gu, (character) =>
+    character === '\n' ? '\\n' : `\\u{${(character.codePointAt(0) as number).toString(16)}}`,
+  )
 
 /** The same for a cell of a file, where a line break may stay. */
 export const printableLines = (text: string): string => text.replace(/[^\r\n]+/g, (part) => printable(part))

@@ -1,15 +1,17 @@
 /** Where the rows of a command go, and in which form: the same options and the same care for every command that writes rows. */
+import path from 'node:path'
 import { type Command, Option } from 'commander'
+import { invalidField } from '../../services/kernel/errors.ts'
 import { optional } from '../request.ts'
 import type { Session } from '../session.ts'
 import type { Column } from './column.ts'
 import { OutputError } from './output-error.ts'
-import { createOutputFile } from './output-file.ts'
+import { codeOf, createOutputFile } from './output-file.ts'
 import { createProgress, type Progress } from './progress.ts'
 import { createRowWriter, type RowFormat } from './row-writer.ts'
 
 export interface RowOutputOptions {
-  readonly format: Exclude<RowFormat, 'json'>
+  readonly format?: Exclude<RowFormat, 'json'>
   readonly output?: string
   readonly progress?: true
 }
@@ -17,9 +19,20 @@ export interface RowOutputOptions {
 /** `--format`, `--output` and `--progress`. `formats`: what there is to say of them. */
 export const withRowOutput = (command: Command, formats: string): Command =>
   command
-    .addOption(new Option('--format <format>', formats).choices(['table', 'csv', 'ndjson']).default('table'))
+    .addOption(
+      new Option('--format <format>', `${formats} Default: by the ending of --output, else table.`).choices(['table', 'csv', 'ndjson']),
+    )
     .option('--output <file>', 'write to this file instead: it is put in its place whole, or not at all')
     .option('--progress', 'say on stderr how far it is, even where that is no terminal')
+
+const endings: Readonly<Record<string, RowFormat>> = { '.csv': 'csv', '.ndjson': 'ndjson', '.json': 'json' }
+
+/** The form asked for; else the one that the name of the file says, and a table where it says none. Throws INVALID_ARGUMENT for two at once. */
+export const rowFormatOf = ({ format, output }: RowOutputOptions, json: boolean): RowFormat => {
+  if (json && format !== undefined) throw invalidField('--format', 'cannot be combined with --json, which asks for one JSON document')
+  if (json) return 'json'
+  return format ?? endings[path.extname(output ?? '').toLowerCase()] ?? 'table'
+}
 
 export interface RowOutput<Row> {
   write(row: Row): Promise<void>
@@ -41,17 +54,21 @@ export interface OpenRowOutput<Row> {
 /** Opens the output. `complete`, `cut` or `abandon` must follow. Throws INVALID_ARGUMENT when the file cannot be written. */
 export const openRowOutput = async <Row>(
   { io, json }: Pick<Session, 'io' | 'json'>,
-  { format, output, progress: shown }: RowOutputOptions,
+  options: RowOutputOptions,
   { columns, toJson }: OpenRowOutput<Row>,
 ): Promise<RowOutput<Row>> => {
+  const { output, progress: shown } = options
+  const format = rowFormatOf(options, json)
   const file = output === undefined ? undefined : await createOutputFile(output, io.randomness.uuid())
-  const writer = createRowWriter<Row>({ format: json ? 'json' : format, columns, toJson, out: file?.stream ?? io.out })
+  const writer = createRowWriter<Row>({ format, columns, toJson, out: file?.stream ?? io.out })
   return {
     write: async (row) => {
       try {
         await writer.write(row)
       } catch (cause) {
-        throw file === undefined ? cause : new OutputError(`${output} cannot be written; nothing was put in its place.`, cause)
+        throw file === undefined
+          ? cause
+          : new OutputError(`${output} cannot be written (${codeOf(cause)}); nothing was put in its place.`, cause)
       }
     },
     complete: async (summary) => {
@@ -60,7 +77,7 @@ export const openRowOutput = async <Row>(
     },
     cut: async (summary) => {
       if (file !== undefined) await file.abandon()
-      else await writer.end(json ? summary : undefined)
+      else await writer.end(format === 'json' ? summary : undefined)
     },
     abandon: async () => file?.abandon(),
     progress: (title, total) =>

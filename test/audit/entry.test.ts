@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import t from 'tap'
-import { type EntryDraft, entryId, entryTime, leafHash, openEnvelope, sealEnvelope } from '../../services/audit/entry.ts'
+import { type EntryDraft, entryId, entryTime, leafHash, leafHashHex, openEnvelope, sealEnvelope } from '../../services/audit/entry.ts'
 import { maxEntryBytes } from '../../services/audit/ledger.ts'
 import { fault } from '../support/fault.ts'
 
@@ -36,6 +36,7 @@ t.test('the id of an entry never changes', async (t) => {
 t.test('the leaf hash is that of RFC 6962', async (t) => {
   t.equal(Buffer.from(leafHash(new Uint8Array())).toString('hex'), '6e340b9cffb37a989ca544e6bb780a2c78901d3fb33738768511a30617afa01d')
   t.equal(Buffer.from(leafHash(Buffer.from('L123456'))).toString('hex'), '395aa064aa4c29f7010acfe3f25db9485bbd4b91897b6ad7ad547639252b4d56')
+  t.equal(leafHashHex(Buffer.from('L123456')), '395aa064aa4c29f7010acfe3f25db9485bbd4b91897b6ad7ad547639252b4d56', 'spelled out')
   t.not(Buffer.from(leafHash(Buffer.from('x'))).toString('hex'), createHash('sha256').update('x').digest('hex'))
 })
 

@@ -355,6 +355,8 @@ t.test('the access report is narrowed by every filter', async (t) => {
   t.strictSame(await rows('--until', '2020-01-01T00:00:00Z'), [])
   t.ok((await rows('--from', '2020-01-01T00:00:00Z', '--subject', 'staff:d-2')).some(({ reason }) => reason?.startsWith('Network outage')))
   t.ok((await rows('--subject', 'staff:d-3')).some(({ flags, kind }) => flags === 'after_exit' && kind === 'refused'))
+  const flagged = await rows('--flag', 'after_exit')
+  t.ok(flagged.length > 0 && flagged.every(({ flags }) => flags?.includes('after_exit')), 'and those alone can be asked for')
 })
 
 t.test('a record name that a spreadsheet would run leaves as text', async (t) => {

@@ -55,7 +55,9 @@ t.test('an unknown error keeps its sentence and loses its stack', async (t) => {
 })
 
 t.test("a refused start is the operator's to mend", async (t) => {
-  t.match(failureOf(new StartError('CHARTWARDEN_X is unknown.')), { outcome: 'usage', message: 'CHARTWARDEN_X is unknown.' })
+  const message = 'CHARTWARDEN_X is unknown.'
+  t.match(failureOf(new StartError(message)), { reason: 'SETUP_REFUSED', outcome: 'usage', message })
+  t.match(failureOf(new StartError(message, { mayPass: true })), { reason: 'SETUP_UNAVAILABLE', outcome: 'unavailable' }, 'or passes')
 })
 
 t.test('wrong fields are listed, in text and in JSON', async (t) => {
@@ -95,5 +97,5 @@ t.test('what the service adds to a refusal is told in words and kept in JSON', a
 
 t.test('what a server says cannot steer the terminal', async (t) => {
   const text = failureText(failureOf(new Error('a\u001b[2Jb\r\nc')))
-  t.equal(text, 'chartwarden: a\\u{1b}[2Jb\\u{d}\\u{a}c (UNEXPECTED)\n')
+  t.equal(text, 'chartwarden: a\\u{1b}[2Jb\\u{d}\\nc (UNEXPECTED)\n')
 })

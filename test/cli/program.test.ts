@@ -81,6 +81,23 @@ t.test('a call that was lost on the way names the request to repeat', async (t) 
   t.match(err, /may have been carried out: repeat it with --request-id [0-9a-f-]{36}/)
 })
 
+t.test('a variable that is misspelt is told of once, on stderr, with the one that was meant', async (t) => {
+  const door = await grpcDoor(t)
+  const known = { CHARTWARDEN_GRPC_ADDR: door.address, CHARTWARDEN_TOKEN: door.token() }
+  const asked = [...check, '--clinic', 'north', '--request-id', 'a3c1f0de-0000-4000-8000-000000000001']
+  const quiet = await commandLine({ ...known, PATH: '/bin', CHARTWARDENS: 'x' })(...asked)
+  const misspelt = { ...known, CHARTWARDEN_TOKN: 'secret', CHARTWARDEN_ADRESS: 'secret' }
+  const { code, out, err } = await commandLine(misspelt)(...asked)
+  t.strictSame([code, out], [quiet.code, quiet.out])
+  t.notMatch(quiet.err, /variable/, 'twin')
+  t.match(err, /^Note: CHARTWARDEN_TOKN is not a variable of this version and is ignored; did you mean CHARTWARDEN_TOKEN\?\n/)
+  t.equal(err.match(/CHARTWARDEN_ADRESS is not a variable of this version and is ignored; commands read CHARTWARDEN_GRPC_ADDR/g)?.length, 1)
+  t.notMatch(err, /secret/)
+  const machine = await commandLine(misspelt)(...asked, '--json')
+  t.equal(machine.out, (await commandLine(known)(...asked, '--json')).out, 'results are as without it')
+  t.match(JSON.parse(machine.err.split('\n')[0] ?? ''), { notes: [/CHARTWARDEN_TOKN/, /CHARTWARDEN_ADRESS/] })
+})
+
 t.test('every command takes --json and describes itself and its options', async (t) => {
   const program = createProgram(() => async () => undefined)
   for (const command of everyCommand(program)) {

@@ -1,5 +1,8 @@
+import { spawn } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
+import { fileURLToPath } from 'node:url'
 import t from 'tap'
 import { clientTls } from '../../cli/tls.ts'
 import { Decision } from '../../proto/gen/chartwarden/types/v1/types_pb.js'
@@ -7,6 +10,7 @@ import { selfSigned } from '../support/certificate.ts'
 import { commandLine } from '../support/command-line.ts'
 import { grpcDoor } from '../support/grpc-door.ts'
 
+const main = fileURLToPath(new URL('../../cli/main.ts', import.meta.url))
 const check = ['check', '--clinic', 'north', '--subject', 'staff:a', '--action', 'read', '--resource', 'imaging:1', '--purpose', 'TREAT']
 
 t.test('a token leaves this machine only under TLS, unless that is given up', async (t) => {
@@ -78,6 +82,63 @@ t.test('a service is reached under an authority that signed its certificate, and
   for (const options of [['--tls-ca', join(files, 'other.pem')], ['--tls'], []]) {
     t.match(await chartwarden(...check, '--timeout', '5', ...options), { code: 5, out: '' }, options.join(' '))
   }
+})
+
+t.test('a connection that does not come about says why and what to do, and its own words where they are asked for', async (t) => {
+  const tls = selfSigned()
+  const [from, until] = [new Date(Date.now() - 172_800_000), new Date(Date.now() - 86_400_000)]
+  const elsewhere = selfSigned(undefined, undefined, { host: 'service.example', address: '192.0.2.1' })
+  const expired = selfSigned(from, until)
+  const plain = await grpcDoor(t)
+  const doors = {
+    tls: await grpcDoor(t, { tls }),
+    elsewhere: await grpcDoor(t, { tls: elsewhere }),
+    expired: await grpcDoor(t, { tls: expired }),
+    asking: await grpcDoor(t, { tls: { ...tls, clientCa: selfSigned().cert } }),
+  }
+  const directory = t.testdir({
+    'own.pem': tls.cert.toString(),
+    'other.pem': selfSigned().cert.toString(),
+    'elsewhere.pem': elsewhere.cert.toString(),
+    'expired.pem': expired.cert.toString(),
+  })
+  const trusting = (name: string): readonly string[] => ['--tls-ca', join(directory, `${name}.pem`)]
+  const cases: readonly (readonly [what: string, address: string, options: readonly string[], told: RegExp])[] = [
+    ['no TLS to a service with it', doors.tls.address, [], /it may speak TLS, so call it with --tls or --tls-ca/],
+    ['an authority that is not trusted', doors.tls.address, trusting('other'), /is not trusted \(self-signed certificate\).*--tls-ca/],
+    ['the authorities of Node', doors.tls.address, ['--tls'], /is not trusted \(self-signed certificate\).*--tls-ca/],
+    ['another name', doors.elsewhere.address, trusting('elsewhere'), /for another name \(ERR_TLS_CERT_ALTNAME_INVALID\)/],
+    ['a certificate that is over', doors.expired.address, trusting('expired'), /has expired \(CERT_HAS_EXPIRED\)/],
+    ['no client certificate', doors.asking.address, trusting('own'), /asks for a client certificate.*--tls-cert/],
+    ['TLS to a service without it', plain.address, trusting('own'), /does not speak TLS at this address; leave out --tls/],
+    ['nobody there', '127.0.0.1:1', [], /cannot be reached \(ECONNREFUSED\); check its address/],
+    ['no such name', 'no-such-host.invalid:1', ['--tls'], /name of the service cannot be resolved/],
+  ]
+  const chartwarden = commandLine({ CHARTWARDEN_TOKEN: doors.tls.token() })
+  for (const [what, address, options, told] of cases) {
+    const asked = [...check, '--address', address, '--timeout', '10', ...options]
+    const { code, out, err } = await chartwarden(...asked)
+    t.strictSame([code, out], [5, ''], what)
+    t.match(err, told, what)
+    t.match(err, /^chartwarden: .*\(SERVICE_UNREACHABLE\)\n$/, what)
+    t.match((await chartwarden(...asked, '--verbose')).err, /\n {2}connection: (?:No connection established|Name resolution failed)/, what)
+  }
+})
+
+t.test('a service called by its address over TLS is answered without a word of the runtime; the twin has one', async (t) => {
+  const tls = selfSigned()
+  const door = await grpcDoor(t, { tls, handlers: { check: async ({ requestId }) => ({ requestId, decision: Decision.PERMIT }) } })
+  const authority = join(t.testdir({ 'own.pem': tls.cert.toString() }), 'own.pem')
+  const run = async (...options: readonly string[]) => {
+    const child = spawn(process.execPath, [...options, main, ...check, '--address', door.address, '--tls-ca', authority], {
+      env: { ...process.env, CHARTWARDEN_TOKEN: door.token() },
+    })
+    const ended = new Promise<number | null>((resolve) => child.once('close', resolve))
+    const [out, err, code] = await Promise.all([text(child.stdout), text(child.stderr), ended])
+    return { out, err, code }
+  }
+  t.match(await run(), { code: 0, out: /^permit/, err: '' })
+  t.match(await run('--trace-deprecation'), { code: 0, err: /DEP0123/ }, 'twin')
 })
 
 t.test('a service that asks for client certificates is reached with one, from the options or the variables, and not without', async (t) => {

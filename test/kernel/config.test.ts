@@ -26,6 +26,7 @@ t.test('an empty environment is a development service on this machine', async (t
     grpcAddr: { host: '127.0.0.1', port: 50_051 },
     httpAddr: { host: '127.0.0.1', port: 8080 },
     metricsAddr: { host: '127.0.0.1', port: 9464 },
+    metricsAddrGiven: false,
     otlp: { traces: false, metrics: false },
     stateDir: '.chartwarden',
     tls: undefined,
@@ -102,6 +103,7 @@ t.test('each variable is read', async (t) => {
     grpcAddr: { host: '::', port: 1 },
     httpAddr: { host: '0.0.0.0', port: 65_535 },
     metricsAddr: { host: '10.0.0.7', port: 9000 },
+    metricsAddrGiven: true,
     otlp: { traces: true, metrics: false },
     stateDir: '/var/lib/chartwarden',
     tls: { certFile: '/tls/cert.pem', keyFile: '/tls/key.pem' },
@@ -209,6 +211,32 @@ t.test('what is wrong stops the start with one clear line', async (t) => {
     t.match(messageOf(environment), message, what)
     t.notMatch(messageOf(environment), /\n/, `${what}: one line`)
   }
+})
+
+t.test('everything that is wrong is said at once, each thing once', async (t) => {
+  t.equal(
+    messageOf({ CHARTWARDEN_MODE: 'production', CHARTWARDEN_GRPC_ADDRESS: 'x', CHARTWARDEN_LOG_LEVEL: 'loud', CHARTWARDEN_DEMO: 'true' }),
+    [
+      'CHARTWARDEN_GRPC_ADDRESS is not a variable of this version; remove it or correct its name.',
+      'Production needs TLS: set CHARTWARDEN_TLS_CERT_FILE and CHARTWARDEN_TLS_KEY_FILE, or CHARTWARDEN_TLS_BY_PROXY=true where a proxy ends it.',
+      'CHARTWARDEN_JWKS is required in production.',
+      'CHARTWARDEN_JWT_ISSUER is required in production.',
+      'CHARTWARDEN_JWT_AUDIENCE is required in production.',
+      'CHARTWARDEN_MASTER_KEY_FILE is required in production.',
+      'CHARTWARDEN_LOG_LEVEL must be fatal, error, warn, info, debug, trace or silent, not "loud".',
+      'CHARTWARDEN_DEMO is for development only.',
+    ].join(' '),
+  )
+  t.match(
+    messageOf({ ...production, CHARTWARDEN_TLS_BY_PROXY: 'perhaps', CHARTWARDEN_TLS_KEY_FILE: '' }),
+    /^CHARTWARDEN_TLS_CERT_FILE needs CHARTWARDEN_TLS_KEY_FILE beside it\. CHARTWARDEN_TLS_BY_PROXY must be true or false, not "perhaps"\.$/,
+    'a value that cannot be read brings no second complaint',
+  )
+  t.match(
+    messageOf({ CHARTWARDEN_MODE: 'Production', CHARTWARDEN_DEMO: '1' }),
+    /not "Production"\.$/,
+    'without a mode, nothing else is known',
+  )
 })
 
 t.test('metrics and traces are where the variables say', async (t) => {

@@ -215,6 +215,10 @@ t.test('every twin does what its method does', async (t) => {
       caller = plan.method.input.fields.some(({ name }) => name === 'on_behalf_of') ? acting : alone
       const { reason } = await compare(forGrpc, forHttp, 'as it should be')
       if (reason === 'none' || twin.streams) served.add(twin.path)
+      const [nothing, nothingElse] = clinics.map((clinic) => create(plan.method.input, { clinic })) as [Message, Message]
+      const empty = await compare(nothing, nothingElse, 'nothing')
+      const { required } = document.paths[twin.path]?.post.requestBody ?? {}
+      t.equal(empty.reason === 'INVALID_ARGUMENT', required, `the document says whether the body may be left out: ${name}`)
       const others = variantsOf(forHttp, plan.method)
       let count = 0
       for (const one of variantsOf(forGrpc, plan.method)) {

@@ -1,7 +1,9 @@
 /** The service as a process, with TLS files that are exchanged under it. */
+import { spawnSync } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
 import { Agent, request as httpsRequest } from 'node:https'
 import { join } from 'node:path'
+import { execPath } from 'node:process'
 import { text } from 'node:stream/consumers'
 import t from 'tap'
 import { ClinicService } from '../../proto/gen/chartwarden/access/v1/administration_pb.js'
@@ -31,6 +33,7 @@ t.test('a process takes new TLS files on SIGHUP, and asks clients for certificat
     ...install(first),
     CHARTWARDEN_TLS_CLIENT_CA_FILE: write('ca.crt', client.cert),
     CHARTWARDEN_MAX_MESSAGE_BYTES: '65536',
+    CHARTWARDEN_METRICS_ADDR: '127.0.0.1:0',
   }
   const process = await startServiceProcess(t, environment)
   const token = await testCallers(t, stateDir, environment).token({ clinics: ['north'] })
@@ -56,6 +59,14 @@ t.test('a process takes new TLS files on SIGHUP, and asks clients for certificat
   await t.rejects(overHttp(first, undefined, 'GET', '/healthz'), 'not even health without a certificate')
   t.equal((await caught(overGrpc(first))).reason, 'SERVICE_UNREACHABLE')
   const ready = JSON.parse((await overHttp(first, client, 'GET', '/readyz')).body)
+  const probed = await fetch(`${process.metricsAddress}/readyz`)
+  t.same(Object.keys(((await probed.json()) as typeof ready).checks), Object.keys(ready.checks), 'the same for probes, which show none')
+  const health = (operations: string) =>
+    spawnSync(execPath, ['deploy/health.ts'], {
+      env: { ...environment, CHARTWARDEN_HTTP_ADDR: new URL(process.httpAddress).host, CHARTWARDEN_METRICS_ADDR: operations },
+    }).status
+  t.equal(health(new URL(process.metricsAddress).host), 0, 'the health check of the image')
+  t.equal(health('off'), 1, 'twin: it shows no certificate at the other listener')
   t.match(ready.checks, { tlsCertificate: 'expires soon', tlsCertificateDaysLeft: 0 })
   t.equal(
     (await overHttp(first, client, 'POST', list, `{"x":"${'x'.repeat(70_000)}"}`)).status,

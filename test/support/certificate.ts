@@ -1,4 +1,4 @@
-/** A self-signed certificate for 127.0.0.1 and localhost, written by hand in DER (RFC 5280), so that no tool has to be on the machine. */
+/** A self-signed certificate, for 127.0.0.1 and localhost unless told otherwise, written by hand in DER (RFC 5280), so that no tool has to be on the machine. */
 import { generateKeyPairSync, type KeyObject, sign } from 'node:crypto'
 
 const length = (size: number): Buffer => {
@@ -19,15 +19,27 @@ const octets = (content: Uint8Array): Buffer => item(0x04, content)
 
 const ecdsaWithSha256 = sequence(identifier('2a8648ce3d040302'))
 const name = sequence(item(0x31, sequence(identifier('550403'), item(0x0c, Buffer.from('localhost')))))
-const alternatives = sequence(item(0x82, Buffer.from('localhost')), item(0x87, Buffer.from([127, 0, 0, 1])))
 const mayCertify = sequence(item(0x01, Buffer.from([0xff])))
-const extensions = item(
-  0xa3,
-  sequence(
-    sequence(identifier('551d11'), octets(alternatives)),
-    sequence(identifier('551d13'), item(0x01, Buffer.from([0xff])), octets(mayCertify)),
-  ),
-)
+
+/** Whom a certificate is for. */
+interface Named {
+  readonly host: string
+  /** IPv4. */
+  readonly address: string
+}
+
+const here: Named = { host: 'localhost', address: '127.0.0.1' }
+
+const extensionsFor = ({ host, address }: Named): Buffer => {
+  const alternatives = sequence(item(0x82, Buffer.from(host)), item(0x87, Buffer.from(address.split('.').map(Number))))
+  return item(
+    0xa3,
+    sequence(
+      sequence(identifier('551d11'), octets(alternatives)),
+      sequence(identifier('551d13'), item(0x01, Buffer.from([0xff])), octets(mayCertify)),
+    ),
+  )
+}
 
 const pem = (label: string, der: Buffer): string =>
   `-----BEGIN ${label}-----\n${der.toString('base64').replace(/.{64}/g, '$&\n').trim()}\n-----END ${label}-----\n`
@@ -37,7 +49,7 @@ export interface Certificate {
   readonly key: Buffer
 }
 
-const certify = (publicKey: KeyObject, privateKey: KeyObject, from: Date, until: Date): string => {
+const certify = (publicKey: KeyObject, privateKey: KeyObject, from: Date, until: Date, named: Named): string => {
   const content = sequence(
     item(0xa0, item(0x02, Buffer.from([2]))),
     item(0x02, Buffer.from([1])),
@@ -46,16 +58,20 @@ const certify = (publicKey: KeyObject, privateKey: KeyObject, from: Date, until:
     sequence(time(from), time(until)),
     name,
     publicKey.export({ type: 'spki', format: 'der' }),
-    extensions,
+    extensionsFor(named),
   )
   const signature = sign('sha256', content, privateKey)
   return pem('CERTIFICATE', sequence(content, ecdsaWithSha256, item(0x03, Buffer.from([0]), signature)))
 }
 
-export const selfSigned = (from = new Date(Date.now() - 86_400_000), until = new Date(Date.now() + 86_400_000)): Certificate => {
+export const selfSigned = (
+  from = new Date(Date.now() - 86_400_000),
+  until = new Date(Date.now() + 86_400_000),
+  named: Named = here,
+): Certificate => {
   const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
   return {
-    cert: Buffer.from(certify(publicKey, privateKey, from, until)),
+    cert: Buffer.from(certify(publicKey, privateKey, from, until, named)),
     key: Buffer.from(privateKey.export({ type: 'pkcs8', format: 'pem' })),
   }
 }

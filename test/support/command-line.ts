@@ -15,12 +15,13 @@ export interface Ran {
 
 export type Chartwarden = (...argv: readonly string[]) => Promise<Ran>
 
-/** Runs command lines under this environment and no other. */
+/** Runs command lines under this environment and no other; `onErr` hears what is told while one runs. */
 export const commandLine =
-  (environment: Environment): Chartwarden =>
+  (environment: Environment, onErr: (told: string) => void = () => {}): Chartwarden =>
   async (...argv) => {
     const out = new PassThrough()
     const err = new PassThrough()
+    err.on('data', (told) => onErr(String(told)))
     const texts = Promise.all([text(out), text(err)])
     const outcome = await runCommandLine(argv, {
       environment,

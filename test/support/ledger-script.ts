@@ -71,7 +71,12 @@ export interface LedgerScript {
 
 const spelled = (time: number): string => new Date(time).toISOString()
 
-export const createLedgerScript = async (engine: LedgerEngine, vault: Vault, clinic: string): Promise<LedgerScript> => {
+export const createLedgerScript = async (
+  engine: LedgerEngine,
+  vault: Vault,
+  clinic: string,
+  timeZone = 'Europe/Lisbon',
+): Promise<LedgerScript> => {
   const keys = await vault.createClinic(clinic)
   let count = -1n
   let clock = scriptStart
@@ -216,7 +221,7 @@ export const createLedgerScript = async (engine: LedgerEngine, vault: Vault, cli
   const owner = await keys.identity({ kind: 'subject', type: 'staff', id: 'owner' })
   await write('chartwarden.clinic.registered.v1', {
     title: clinic,
-    time_zone: 'Europe/Lisbon',
+    time_zone: timeZone,
     administrator: { type: 'staff', pseudonym: owner.pseudonym },
   })
   return script

@@ -27,7 +27,7 @@ const source = async function* () {
 
 const options = {
   clinic: 'c',
-  format: format === 'json' ? 'table' : format,
+  ...(format === 'json' ? {} : { format }),
   ...(output === undefined ? {} : { output }),
 } as RowOutputOptions & { clinic: string }
 const outcome = await writeReport(session, options, {

@@ -7,7 +7,10 @@ export interface Operation {
   readonly operationId: string
   readonly 'x-grpc-method': string
   readonly 'x-required-scope': string
-  readonly requestBody: { readonly content: { readonly 'application/json': { readonly schema: Reference; readonly example?: object } } }
+  readonly requestBody: {
+    readonly required: boolean
+    readonly content: { readonly 'application/json': { readonly schema: Reference; readonly example?: object } }
+  }
   readonly responses: Readonly<
     Record<string, { readonly $ref?: string; readonly content?: Readonly<Record<string, { readonly schema: object }>> }>
   >

@@ -117,7 +117,16 @@ export const plainLedger = async (clinic: string, vault: ClinicVault, entries: r
     return [{ id: entry.id, revision: entry.revision, kind, at: event.time, actor, caller: event.caller }]
   })
 
-  return { accesses, matching, rolesAt, deeds, events }
+  /** Of a person, of software (also what it did for nobody), or everything done through software. */
+  const deedsOf = (account: { readonly subject?: Pseudonym; readonly software?: string | undefined; readonly caller?: string }) =>
+    deeds.filter(
+      ({ actor, caller }) =>
+        (account.subject !== undefined && actor === account.subject) ||
+        (account.software !== undefined && actor === undefined && caller === account.software) ||
+        (account.caller !== undefined && caller === account.caller),
+    )
+
+  return { accesses, matching, rolesAt, deedsOf, events }
 }
 
 export type PlainLedger = Awaited<ReturnType<typeof plainLedger>>

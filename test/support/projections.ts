@@ -53,7 +53,7 @@ export interface ProjectionHouse {
   readonly feedPool: pg.Pool
   readonly queryPool: pg.Pool
   readonly urls: { readonly query: string; readonly feed: string; readonly admin: string }
-  script(clinic: string): Promise<LedgerScript>
+  script(clinic: string, timeZone?: string): Promise<LedgerScript>
   /** A runner with short waiting times, stopped when the test ends. */
   runner(choices?: RunnerChoices): ProjectionRunner
   /** Runs one runner until it has taken everything the feed holds. */
@@ -196,7 +196,7 @@ export const createProjectionHouse = async (test: Test): Promise<ProjectionHouse
     feedPool,
     queryPool,
     urls,
-    script: (clinic) => createLedgerScript(engine, vault, clinic),
+    script: (clinic, timeZone) => createLedgerScript(engine, vault, clinic, timeZone),
     runner,
     catchUp: async (choices = {}) => {
       const feed = choices.feed ?? engine

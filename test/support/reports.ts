@@ -18,6 +18,7 @@ import {
 import type { Vault } from '../../services/audit/vault.ts'
 import type { CallContext } from '../../services/kernel/caller.ts'
 import { systemClock } from '../../services/kernel/clock.ts'
+import { systemRandomness } from '../../services/kernel/ids.ts'
 import type { Scope } from '../../services/kernel/scopes.ts'
 import { createProjections, type ProjectionsOptions } from '../../services/projections/index.ts'
 import type { Reading } from '../../services/projections/reading.ts'
@@ -71,6 +72,7 @@ export const reportsOf = (
     },
     pageTokenKey: Buffer.alloc(32, 1),
     clock: systemClock,
+    randomness: systemRandomness,
     logger: createLog().logger,
     ...choices,
   })

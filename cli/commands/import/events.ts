@@ -101,26 +101,33 @@ const broken = (thrown: unknown, { recorded, thereAlready }: Tally): unknown => 
   return new ChartwardenError(thrown.reason, { message, fields: thrown.fields, metadata: thrown.metadata, cause: thrown })
 }
 
-const send = async (work: Work, accesses: AsyncIterable<PreparedAccess>, total: number | undefined): Promise<void> => {
+interface Pass {
+  /** Of the progress. */
+  readonly label: string
+  /** Asks what recording would answer now; counts only what is refused. */
+  readonly validateOnly: boolean
+  readonly total: number | undefined
+}
+
+const send = async (work: Work, accesses: AsyncIterable<PreparedAccess>, { label, validateOnly, total }: Pass): Promise<void> => {
   const { session, options, output, tally } = work
   const { clinic } = options
   const { audit } = await session.connect(needsOf({ clinic }, 'access.record'))
-  const progress = output.progress('Recorded', total)
+  const progress = output.progress(label, total)
   const refusedLines = new Set<number>()
   try {
     for await (const batch of inBatches(accesses, maxBatchItems)) {
       const sent = sendBatch(batch, {
         audit,
         clinic,
+        validateOnly,
         pause: (milliseconds) => delay(milliseconds),
         chance: () => (session.io.randomness.bytes(1)[0] as number) / 255,
         onRetry: ({ reason }, milliseconds) =>
-          session.note(`Not recorded yet (${reason}); trying again in ${(milliseconds / 1000).toFixed(1)} s.`),
+          session.note(`Not ${label.toLowerCase()} yet (${reason}); trying again in ${(milliseconds / 1000).toFixed(1)} s.`),
       })
       for await (const { item, outcome } of sent) {
-        if (outcome.kind === 'recorded') tally.recorded += 1
-        else if (outcome.kind === 'there already') tally.thereAlready += 1
-        else {
+        if (outcome.kind === 'refused') {
           if (!refusedLines.has(item.line)) tally.refused += 1
           refusedLines.add(item.line)
           await output.write({
@@ -131,18 +138,21 @@ const send = async (work: Work, accesses: AsyncIterable<PreparedAccess>, total: 
             value: outcome.reason,
             because: outcome.message,
           })
+        } else if (!validateOnly) {
+          if (outcome.kind === 'recorded') tally.recorded += 1
+          else tally.thereAlready += 1
         }
         progress.advance(1)
       }
     }
   } catch (thrown) {
-    throw broken(thrown, tally)
+    throw validateOnly ? thrown : broken(thrown, tally)
   } finally {
     progress.stop()
   }
 }
 
-/** Whether anything was sent. */
+/** Whether anything was sent to be recorded. */
 const importStrict = async (work: Work): Promise<boolean> => {
   await check(work)
   if (work.tally.refused > 0 || work.options.dryRun) return false
@@ -150,7 +160,11 @@ const importStrict = async (work: Work): Promise<boolean> => {
   const asChecked = async ({ result }: EventLine): Promise<void> => {
     if (result.kind === 'refused') throw changedMeanwhile()
   }
-  await send(work, accessesOf(work, asChecked), work.tally.accesses)
+  const total = work.tally.accesses
+  // The ledger may hold another event of the same id: said before anything of the file is recorded.
+  await send(work, accessesOf(work, asChecked), { label: 'Compared', validateOnly: true, total })
+  if (work.tally.refused > 0) return false
+  await send(work, accessesOf(work, asChecked), { label: 'Recorded', validateOnly: false, total })
   return true
 }
 
@@ -164,7 +178,7 @@ const importLenient = async (work: Work): Promise<boolean> => {
     countLine(work.tally, line.result, now)
     for (const finding of findingsOf(line)) await work.output.write(finding)
   }
-  await send(work, accessesOf(work, list), undefined)
+  await send(work, accessesOf(work, list), { label: 'Recorded', validateOnly: false, total: undefined })
   return true
 }
 
@@ -202,7 +216,7 @@ export const eventsCommand = (act: Act): Command =>
   withRowOutput(
     new Command('events')
       .description(
-        'Record the accesses that FHIR AuditEvents (R4, R5) report, from a file with one event a line. Every line is checked before anything is sent: one that is refused keeps all of them out. A repeat records nothing twice.',
+        'Record the accesses that FHIR AuditEvents (R4, R5) report, from a file with one event a line. Every line is checked, and the ledger asked for other events of the same ids, before anything is recorded: one that is refused keeps all of them out. A repeat records nothing twice.',
       )
       .argument('<file>', 'the events, NDJSON')
       .addOption(clinicOption()),

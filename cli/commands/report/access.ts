@@ -45,7 +45,7 @@ const accessColumns: readonly Column<AccessRow>[] = [
 async function* itemsOf(stream: AsyncIterable<StreamAccessHistoryResponse>): AsyncGenerator<ReportItem<AccessRow>, void, undefined> {
   for await (const { item } of stream) {
     if (item.case === 'row') yield { row: item.value }
-    else if (item.case === 'end') yield { completeToRevision: item.value.completeToRevision }
+    else if (item.case === 'end') yield item.value
   }
 }
 

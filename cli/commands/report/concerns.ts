@@ -1,5 +1,5 @@
 import { Command } from 'commander'
-import { type ConcernRow, ConcernRowSchema } from '../../../proto/gen/chartwarden/report/v1/report_service_pb.js'
+import { type ConcernAnswer, type ConcernRow, ConcernRowSchema } from '../../../proto/gen/chartwarden/report/v1/report_service_pb.js'
 import { ConcernOutcome } from '../../../proto/gen/chartwarden/types/v1/types_pb.js'
 import { enumCodes } from '../../input/enum-codes.ts'
 import { parseUuid } from '../../input/parsers.ts'
@@ -12,6 +12,7 @@ import { choicesOption } from './choices-option.ts'
 import { type PeriodOptions, periodFields, withPeriod } from './period-options.ts'
 import { type ReportOptions, withReport, writeReport } from './report-output.ts'
 import { reportRows } from './report-stream.ts'
+import { noticingWithheld, type Withholding } from './withheld.ts'
 
 interface ConcernsOptions extends ReportOptions, PeriodOptions {
   readonly patient?: string
@@ -22,10 +23,8 @@ interface ConcernsOptions extends ReportOptions, PeriodOptions {
 
 const outcomes = enumCodes(ConcernOutcome)
 
-const answersText = ({ answers }: ConcernRow): string =>
-  answers
-    .map(({ answeredAt, outcome, text }) => `${timeText(answeredAt)} ${outcomes.nameOf(outcome)}${text === '' ? '' : `: ${text}`}`)
-    .join('; ')
+const answerText = ({ answeredAt, outcome, text }: ConcernAnswer): string =>
+  `${timeText(answeredAt)} ${outcomes.nameOf(outcome)}${text === '' ? '' : `: ${text}`}`
 
 const columns: readonly Column<ConcernRow>[] = [
   { name: 'raised_at', value: (row) => timeText(row.raisedAt) },
@@ -34,12 +33,19 @@ const columns: readonly Column<ConcernRow>[] = [
   { name: 'text', value: (row) => row.text },
   { name: 'open', value: (row) => (row.open ? 'yes' : '') },
   { name: 'due', value: (row) => timeText(row.due) },
-  { name: 'answers', value: answersText },
-  { name: 'about_entry_id', value: (row) => row.aboutEntryId, wide: true },
-  { name: 'recorded_by', value: (row) => subjectText(row.recordedBy), wide: true },
+  { name: 'answers', value: ({ answers }) => String(answers.length) },
+  { name: 'last_answer', value: ({ answers }) => answers.slice(-1).map(answerText).join('') },
+  { name: 'every_answer', value: ({ answers }) => answers.map(answerText).join('\n'), wide: true },
+  { name: 'about_entry_id', value: (row) => row.aboutEntryId },
+  { name: 'recorded_by', value: (row) => subjectText(row.recordedBy) },
   { name: 'revision', value: (row) => (row.entry === undefined ? '' : String(row.entry.revision)), wide: true },
   { name: 'concern_id', value: (row) => row.entry?.id ?? '' },
 ]
+
+const withheld: Withholding<ConcernRow> = {
+  textOf: (row) => row.text,
+  note: 'Texts of concerns and answers are not shown: the token lacks the scope audit.unseal.',
+}
 
 export const concernsCommand = (act: Act): Command =>
   withPeriod(
@@ -60,6 +66,10 @@ export const concernsCommand = (act: Act): Command =>
         ...periodFields(options),
       }
       const items = await reportRows(session, options, { case: 'concerns', value }, 'concern')
-      return writeReport(session, options, { columns, toJson: (row) => messageJson(ConcernRowSchema, row), items })
+      return writeReport(session, options, {
+        columns,
+        toJson: (row) => messageJson(ConcernRowSchema, row),
+        items: noticingWithheld(session, items, withheld),
+      })
     }),
   )

@@ -15,6 +15,7 @@ import { choicesOption } from './choices-option.ts'
 import { type PeriodOptions, periodFields, withPeriod } from './period-options.ts'
 import { type ReportOptions, withReport, writeReport } from './report-output.ts'
 import { reportRows } from './report-stream.ts'
+import { noticingWithheld, type Withholding } from './withheld.ts'
 
 interface EmergenciesOptions extends ReportOptions, PeriodOptions {
   readonly subject?: TypedId
@@ -44,6 +45,11 @@ const columns: readonly Column<EmergencyReviewRow>[] = [
   { name: 'entry_id', value: (row) => row.entry?.id ?? '', wide: true },
 ]
 
+const withheld: Withholding<EmergencyReviewRow> = {
+  textOf: (row) => row.reason,
+  note: 'Reasons, and notes of reviewers, are not shown: the token lacks the scope audit.unseal.',
+}
+
 export const emergenciesCommand = (act: Act): Command =>
   withPeriod(
     withReport(new Command('emergencies').description('Emergency accesses with what became of their reviews, newest first.'))
@@ -61,6 +67,10 @@ export const emergenciesCommand = (act: Act): Command =>
         states: (options.state ?? []).map(states.valueOf),
       }
       const items = await reportRows(session, options, { case: 'emergencyReviews', value }, 'emergencyReview')
-      return writeReport(session, options, { columns, toJson: (row) => messageJson(EmergencyReviewRowSchema, row), items })
+      return writeReport(session, options, {
+        columns,
+        toJson: (row) => messageJson(EmergencyReviewRowSchema, row),
+        items: noticingWithheld(session, items, withheld),
+      })
     }),
   )

@@ -17,6 +17,7 @@ interface OffboardingsOptions extends ReportOptions {
 const columns: readonly Column<OffboardingRow>[] = [
   { name: 'subject', value: (row) => subjectText(row.subject) },
   { name: 'effective', value: (row) => timeText(row.effective) },
+  { name: 'recorded_at', value: (row) => timeText(row.entry?.time) },
   { name: 'decided_by', value: (row) => subjectText(row.decidedBy) },
   { name: 'reason', value: (row) => row.reason },
   { name: 'grants_ended', value: (row) => row.grantsEnded.map((grant) => grant.role).join(', ') },

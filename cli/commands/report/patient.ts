@@ -7,6 +7,7 @@ import { messageJson } from '../../output/message-json.ts'
 import type { Act } from '../../program.ts'
 import { choicesOption } from './choices-option.ts'
 import { type PeriodOptions, periodFields, withPeriod } from './period-options.ts'
+import { periodText } from './period-text.ts'
 import { type ReportOptions, withReport, writeReport } from './report-output.ts'
 import { reportRows } from './report-stream.ts'
 
@@ -14,25 +15,31 @@ interface PatientOptions extends ReportOptions, PeriodOptions {
   readonly patient: string
   readonly kind?: readonly string[]
   readonly staffNames?: true
+  readonly withoutRoles?: true
 }
 
 const kinds = enumCodes(AccessKind)
 
+/** What only the clinic needs. */
+const detailColumns: readonly Column<PatientReportRow>[] = [
+  { name: 'reason_code', value: (row) => row.reasonCode },
+  { name: 'revision', value: (row) => (row.entry === undefined ? '' : String(row.entry.revision)) },
+  { name: 'entry_id', value: (row) => row.entry?.id ?? '' },
+]
+
 /** What a patient is handed: nothing in it tells who somebody is unless names were asked for. */
-const columnsFor = (staffNames: boolean): readonly Column<PatientReportRow>[] => [
+const columnsFor = ({ staffNames, withoutRoles, details }: PatientOptions): readonly Column<PatientReportRow>[] => [
   { name: 'occurred_at', value: (row) => timeText(row.occurredAt) },
   { name: 'kind', value: (row) => kinds.nameOf(row.kind) },
   { name: 'action', value: (row) => row.action },
   { name: 'resource_type', value: (row) => row.resourceType },
   { name: 'purpose', value: (row) => row.purpose },
-  { name: 'roles', value: (row) => row.roles.join(' ') },
+  ...(withoutRoles ? [] : [{ name: 'roles', value: (row: PatientReportRow) => row.roles.join(' ') }]),
   ...(staffNames ? [{ name: 'subject', value: (row: PatientReportRow) => subjectText(row.subject) }] : []),
   { name: 'staff_pseudonym', value: (row) => row.staffPseudonym },
   { name: 'emergency', value: (row) => (row.emergency ? 'yes' : '') },
   { name: 'flags', value: (row) => row.flags.join(' ') },
-  { name: 'reason_code', value: (row) => row.reasonCode, wide: true },
-  { name: 'revision', value: (row) => (row.entry === undefined ? '' : String(row.entry.revision)), wide: true },
-  { name: 'entry_id', value: (row) => row.entry?.id ?? '', wide: true },
+  ...(details ? detailColumns : []),
 ]
 
 export const patientCommand = (act: Act): Command =>
@@ -46,19 +53,22 @@ export const patientCommand = (act: Act): Command =>
       .addOption(choicesOption('--kind <list>', 'kinds', kinds.names, 'all but probed'))
       .option('--staff-names', 'show who they were: the person named in --on-behalf-of must be permitted to read staff accounts; recorded'),
     'that happened',
-  ).action(
-    act(async (session, command) => {
-      const options = command.opts<PatientOptions>()
-      const staffNames = options.staffNames ?? false
-      const report = {
-        case: 'patientReport' as const,
-        value: { patientId: options.patient, ...periodFields(options), kinds: (options.kind ?? []).map(kinds.valueOf), staffNames },
-      }
-      const items = await reportRows(session, options, report, 'patientReport')
-      return writeReport(session, options, {
-        columns: columnsFor(staffNames),
-        toJson: (row) => messageJson(PatientReportRowSchema, row),
-        items,
-      })
-    }),
   )
+    .option('--without-roles', 'leave the roles out: in a small clinic they tell who somebody is')
+    .action(
+      act(async (session, command) => {
+        const options = command.opts<PatientOptions>()
+        const staffNames = options.staffNames ?? false
+        const report = {
+          case: 'patientReport' as const,
+          value: { patientId: options.patient, ...periodFields(options), kinds: (options.kind ?? []).map(kinds.valueOf), staffNames },
+        }
+        const items = await reportRows(session, options, report, 'patientReport')
+        return writeReport(session, options, {
+          columns: columnsFor(options),
+          toJson: (row) => messageJson(PatientReportRowSchema, options.withoutRoles ? { ...row, roles: [] } : row),
+          items,
+          head: [`Accesses to the record of the patient ${options.patient} in the clinic ${options.clinic}.`, periodText(options)],
+        })
+      }),
+    )

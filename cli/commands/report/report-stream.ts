@@ -16,7 +16,7 @@ export async function* rowsOf<Case extends RowCase>(
 ): AsyncGenerator<ReportItem<RowOf<Case>>, void, undefined> {
   for await (const { item } of stream) {
     if (item.case === row) yield { row: item.value } as ReportItem<RowOf<Case>>
-    else if (item.case === 'end') yield { completeToRevision: item.value.completeToRevision }
+    else if (item.case === 'end') yield item.value
   }
 }
 

@@ -12,6 +12,7 @@ import { parseRevision, parseTime, parseTypedId, subjectRef, type TypedId } from
 import type { Column } from '../../output/column.ts'
 import { count, timeText } from '../../output/describe.ts'
 import { messageJson } from '../../output/message-json.ts'
+import { rowFormatOf } from '../../output/row-output.ts'
 import type { Act } from '../../program.ts'
 import { clinicFields, needsOf, optional } from '../../request.ts'
 import type { Session } from '../../session.ts'
@@ -49,7 +50,7 @@ const totalsText = (totals: ScopeTotals): readonly string[] => [
 /** Rows with the totals, which the service sends first: to people at once, to a program with the end. */
 async function* withTotals(
   session: Session,
-  { format }: ScopeOptions,
+  options: ScopeOptions,
   stream: AsyncIterable<StreamReportResponse>,
 ): AsyncGenerator<ReportItem<ScopeRow>, void, undefined> {
   let totals: ScopeTotals | undefined
@@ -57,10 +58,11 @@ async function* withTotals(
     if (item.case === 'accountScope') yield { row: item.value }
     else if (item.case === 'accountScopeTotals') {
       totals = item.value
-      if (!session.json && format !== 'ndjson') for (const line of totalsText(totals)) await session.note(line)
+      if (['table', 'csv'].includes(rowFormatOf(options, session.json))) for (const line of totalsText(totals)) await session.note(line)
     } else if (item.case === 'end') {
       const summary = totals === undefined ? {} : { summary: { totals: messageJson(ScopeTotalsSchema, totals) } }
-      yield { completeToRevision: item.value.completeToRevision, ...summary }
+      const { completeToRevision, parkedEntries, notes } = item.value
+      yield { completeToRevision, parkedEntries, notes, ...summary }
     }
   }
 }

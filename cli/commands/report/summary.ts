@@ -1,21 +1,24 @@
 import { Command } from 'commander'
 import {
   AccessKind,
+  type StreamReportResponse,
   SummaryDimension,
   type SummaryRow,
   SummaryRowSchema,
+  SummaryTotalsSchema,
 } from '../../../proto/gen/chartwarden/report/v1/report_service_pb.js'
 import { type AccessFilterOptions, accessFilter, withAccessFilter } from '../../input/access-filter.ts'
 import { enumCodes } from '../../input/enum-codes.ts'
 import { parseRevision } from '../../input/parsers.ts'
 import type { Column } from '../../output/column.ts'
-import { subjectText, timeText } from '../../output/describe.ts'
+import { count, subjectText, timeText } from '../../output/describe.ts'
 import { messageJson } from '../../output/message-json.ts'
+import { rowFormatOf } from '../../output/row-output.ts'
 import type { Act } from '../../program.ts'
 import { clinicFields, needsOf, optional } from '../../request.ts'
+import type { Session } from '../../session.ts'
 import { choicesOption } from './choices-option.ts'
-import { type ReportOptions, withReport, writeReport } from './report-output.ts'
-import { rowsOf } from './report-stream.ts'
+import { type ReportItem, type ReportOptions, withReport, writeReport } from './report-output.ts'
 
 interface SummaryOptions extends ReportOptions, AccessFilterOptions {
   readonly by?: readonly string[]
@@ -39,6 +42,27 @@ const countColumns: readonly Column<SummaryRow>[] = [
   { name: 'first', value: (row) => timeText(row.first) },
   { name: 'last', value: (row) => timeText(row.last) },
 ]
+
+/** Rows, and the zone whose days they count: to people at once, to a program with the end. */
+async function* withTotals(
+  session: Session,
+  options: SummaryOptions,
+  stream: AsyncIterable<StreamReportResponse>,
+): AsyncGenerator<ReportItem<SummaryRow>, void, undefined> {
+  let summary = {}
+  for await (const { item } of stream) {
+    if (item.case === 'summary') yield { row: item.value }
+    else if (item.case === 'summaryTotals') {
+      summary = { totals: messageJson(SummaryTotalsSchema, item.value) }
+      const { totalAccesses, timeZone } = item.value
+      if (['table', 'csv'].includes(rowFormatOf(options, session.json)))
+        await session.note(`${count(totalAccesses, 'access', 'accesses')} in all; days are those of ${timeZone}, times are UTC.`)
+    } else if (item.case === 'end') {
+      const { completeToRevision, parkedEntries, notes } = item.value
+      yield { completeToRevision, parkedEntries, notes, summary }
+    }
+  }
+}
 
 export const summaryCommand = (act: Act): Command =>
   withAccessFilter(
@@ -64,9 +88,10 @@ export const summaryCommand = (act: Act): Command =>
         return writeReport(session, options, {
           columns: [...by.flatMap((name) => dimensionColumns[name] ?? []), ...countColumns],
           toJson: (row) => messageJson(SummaryRowSchema, row),
-          items: rowsOf(
+          items: withTotals(
+            session,
+            options,
             stream((signal) => reports.streamReport(request, { signal })),
-            'summary',
           ),
         })
       }),

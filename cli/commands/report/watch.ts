@@ -8,10 +8,14 @@ import { type ClinicOptions, withClinic } from '../../input/common-options.ts'
 import { parseCount, parseRevision } from '../../input/parsers.ts'
 import { subjectText, timeText } from '../../output/describe.ts'
 import { messageJson } from '../../output/message-json.ts'
+import { tellNotes } from '../../output/notes.ts'
 import { printable } from '../../output/printable.ts'
 import type { Act } from '../../program.ts'
-import { clinicFields, needsOf, optional } from '../../request.ts'
+import { clinicFields, needsOf, optional, withOptionNames } from '../../request.ts'
 import type { Session } from '../../session.ts'
+import { untilStopped } from '../../until-stopped.ts'
+import { reportOption } from './report-options.ts'
+import { parkedText } from './report-output.ts'
 
 interface WatchOptions extends ClinicOptions, AccessFilterOptions {
   readonly fromRevision?: bigint
@@ -27,38 +31,115 @@ const rowText = (row: AccessRow): string => {
   const patient = row.patientId === '' ? '' : ` of patient ${row.patientId}`
   const why = [row.purpose, row.reasonCode, row.flags.join(' ')].filter((part) => part !== '').join(', ')
   const record = `${row.resourceType}:${row.resourceId}`
-  return `${timeText(row.occurredAt)}  ${printable(`${kind}  ${subjectText(row.subject)} ${row.action} ${record}${patient} (${why})`)}\n`
+  const entry = row.entry === undefined ? '' : `  revision ${row.entry.revision}, recorded ${timeText(row.entry.time)}`
+  const what = `${kind}  ${subjectText(row.subject)} ${row.action} ${record}${patient} (${why})`
+  return `${timeText(row.occurredAt)}  ${printable(what)}${entry}\n`
 }
+
+/** What could be read meanwhile stands before the revision that the watch has come to: it will not be printed. */
+const watchedParkedText = (now: bigint, before: bigint): string =>
+  [
+    ...(now > 0n ? [parkedText(now)] : []),
+    ...(now < before ? ['What could not be read before now can: begin again from an earlier revision to see it.'] : []),
+  ].join(' ')
+
+/** Nothing before what was asked for is wanted, however far the ledger has come. */
+const later = (asked: bigint | undefined, reached: bigint): bigint => (asked !== undefined && asked > reached ? asked : reached)
 
 const worthRepeating = (thrown: unknown): boolean =>
   thrown instanceof ChartwardenError &&
   ['LEDGER_UNAVAILABLE', 'SERVICE_UNREACHABLE', 'SHUTTING_DOWN', 'OVERLOADED', 'DEADLINE_EXCEEDED'].includes(thrown.reason)
 
-/** Follows until `count` rows were printed. A watch that breaks is begun again after the last revision it had come to. */
-const follow = async (session: Session, { reports, stream }: Connection, options: WatchOptions): Promise<void> => {
+const hasExpired = (thrown: unknown): boolean => thrown instanceof ChartwardenError && thrown.reason === 'TOKEN_EXPIRED'
+
+interface Following {
+  readonly options: WatchOptions
+  /** A connection with a token read, or made, anew. */
+  readonly connect: () => Promise<Connection>
+  readonly stop: AbortSignal
+}
+
+/**
+ * Follows until `count` rows were printed or it is stopped. A watch that breaks is begun again after the last revision it had come to, one whose
+ * token has expired with the token there is by then; a new one that has expired too ends it.
+ */
+const follow = async (session: Session, { options, connect, stop }: Following): Promise<void> => {
+  const say = (line: string): Promise<void> => session.note(session.json ? JSON.stringify({ notes: [line] }) : line)
   const filter = accessFilter(options)
   const most = options.count ?? Number.POSITIVE_INFINITY
   let from = options.fromRevision
   let printed = 0
   let pause = firstPause
-  while (printed < most) {
-    try {
-      const request = { ...clinicFields(options), filter, ...optional('fromRevision', from) }
-      for await (const { item } of stream((signal) => reports.watchAccess(request, { signal }))) {
-        pause = firstPause
-        if (item.case === 'row') {
-          await session.print(session.json ? `${JSON.stringify(messageJson(AccessRowSchema, item.value))}\n` : rowText(item.value))
-          from = (item.value.entry?.revision ?? -1n) + 1n
-          printed += 1
-          if (printed >= most) return
-        } else if (item.case === 'completeToRevision') from = item.value + 1n
+  let parked = 0n
+  let connection = await connect()
+  let state: 'begun' | 'connected' | 'lost' = 'begun'
+  let renewed = false
+
+  /** Of the first message of a call: the token is good, and the service there. */
+  const heard = async (begins: bigint): Promise<void> => {
+    pause = firstPause
+    renewed = false
+    if (state === 'connected') return
+    await say(`${state === 'begun' ? 'Watching' : 'Connected again; going on'} from revision ${from ?? begins}.`)
+    state = 'connected'
+  }
+
+  /** Whether the watch is over. */
+  const followOnce = async (): Promise<boolean> => {
+    const { reports, stream } = connection
+    const request = { ...clinicFields(options), filter, ...optional('fromRevision', from) }
+    for await (const { item, parkedEntries, notes } of stream((signal) =>
+      reports.watchAccess(request, { signal: AbortSignal.any([signal, stop]) }),
+    )) {
+      if (item.case === 'row') {
+        const { value: row } = item
+        const revision = row.entry?.revision ?? -1n
+        await heard(revision)
+        await session.print(session.json ? `${JSON.stringify(messageJson(AccessRowSchema, row))}\n` : rowText(row))
+        from = revision + 1n
+        printed += 1
+        if (printed >= most) return true
+      } else if (item.case === 'completeToRevision') {
+        await heard(item.value + 1n)
+        from = later(from, item.value + 1n)
+        if (parkedEntries !== parked) await say(watchedParkedText(parkedEntries, parked))
+        parked = parkedEntries
+      } else if (item.case === 'end' && item.value.completeToRevision > 0n) {
+        // An end at 0 may be that of a watch that has come nowhere.
+        from = later(from, item.value.completeToRevision + 1n)
       }
-    } catch (thrown) {
-      if (!worthRepeating(thrown)) throw thrown
+      await tellNotes(session, notes)
     }
-    await session.note(`The watch was interrupted; going on${from === undefined ? '' : ` from revision ${from}`}.`)
-    await sleep(pause)
-    pause = Math.min(pause * 2, longestPause)
+    return false
+  }
+
+  /** Connects anew where the token has expired, and says whether it did; throws what going on would not mend. */
+  const renew = async (thrown: unknown): Promise<boolean> => {
+    if (!hasExpired(thrown) || renewed) {
+      if (!worthRepeating(thrown)) throw withOptionNames(thrown, reportOption)
+      return false
+    }
+    connection.close()
+    connection = await connect()
+    renewed = true
+    return true
+  }
+
+  try {
+    while (!stop.aborted) {
+      try {
+        if (await followOnce()) return
+      } catch (thrown) {
+        if (stop.aborted) return
+        if (await renew(thrown)) continue
+      }
+      if (state !== 'lost') await say('The watch was interrupted; trying to go on.')
+      state = 'lost'
+      await sleep(pause, undefined, { signal: stop }).catch(() => undefined)
+      pause = Math.min(pause * 2, longestPause)
+    }
+  } finally {
+    if (from !== undefined && from > 0n) await say(`Stopped after revision ${from - 1n}; go on with --from-revision ${from}.`)
   }
 }
 
@@ -75,7 +156,8 @@ export const watchCommand = (act: Act): Command =>
     .action(
       act(async (session, command) => {
         const options = command.opts<WatchOptions>()
-        await follow(session, await session.connect(needsOf(options, 'report.read', 'audit.unseal')), options)
+        const connect = (): Promise<Connection> => session.connect(needsOf(options, 'report.read', 'audit.unseal'))
+        await untilStopped((stop) => follow(session, { options, connect, stop }))
         return 'ok'
       }),
     )

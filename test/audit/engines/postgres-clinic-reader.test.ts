@@ -2,6 +2,9 @@
 import t from 'tap'
 import { createClinicReader } from '../../../services/audit/engines/postgres/clinic-reader.ts'
 import { type Ledger, noState } from '../../../services/audit/ledger.ts'
+import { createClinicGate } from '../../../services/kernel/clinic-gate.ts'
+import { systemClock } from '../../../services/kernel/clock.ts'
+import { fault } from '../../support/fault.ts'
 import { change, decision } from '../../support/ledger-entries.ts'
 import { createLedgerDatabase, openEngine, openPool } from '../../support/postgres-engine.ts'
 
@@ -49,4 +52,22 @@ t.test('a database that is gone is UNAVAILABLE', async (t) => {
   const pool = openPool(t, 'postgres://nobody@127.0.0.1:9/none')
   const reader: Pick<Ledger, 'read' | 'find'> = createClinicReader({ pool })
   await t.rejects(reader.find('north', []), { message: /ledger cannot record now/ })
+})
+
+t.test('entries are read in the clinic’s turn, and not for who has gone', async (t) => {
+  const database = await createLedgerDatabase(t)
+  await openEngine(t, database).appendBatch([{ clinic: 'south', entries: [change()], restsOn: noState }])
+  const gate = createClinicGate({ places: 2, clinicPlaces: 1, clock: systemClock })
+  const reader = createClinicReader({ pool: openPool(t, database.queryUrl, { max: 2 }), gate })
+  const { promise, resolve: leave } = Promise.withResolvers<void>()
+  const held = gate.run('north', 'light', { deadline: Number.POSITIVE_INFINITY }, () => promise)
+  const gone = new AbortController()
+  const waiting = all(reader.read('north', 0n, 9n, { deadline: Number.POSITIVE_INFINITY, signal: gone.signal }))
+  t.equal((await all(reader.read('south', 0n, 9n))).length, 1, 'another clinic’s turn has nothing to do with it')
+  await t.rejects(reader.find('north', [], { deadline: systemClock.monotonic() + 50 }), fault('DEADLINE_EXCEEDED'))
+  gone.abort()
+  await t.rejects(waiting, fault('CALL_CANCELLED'))
+  leave()
+  await held
+  t.same(await all(reader.read('north', 0n, 9n)), [])
 })

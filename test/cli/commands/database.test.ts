@@ -21,7 +21,13 @@ t.test('what cannot be migrated is said in one line, without the password', asyn
   t.equal(none.code, 2)
   t.match(none.err, /CHARTWARDEN_MIGRATE_DATABASE_URL is required; an embedded database is migrated when its service starts/)
   const gone = await commandLine({ CHARTWARDEN_MIGRATE_DATABASE_URL: 'postgres://a:my-password@127.0.0.1:9/c' })('database', 'migrate')
-  t.equal(gone.code, 2)
+  t.equal(gone.code, 5, 'it may answer later')
+  t.match(gone.err, /SETUP_UNAVAILABLE/)
+  const readModels = commandLine({ CHARTWARDEN_FEED_DATABASE_URL: 'postgres://a:my-password@127.0.0.1:9/c' })
+  t.match(await readModels('projections', 'status'), {
+    code: 5,
+    err: /^chartwarden: The database of CHARTWARDEN_FEED_DATABASE_URL cannot be used: ECONNREFUSED\. \(SETUP_UNAVAILABLE\)\n$/,
+  })
   t.match(gone.err, /The database of CHARTWARDEN_MIGRATE_DATABASE_URL cannot be used/)
   t.notMatch(gone.err, /my-password/)
   const database = await createTestDatabase(t)

@@ -131,6 +131,18 @@ t.test('lines that are anything but an event are refused and never shown', async
   }
 })
 
+t.test('a line that says something twice is refused, in either mode: nobody could say which holds', async (t) => {
+  const two = `{"what":{"reference":"Patient/p-1","reference":"Patient/p-2"}}`
+  const text = JSON.stringify(r4Event('1')).replace('"entity":[', `"entity":[${two},`)
+  for (const context of [strict, lenient]) t.same(reasons(text, context), ['reference stands more than once in one object'])
+  t.same(reasons(JSON.stringify(r4Event('1')).replace('{', '{"action":"D",')), ['action stands more than once in one object'])
+  t.same(reasons(JSON.stringify(r4Event('1')).replace('"action"', '"\\u0061ction":"D","action"')), [
+    'action stands more than once in one object',
+  ])
+  t.same(reasons('{"Mrs. Example":1,"Mrs. Example":2}'), ['has a member more than once'], 'a name that is no element is not shown')
+  t.not(JSON.stringify(JSON.parse(text)), text, 'twin: the parser of the language drops one')
+})
+
 t.test('keys that JavaScript gives a meaning, and nesting without end, are only content', async (t) => {
   const base = JSON.stringify(r4Event('1')).slice(0, -1)
   for (const key of ['__proto__', 'constructor', 'toString', 'hasOwnProperty']) {
@@ -140,7 +152,8 @@ t.test('keys that JavaScript gives a meaning, and nesting without end, are only 
   const deep = `${'['.repeat(200_000)}${']'.repeat(200_000)}`
   t.ok(reasons(`${base},"extension":${deep}}`).length > 0)
   const assigner = (depth: number): string => (depth === 0 ? '{}' : `{"identifier":{"assigner":${assigner(depth - 1)}}}`)
-  t.match(reasons(`${base},"source":{"observer":${assigner(2000)}}}`).join(), /is nested too deeply/)
+  const open = JSON.stringify(without(r4Event('1'), 'source')).slice(0, -1)
+  t.match(reasons(`${open},"source":{"observer":${assigner(2000)}}}`).join(), /is nested too deeply/)
 })
 
 t.test('an event that failed, or that is about no record, is no access', async (t) => {

@@ -22,8 +22,7 @@ const writer = fileURLToPath(new URL('../../support/million-rows.ts', import.met
 
 const start = (...argv: readonly string[]) =>
   spawn(process.execPath, ['--max-old-space-size=64', writer, ...argv], { stdio: ['ignore', 'pipe', 'pipe'] })
-const ended = (child: ReturnType<typeof start>): Promise<number | null> =>
-  new Promise((resolve) => child.once('close', (code) => resolve(code)))
+const ended = (child: ChildProcess): Promise<number | null> => new Promise((resolve) => child.once('close', (code) => resolve(code)))
 
 const countLines = async (stream: Readable): Promise<{ readonly lines: number; readonly last: string }> => {
   let lines = 0
@@ -40,7 +39,7 @@ t.test('a million rows go through a pipe without being held, and the last line s
   const [{ lines, last }, told, code] = await Promise.all([countLines(child.stdout), text(child.stderr), ended(child)])
   t.equal(code, 0, told)
   t.equal(lines, million + 1)
-  t.same(JSON.parse(last), { end: { complete_to_revision: '7', rows: million } })
+  t.same(JSON.parse(last), { end: { complete_to_revision: '7', parked_entries: '0', rows: million } })
   t.match(told, /^ok /m)
 })
 
@@ -72,6 +71,28 @@ t.test('a writer that is killed leaves nothing under the name of the file', asyn
   t.notOk(existsSync(target))
   t.ok(readdirSync(directory).every((name) => name.endsWith('.partial')))
 })
+
+t.test(
+  'a file that grows too large says with the code of the system why it is not there',
+  { skip: process.platform === 'win32' },
+  async (t) => {
+    const directory = t.testdir()
+    const limited = [
+      '-c',
+      'ulimit -f 64 && exec "$0" "$@"',
+      process.execPath,
+      writer,
+      String(many),
+      'csv',
+      path.join(directory, 'report.csv'),
+    ]
+    const child = spawn('sh', limited, { stdio: ['ignore', 'ignore', 'pipe'] })
+    const [told, code] = await Promise.all([text(child.stderr), ended(child)])
+    t.not(code, 0)
+    t.match(told, /report\.csv cannot be written \(EFBIG\); nothing was put in its place\./)
+    t.same(readdirSync(directory), [])
+  },
+)
 
 t.test('twin: output that is only redirected leaves a half that looks whole', async (t) => {
   const directory = t.testdir()

@@ -30,6 +30,7 @@ t.test('text from others cannot move the cursor, break a line or hide', async (t
   t.equal(text.split('\n').length, 3)
   for (const hidden of ['\u001b', '\u202e', '\u0007', '\u2028']) t.notOk(text.includes(hidden))
   t.match(text, '\\u{1b}[31mred')
+  t.match(text, 'one\\ntwo\\u{202e}')
 })
 
 t.test('printable text is left as it is', async (t) => {

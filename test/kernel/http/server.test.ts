@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import { request as httpsRequest } from 'node:https'
 import { connect } from 'node:net'
+import { text } from 'node:stream/consumers'
 import type { InjectOptions } from 'fastify'
 import t from 'tap'
 import { ChartwardenError } from '../../../services/kernel/errors.ts'
@@ -89,7 +90,18 @@ t.test('every refusal is a problem document with its reason and correlation id',
   })
   const cases: readonly (readonly [string, InjectOptions, number, string])[] = [
     ['an address that is not there', { url: '/v1/nothing' }, 404, 'ROUTE_UNKNOWN'],
-    ['a method that is not there', { method: 'DELETE', url: '/healthz' }, 404, 'ROUTE_UNKNOWN'],
+    ['a method that is not there', { method: 'DELETE', url: '/healthz' }, 405, 'METHOD_NOT_ALLOWED'],
+    ['a method that is not there, below a name', { method: 'PUT', url: '/v1/by-name/x?y' }, 405, 'METHOD_NOT_ALLOWED'],
+    ['no name where one belongs', { method: 'PUT', url: '/v1/by-name/' }, 404, 'ROUTE_UNKNOWN'],
+    ['a compressed body', post('{"count":1}', { 'content-encoding': 'gzip' }), 415, 'MEDIA_TYPE_UNSUPPORTED'],
+    ['another charset', post('{"count":1}', { 'content-type': 'application/json; charset=utf-16' }), 415, 'MEDIA_TYPE_UNSUPPORTED'],
+    [
+      'another charset in quotes',
+      post('{"count":1}', { 'content-type': 'application/json;Charset="latin1"' }),
+      415,
+      'MEDIA_TYPE_UNSUPPORTED',
+    ],
+    ['an expectation', { url: '/healthz', headers: { expect: 'cake' } }, 417, 'EXPECTATION_UNKNOWN'],
     ['no token', { method: 'POST', url: '/v1/things', payload: {} }, 401, 'TOKEN_MISSING'],
     ['another scope', { ...post('{}'), headers: { authorization: `Bearer ${token()}` } }, 403, 'SCOPE_MISSING'],
     ['malformed JSON', post('{'), 400, 'INVALID_ARGUMENT'],
@@ -115,6 +127,42 @@ t.test('every refusal is a problem document with its reason and correlation id',
     t.equal(answer.headers['cache-control'], 'no-store', what)
     t.notMatch(answer.body, /hunter2/, what)
   }
+})
+
+t.test('what Node would answer by itself is a problem document too, and two tokens are none', async (t) => {
+  const { http, token, refusals } = await door(t)
+  const port = await http.start()
+  /** Sends bytes as they are; the answer up to the end of the connection. */
+  const raw = async (head: readonly string[], body = '') => {
+    const socket = connect(port, '127.0.0.1')
+    socket.end([...head, 'connection: close', `content-length: ${body.length}`, '', body].join('\r\n'))
+    return text(socket)
+  }
+  const bearer = `authorization: Bearer ${token({ scope: 'staff.write' })}`
+  const problem = (answer: string, status: number, reason: string) => {
+    t.match(answer, new RegExp(`^HTTP/1.1 ${status} `), reason)
+    t.match(answer, /content-type: application\/problem\+json/i)
+    t.match(answer, `"reason":"${reason}"`)
+  }
+  problem(await raw(['GET /healthz HTTP/1.1']), 400, 'INVALID_ARGUMENT')
+  problem(await raw(['GET /healthz HTTP/1.1', 'host: x', 'expect: cake']), 417, 'EXPECTATION_UNKNOWN')
+  const caller = ['GET /v1/caller HTTP/1.1', 'host: x', bearer]
+  t.match(await raw(caller), /^HTTP\/1.1 200 /, 'twin: one token is one')
+  problem(await raw([...caller, 'Authorization: Bearer other']), 401, 'TOKEN_REFUSED')
+  problem(await raw([...caller, bearer]), 401, 'TOKEN_REFUSED')
+  t.match(refusals.at(-1), { reason: 'TOKEN_REFUSED', address: '127.0.0.1' })
+  t.match(await raw(['GET /healthz HTTP/1.0']), /^HTTP\/1.1 200 /, 'HTTP/1.0 has no host')
+  const json = ['POST /v1/open HTTP/1.1', 'host: x', 'content-type: application/json; charset=UTF-8', 'content-encoding: identity']
+  t.match(await raw([...json, 'expect: 100-continue'], '{"count":1}'), /HTTP\/1.1 200 .*{"count":1}$/s)
+  problem(await raw([...json, 'content-type: text/plain'], '{"count":1}'), 415, 'MEDIA_TYPE_UNSUPPORTED')
+})
+
+t.test('a method that an address does not answer is told those that it does', async (t) => {
+  const { server } = await door(t)
+  const allow = async (method: 'GET' | 'DELETE', url: string) => (await server.inject({ method, url })).headers['allow']
+  t.equal(await allow('DELETE', '/healthz'), 'GET, HEAD')
+  t.equal(await allow('GET', '/v1/open'), 'POST')
+  t.equal(await allow('GET', '/v1/nothing'), undefined)
 })
 
 t.test('a problem names the fields, and says when to try again', async (t) => {

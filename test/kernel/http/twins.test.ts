@@ -85,13 +85,13 @@ t.test('a body that is not the request is refused, naming what is wrong and not 
     ['null', 'null', undefined],
     ['a number as text', { reason: 7777 }, 'reason'],
     ['a member that is not known', { purpse: 'TREAT' }, 'purpse'],
-    ['a member of a part that is not known', { subject: { type: 'staff', name: 'Mustermann' } }, 'name'],
+    ['a member of a part that is not known', { subject: { type: 'staff', name: 'Mustermann' } }, 'subject.name'],
     ['a member that stands there twice', '{"reason":"a","reason":"b"}', 'reason'],
-    ['a member under both its names', { request_id: 'a', requestId: 'b' }, 'request_id'],
-    ['a value that is none of its kind', { intent: 'Mustermann' }, ''],
-    ['a time that is none', { session: { issued_at: 'Mustermann' } }, ''],
+    ['a member under both its names', { request_id: 'a', requestId: 'b' }, 'requestId'],
+    ['a value that is none of its kind', { intent: 'Mustermann' }, 'intent'],
+    ['a time that is none', { session: { issuedAt: 'Mustermann' } }, 'session.issuedAt'],
     ['half a character', '{"reason":"\\ud800"}', 'reason'],
-    ['parts within parts without end', deep, undefined],
+    ['parts within parts without end', deep, 'context'],
     ['another clinic than the path names', { clinic: 'south' }, 'clinic'],
   ]
   for (const [what, body, field] of cases) {
@@ -225,6 +225,37 @@ t.test('calls under way are bounded, and one caller has a quarter of them', asyn
 t.test('twin: where the bound is wide, one caller’s calls pass side by side', async (t) => {
   const { call } = await door(t, {}, { maxCalls: 64 })
   for (const answer of await Promise.all(['a', 'b', 'c'].map((id) => call(check, { request_id: id })))) t.equal(answer.statusCode, 200)
+})
+
+t.test('streams of one caller take half of its places and leave the others to its calls', async (t) => {
+  for (const [maxCalls, streams] of [
+    [16, 2],
+    [4, 1],
+  ] as const) {
+    const { follow, server, token } = await streamDoor(
+      t,
+      async function* (_request, { signal }) {
+        yield entry(0)
+        await aborted(signal)
+      },
+      { maxCalls },
+    )
+    const open: Awaited<ReturnType<typeof follow>>[] = []
+    for (let count = 0; count < streams; count += 1) open.push(await follow())
+    t.same(
+      open.map(({ response }) => response.statusCode),
+      open.map(() => 200),
+    )
+    const more = await follow()
+    t.equal(more.response.statusCode, 429, `${streams} streams of ${maxCalls}`)
+    const own = await server.inject({
+      method: 'POST',
+      url: '/v1/clinics/north/audit/record-access',
+      headers: { authorization: `Bearer ${token({ scope: 'access.record' })}` },
+    })
+    t.not(own.json().reason, 'OVERLOADED', 'its own call has a place')
+    for (const { request } of [...open, more]) request.destroy()
+  }
 })
 
 t.test('a stream is one message a line, in order, and what it holds is read no faster than it is taken', async (t) => {
@@ -363,7 +394,8 @@ t.test('methods that stream requests have no twin, and a route answers to POST a
   const { call, server } = await door(t)
   t.equal((await call('clinics/north/access/check-stream', {})).json().reason, 'ROUTE_UNKNOWN')
   t.equal((await call('access/check', {})).json().reason, 'ROUTE_UNKNOWN')
-  t.equal((await server.inject(`/v1/${check}`)).json().reason, 'ROUTE_UNKNOWN')
+  const get = await server.inject(`/v1/${check}`)
+  t.match({ reason: get.json().reason, allow: get.headers['allow'] }, { reason: 'METHOD_NOT_ALLOWED', allow: 'POST' })
 })
 
 t.test('a whole stream arrives over a connection that stays open', async (t) => {
