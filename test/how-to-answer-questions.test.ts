@@ -5,7 +5,7 @@ import { followedGuide } from './support/followed-guide.ts'
 const clinic = 'northside'
 const { chartwarden, outOf } = await followedGuide(t, 'answer-questions.md', (out) => {
   const [, refused] = /^deny: .*revision (\d+)/s.exec(out) ?? []
-  const [, left] = /^staff:tom .*revision (\d+)/s.exec(out) ?? []
+  const [, left] = /^staff:tom (?!is enrolled).*revision (\d+)/s.exec(out) ?? []
   return { ...(refused === undefined ? {} : { REVISION: refused }), ...(left === undefined ? {} : { LEFT: left }) }
 })
 

@@ -19,7 +19,7 @@ t.test('somebody follows the guide', async (t) => {
   )
   t.match(followed[1]?.out, /^3 +103 +refused/m, 'only the third')
   const report = followed.find(({ command }) => command.includes('report access'))?.out ?? ''
-  t.match(report, /2026-03-02T08:40:00\.000Z .*staff:d-17 +read +imaging +img-1 +p-1 +UNSTATED .*Show on\\u\{a\}light box/)
+  t.match(report, /2026-03-02T08:40:00\.000Z .*staff:d-17 +read +imaging +img-1 +p-1 +UNSTATED .*Show on\\nlight box/)
   t.match(report, /treatment_record +42 +p-1 +UNSTATED/)
   const lenient = imports.at(-1)?.out ?? ''
   t.match(lenient, /^1 +7 +filled in +patient +CarePlan\/2/m)
