@@ -154,11 +154,13 @@ const times = ({ from, until }: { from: number | undefined; until: number | unde
 const streamed = async (reports: Reports, report: NonNullable<Parameters<Reports['streamReport']>[0]['report']>) => {
   const values: unknown[] = []
   let items = -1n
+  let summaryTotal: bigint | undefined
   for await (const { item } of reports.streamReport({ report })) {
     if (item?.case === 'end') items = item.value.items ?? 0n
+    else if (item?.case === 'summaryTotals') summaryTotal = item.value.totalAccesses
     else if (item?.case !== 'accountScopeTotals') values.push(item?.value)
   }
-  return { values, items }
+  return { values, items, summaryTotal }
 }
 
 const checkSummary = async (test: Test, reports: Reports, ledger: PlainLedger, asked: Query, filter: PlainFilter, message: object) => {
@@ -227,7 +229,8 @@ const checkSummary = async (test: Test, reports: Reports, ledger: PlainLedger, a
     'the summary, in order',
   )
   test.same([...totals], [BigInt(ledger.matching(filter).length)], 'its total, the same on every page')
-  const { values, items } = await streamed(reports, { case: 'summary', value: summaryQuery })
+  const { values, items, summaryTotal } = await streamed(reports, { case: 'summary', value: summaryQuery })
+  test.equal(summaryTotal, BigInt(ledger.matching(filter).length), 'its total, ahead of its rows')
   test.same(plain(values), plain(rows), 'the stream of it')
   test.equal(items, BigInt(rows.length))
 }
