@@ -8,8 +8,8 @@ import type { Io } from './io.ts'
 import { runCommandLine } from './program.ts'
 
 // grpc-js names the server of every TLS connection, also one that is an IP address, and Node says each time that it ignores that (DEP0123).
-// Whoever runs a command can mend no library; who traces deprecations still sees them.
-if (process.traceDeprecation !== true) process.noDeprecation = true
+// Whoever runs a command can mend no library; who traces deprecations still sees them, and so does whoever runs the service.
+if (process.traceDeprecation !== true && !process.argv.includes('serve')) process.noDeprecation = true
 
 endWithLauncher()
 

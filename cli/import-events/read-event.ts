@@ -9,15 +9,15 @@ export type ReadEvent =
   | { readonly kind: 'event'; readonly event: AuditEvent; readonly faults: readonly ShapeFault[] }
   | { readonly kind: 'unreadable'; readonly id: string; readonly field: string; readonly reason: string }
 
-/** As FHIR names its elements. */
-const elementName = /^_?[a-z][A-Za-z]{0,63}$/
+/** As FHIR names its elements, one within another. */
+const elementPath = /^_?[a-z][A-Za-z]{0,63}(\[\d+\])?(\._?[a-z][A-Za-z]{0,63}(\[\d+\])?)*$/
 
 /** A line as an AuditEvent. Never says more of the line than where it is wrong: it may hold anything. */
 export const readEvent = (text: string): ReadEvent => {
   const parsed = parseJson(text)
   if (parsed.kind === 'malformed') return { kind: 'unreadable', id: '', field: '', reason: 'is not JSON' }
   if (parsed.kind === 'repeated') {
-    const field = elementName.test(parsed.member) ? parsed.member : ''
+    const field = elementPath.test(parsed.path) ? parsed.path : ''
     return {
       kind: 'unreadable',
       id: '',

@@ -10,7 +10,7 @@ import {
 } from '@bufbuild/protobuf'
 import { notTheRequest } from '../calls/open-call.ts'
 import { ChartwardenError, type FieldViolation } from '../errors.ts'
-import { jsonFault } from './json-scan.ts'
+import { jsonFault } from '../json-scan.ts'
 import { violationsOf } from './json-violations.ts'
 
 const utf8 = new TextDecoder('utf-8', { fatal: true })

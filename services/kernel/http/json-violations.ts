@@ -1,7 +1,7 @@
 /** What of a JSON value keeps it from being a message, by the path that its writer knows it under. */
 import { type DescField, type DescMessage, fromJson, type JsonValue, ScalarType } from '@bufbuild/protobuf'
 import type { FieldViolation } from '../errors.ts'
-import { itemPath, memberPath } from './json-scan.ts'
+import { itemPath, memberPath } from '../json-scan.ts'
 
 /** As many as gRPC tells. */
 const maxViolations = 20

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import t from 'tap'
-import { jsonFault } from '../../../services/kernel/http/json-scan.ts'
+import { jsonFault } from '../../services/kernel/json-scan.ts'
 
 const isJson = (text: string): boolean => {
   try {
@@ -58,6 +58,7 @@ t.test('the place is that of the first character that does not belong, lines and
     ['{\n  "a": x\n}', 2, 8],
     ['{"a":1}\n{', 2, 1],
     ['{"a":"cut o', 1, 6],
+    ['{"a":1,"a":2', 1, 14],
     ["{'a':1}", 1, 2],
   ] as const) {
     t.strictSame(jsonFault(text), { kind: 'syntax', line, column }, text)

@@ -57,14 +57,17 @@ const pathTo = (open: readonly Open[]): string => {
   return path
 }
 
-/** The first thing that is wrong with a text; undefined: it is JSON, and no object has a member twice. Lines and columns count from 1. */
+/**
+ * Where a text stops being JSON, or else the first member that an object has twice; undefined: neither. Lines and columns count from 1.
+ */
 export const jsonFault = (text: string): JsonFault | undefined => {
   const open: Open[] = []
   let expected: Expected = 'value'
   let offset = 0
+  let repeated: JsonFault | undefined
   for (;;) {
     offset += matchAt(space, text, offset)?.length ?? 0
-    if (offset === text.length) return expected === 'nothing' ? undefined : placeOf(text, offset)
+    if (offset === text.length) return expected === 'nothing' ? repeated : placeOf(text, offset)
     const found = text[offset] === '"' ? stringAt(text, offset) : matchAt(symbolOrWord, text, offset)
     const inside = open.at(-1)
     if (found === undefined) return placeOf(text, offset)
@@ -88,7 +91,7 @@ export const jsonFault = (text: string): JsonFault | undefined => {
     } else {
       if (inside.members === undefined || !found.startsWith('"')) return placeOf(text, offset)
       inside.at = JSON.parse(found) as string
-      if (inside.members.has(inside.at)) return { kind: 'repeated', path: pathTo(open) }
+      if (repeated === undefined && inside.members.has(inside.at)) repeated = { kind: 'repeated', path: pathTo(open) }
       inside.members.add(inside.at)
       expected = ':'
     }
