@@ -50,7 +50,7 @@ t.test('each report is one reading, streamed or not, and needs a person who may 
   const items: unknown[] = []
   for await (const { item } of acting.streamReport({ clinic, onBehalfOf: olga, report: { case: 'summary', value: {} } }))
     items.push(item.case)
-  t.same(items, ['summary', 'end'])
+  t.same(items, ['summaryTotals', 'summary', 'end'])
   t.equal(await head(), before + 1n, 'a stream is one entry')
   const activity = await clients.reports.staffActivity({ clinic, query: { subject: olga }, waitForRevision: before + 1n })
   t.match(

@@ -10,7 +10,8 @@ export const doorKeys = tokenKeys()
 
 /** What a door of either kind needs, all of it in the test's hands: clock, timers, log, refusals and a verifier of `doorKeys`. */
 export const doorParts = async () => {
-  const clock = manualClock(Date.now(), performance.now())
+  // Whole milliseconds: a deadline less the time it was reckoned from is then exactly the delay.
+  const clock = manualClock(Date.now(), Math.floor(performance.now()))
   const timers = manualTimers()
   const log = logLines()
   const refusals: Refusal[] = []
