@@ -11,6 +11,7 @@ import { createClinicReader } from './audit/engines/postgres/clinic-reader.ts'
 import { createPostgresEngine } from './audit/engines/postgres/engine.ts'
 import type { Ledger } from './audit/ledger.ts'
 import { createLedgerClock } from './audit/ledger-clock.ts'
+import { logOff } from './audit/log/doors/log-handlers.ts'
 import { createLedgerObservation } from './audit/observed-ledger.ts'
 import { createRefusalRecorder } from './audit/refusals.ts'
 import { readMasterKeyFile } from './audit/vault/master-key.ts'
@@ -193,6 +194,7 @@ const start = async (options: ServiceOptions, teardown: Teardown): Promise<Servi
     },
     tracer,
     observer: observers?.access,
+    log: logOff,
   })
   access.expiry.start()
   teardown.add(() => access.expiry.stop())

@@ -417,6 +417,55 @@ export interface RefusalsSummarised {
   }[]
 }
 
+/** A ledger was read again and compared with its log. `faults`: the first of them, as `verification.md` names their kinds. */
+export interface LedgerChecked {
+  /** Entries read, decimal. */
+  readonly size: string
+  /** Root of the tree of these, base64. */
+  readonly root: string
+  /** Size of the checkpoint it was compared with, decimal; absent: none was published. */
+  readonly checkpoint_size?: string
+  readonly result: 'intact' | 'damaged'
+  readonly faults: readonly { readonly kind: string; readonly revision: string }[]
+  /** What was compared besides: `state`, `projections`. */
+  readonly compared: readonly string[]
+  readonly cause: 'schedule' | 'asked'
+}
+
+/** The log of the clinic has a new key; those before it sign beside it until they retire. */
+export interface LogKeyAdded {
+  readonly actor: Actor
+  /** C2SP signed-note verifier key. */
+  readonly verifier_key: string
+  readonly retiring: readonly string[]
+  readonly retire_at: string
+}
+
+/** The log was begun anew under another origin: what the one before had signed can no longer be continued. */
+export interface LogRestarted {
+  readonly retired_origin: string
+  readonly origin: string
+  /** What the retired one had signed last: decimal, base64. */
+  readonly signed_size: string
+  readonly signed_root: string
+  readonly cause: 'restored_backup' | 'lost_failover' | 'damaged' | 'other'
+}
+
+/** The entries before this one were imported from another installation's export. */
+export interface LedgerImported {
+  readonly actor: Actor
+  readonly size: string
+  readonly root: string
+  readonly origin: string
+}
+
+/** The clinic's keys were handed out, encrypted to a recipient: whoever holds its identity reads everything that is not erased. */
+export interface KeysExported {
+  readonly actor: Actor
+  /** SHA-256 of the recipient, base64url. */
+  readonly recipient: string
+}
+
 export interface EventData {
   readonly 'chartwarden.clinic.registered.v1': ClinicRegistered
   readonly 'chartwarden.identity.introduced.v1': IdentityIntroduced
@@ -452,6 +501,11 @@ export interface EventData {
   readonly 'chartwarden.concern.recorded.v1': ConcernRecorded
   readonly 'chartwarden.trail.viewed.v1': TrailViewed
   readonly 'chartwarden.refusals.summarised.v1': RefusalsSummarised
+  readonly 'chartwarden.ledger.checked.v1': LedgerChecked
+  readonly 'chartwarden.ledger.imported.v1': LedgerImported
+  readonly 'chartwarden.log.keyadded.v1': LogKeyAdded
+  readonly 'chartwarden.log.restarted.v1': LogRestarted
+  readonly 'chartwarden.keys.exported.v1': KeysExported
 }
 
 export type EventType = keyof EventData
@@ -505,4 +559,9 @@ export const stateChanging: Readonly<Record<EventType, boolean>> = {
   'chartwarden.concern.recorded.v1': false,
   'chartwarden.trail.viewed.v1': false,
   'chartwarden.refusals.summarised.v1': false,
+  'chartwarden.ledger.checked.v1': false,
+  'chartwarden.ledger.imported.v1': false,
+  'chartwarden.log.keyadded.v1': false,
+  'chartwarden.log.restarted.v1': false,
+  'chartwarden.keys.exported.v1': false,
 }

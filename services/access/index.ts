@@ -10,9 +10,11 @@ import type { ClinicEntries } from '../audit/clinic-entries.ts'
 import { createIdentities } from '../audit/identities.ts'
 import type { Ledger } from '../audit/ledger.ts'
 import type { LedgerClock } from '../audit/ledger-clock.ts'
+import type { LogHandlers } from '../audit/log/doors/log-handlers.ts'
 import type { Vault } from '../audit/vault.ts'
 import type { CallContext } from '../kernel/caller.ts'
 import type { Clock } from '../kernel/clock.ts'
+import { ChartwardenError } from '../kernel/errors.ts'
 import { implement, type ServiceImplementation } from '../kernel/grpc/implement.ts'
 import type { Randomness } from '../kernel/ids.ts'
 import { createPageTokens } from '../kernel/page-tokens.ts'
@@ -51,6 +53,13 @@ import { createStaffView } from './staff-view.ts'
 import { createWhatCan } from './what-can.ts'
 import { createWhoCan } from './who-can.ts'
 
+const notOffered = (): Promise<never> => Promise.reject(new ChartwardenError('UNIMPLEMENTED'))
+
+// biome-ignore lint/correctness/useYield: it refuses
+const notOfferedStream = async function* (): AsyncGenerator<never> {
+  throw new ChartwardenError('UNIMPLEMENTED')
+}
+
 export interface AccessOptions {
   readonly ledger: Ledger
   /** Shows entries to people, one clinic at a time. */
@@ -75,6 +84,8 @@ export interface AccessOptions {
   readonly onExpiryFault: (error: unknown, clinic: string | undefined) => void
   readonly tracer?: Tracer | undefined
   readonly observer?: AccessObserver | undefined
+  /** What the audit service says of logs. */
+  readonly log: LogHandlers
 }
 
 export interface Access {
@@ -102,6 +113,7 @@ export const createAccess = (options: AccessOptions): Access => {
     onExpiryFault,
     tracer,
     observer,
+    log,
   } = options
   const { now } = ledgerClock
   const identities = createIdentities({ ledger, now, randomness, clock })
@@ -136,6 +148,10 @@ export const createAccess = (options: AccessOptions): Access => {
       implement(AuditService, {
         ...auditServiceHandlers({ recordAccess, findAccesses, reader, randomness, maxBatchItems, onFault }),
         ...recordingHandlers({ recordDisclosure, recordConcern, randomness }),
+        ...log,
+        rotateLogKey: notOffered,
+        exportEntries: notOfferedStream,
+        importLedger: notOfferedStream,
       }),
       implement(ClinicService, clinicServiceHandlers({ registerClinic, writers, ledger, randomness })),
       implement(StaffService, staffServiceHandlers({ administration, authorise, view, past, now, randomness })),

@@ -231,6 +231,11 @@ const apply = (state: ClinicState, event: AccessEvent): void => {
         | 'chartwarden.concern.recorded.v1'
         | 'chartwarden.trail.viewed.v1'
         | 'chartwarden.refusals.summarised.v1'
+        | 'chartwarden.ledger.checked.v1'
+        | 'chartwarden.ledger.imported.v1'
+        | 'chartwarden.log.keyadded.v1'
+        | 'chartwarden.log.restarted.v1'
+        | 'chartwarden.keys.exported.v1'
   }
 }
 

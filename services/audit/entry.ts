@@ -2,7 +2,6 @@
  * The entry: a CloudEvents 1.0 JSON object, canonical by RFC 8785, stored and hashed as those exact bytes (docs/explanation/promises.md,
  * "What an entry holds"). Everything in it is decided once and kept for decades.
  */
-import { createHash, hash } from 'node:crypto'
 import { canonicalJson, type JsonValue } from '../kernel/canonical-json.ts'
 import { ChartwardenError } from '../kernel/errors.ts'
 import { uuidV5 } from '../kernel/ids.ts'
@@ -72,13 +71,6 @@ export const entryIdsOf = (clinic: string): EntryIds => {
 /** One id, where the clinic's ids are not at hand. */
 export const entryId = (clinic: string, operation: string, requestId: string, ordinal: number): string =>
   entryIdsOf(clinic)(operation, requestId, ordinal)
-
-/** RFC 6962 leaf hash: SHA-256(0x00 || entry). */
-export const leafHash = (bytes: Uint8Array): Uint8Array => hash('sha256', Buffer.concat([leafPrefix, bytes]), 'buffer')
-const leafPrefix = Uint8Array.of(0)
-
-/** The same in hexadecimal, in half the time: without a copy of the entry. */
-export const leafHashHex = (bytes: Uint8Array): string => createHash('sha256').update(leafPrefix).update(bytes).digest('hex')
 
 /** The exact bytes of an entry. Throws INVALID_ARGUMENT when they cannot be canonical, ENTRY_TOO_LARGE when a tile cannot hold them. */
 export const sealEnvelope = (draft: EntryDraft): NewEntry => {

@@ -82,6 +82,36 @@ export const errorCatalogue = {
     'No such concern of this patient; an answer names the concern itself, never another answer.',
   ),
   ENTRY_UNKNOWN: row(grpcCode.notFound, 404, false, 'No such entry in this ledger.'),
+  NOT_PUBLISHED: row(
+    grpcCode.unavailable,
+    503,
+    true,
+    'No checkpoint covers this yet; it is published within moments unless the log of this clinic is halted. Call again.',
+  ),
+  LOG_OFF: row(
+    grpcCode.failedPrecondition,
+    409,
+    false,
+    'This installation signs no checkpoints: no signer store is configured. The entry is durable, but nobody else can check it.',
+  ),
+  TREE_SIZE_UNKNOWN: row(
+    grpcCode.invalidArgument,
+    400,
+    false,
+    'No tree of that size is published; ask for one no larger than the checkpoint.',
+  ),
+  LEDGER_EXISTS: row(
+    grpcCode.alreadyExists,
+    409,
+    false,
+    'This clinic has a ledger here already, and it is not a part of the one to import.',
+  ),
+  IMPORT_REFUSED: row(
+    grpcCode.failedPrecondition,
+    409,
+    false,
+    'What was sent is not the ledger that its head announced; nothing of it is served. Export it again.',
+  ),
   FUTURE_EFFECTIVE: row(grpcCode.failedPrecondition, 409, false, 'An offboarding cannot be scheduled yet; call it when it takes effect.'),
   STALE_REQUEST: row(
     grpcCode.failedPrecondition,

@@ -24,7 +24,10 @@ export const scopes = {
   'audit.unseal': 'See free text and the sealed parts of entries.',
   'report.read': 'Query reports.',
   'directory.override': 'Let properties of a request override stored ones.',
-  'ledger.verify': 'Fetch checkpoints, tiles and proofs.',
+  'ledger.verify': 'Fetch checkpoints, tiles and proofs; have a ledger checked.',
+  'ledger.operate': 'Add keys to the logs of clinics.',
+  'ledger.export': 'Export entries with their proofs.',
+  'ledger.keys': "Export a clinic's keys, encrypted to a recipient; needs `ledger.export` too.",
 } as const
 
 export type Scope = keyof typeof scopes
@@ -105,6 +108,14 @@ export const methodRules = {
   'chartwarden.audit.v1.AuditService/RecordConcern': { scope: 'concern.record', person: 'nothing' },
   'chartwarden.audit.v1.AuditService/GetEntry': { scope: 'audit.read', person: auditLog },
   'chartwarden.audit.v1.AuditService/ReadEntries': { scope: 'audit.read', person: auditLog },
+  'chartwarden.audit.v1.AuditService/GetCheckpoint': { scope: 'ledger.verify', person: 'nothing' },
+  'chartwarden.audit.v1.AuditService/ProveInclusion': { scope: 'ledger.verify', person: 'nothing' },
+  'chartwarden.audit.v1.AuditService/ProveConsistency': { scope: 'ledger.verify', person: 'nothing' },
+  'chartwarden.audit.v1.AuditService/AwaitReceipt': { scope: 'ledger.verify', person: 'nothing' },
+  'chartwarden.audit.v1.AuditService/RotateLogKey': { scope: 'ledger.operate', person: clinicSettings },
+  'chartwarden.audit.v1.AuditService/CheckLedger': { scope: 'ledger.verify', person: 'nothing' },
+  'chartwarden.audit.v1.AuditService/ExportEntries': { scope: 'ledger.export', person: auditLog },
+  'chartwarden.audit.v1.AuditService/ImportLedger': { scope: 'clinic.register', person: 'nothing' },
   'chartwarden.report.v1.ReportService/AccessHistory': { scope: 'report.read', person: auditLog },
   'chartwarden.report.v1.ReportService/StreamAccessHistory': { scope: 'report.read', person: auditLog },
   'chartwarden.report.v1.ReportService/RoleGrants': { scope: 'report.read', person: auditLog },

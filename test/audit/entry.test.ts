@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto'
 import t from 'tap'
-import { type EntryDraft, entryId, entryTime, leafHash, leafHashHex, openEnvelope, sealEnvelope } from '../../services/audit/entry.ts'
+import { type EntryDraft, entryId, entryTime, openEnvelope, sealEnvelope } from '../../services/audit/entry.ts'
 import { maxEntryBytes } from '../../services/audit/ledger.ts'
+import { leafHash, leafHashHex } from '../../services/audit/log/tree-hash.ts'
 import { fault } from '../support/fault.ts'
 
 const draft: EntryDraft = {

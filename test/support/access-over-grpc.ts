@@ -1,4 +1,5 @@
 /** All of access over gRPC with a ledger in memory, under a clock that the test moves. */
+
 import type { Test } from 'tap'
 import { createAccess } from '../../services/access/index.ts'
 import { createBatcher } from '../../services/audit/batcher.ts'
@@ -6,6 +7,7 @@ import { createMemoryEngine } from '../../services/audit/engines/memory.ts'
 import { openEnvelope } from '../../services/audit/entry.ts'
 import type { Ledger } from '../../services/audit/ledger.ts'
 import { createLedgerClock } from '../../services/audit/ledger-clock.ts'
+import { logOff } from '../../services/audit/log/doors/log-handlers.ts'
 import { createVault } from '../../services/audit/vault/create-vault.ts'
 import { createMasterKey } from '../../services/audit/vault/master-key.ts'
 import { createMemoryKeyStore } from '../../services/audit/vault/memory-key-store.ts'
@@ -63,6 +65,7 @@ export const accessOverGrpc = async (
     pageTokenKey: systemRandomness.bytes(32),
     onFault: (error) => t.error(error),
     onExpiryFault: (error) => t.error(error),
+    log: logOff,
   })
   const server = createGrpcServer({
     address: { host: '127.0.0.1', port: 0 },

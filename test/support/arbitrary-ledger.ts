@@ -213,7 +213,32 @@ const shapes: { readonly [T in EventType]: (scene: Scene) => Omit<EventData[T], 
   }),
   'chartwarden.trail.viewed.v1': ({ actor, patient }) => ({ actor, query: 'access_history', streamed: false, patient }),
   'chartwarden.refusals.summarised.v1': ({ moment, later }) => ({ from: moment, until: later, refusals: [] }),
+  'chartwarden.ledger.checked.v1': ({ what }) => ({
+    size: String(what),
+    root: emptyTreeRoot,
+    result: 'intact',
+    faults: [],
+    compared: [],
+    cause: 'schedule',
+  }),
+  'chartwarden.ledger.imported.v1': ({ actor, what }) => ({ actor, size: String(what), root: emptyTreeRoot, origin: 'log.example/north' }),
+  'chartwarden.log.keyadded.v1': ({ actor, later }) => ({
+    actor,
+    verifier_key: 'log.example/north+530d903a+key',
+    retiring: [],
+    retire_at: later,
+  }),
+  'chartwarden.log.restarted.v1': ({ what }) => ({
+    retired_origin: 'log.example/north',
+    origin: 'log.example/north/2',
+    signed_size: String(what),
+    signed_root: emptyTreeRoot,
+    cause: 'restored_backup',
+  }),
+  'chartwarden.keys.exported.v1': ({ actor }) => ({ actor, recipient: 'recipient' }),
 }
+
+const emptyTreeRoot = '47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU='
 
 /** Lines of every type, each at least once, those that read models rest on more often, in any order. */
 export const lines: fc.Arbitrary<readonly Line[]> = fc

@@ -5,6 +5,7 @@ import { ConsentDecision } from '../../proto/gen/chartwarden/access/v1/consent_p
 import { ReviewOutcome } from '../../proto/gen/chartwarden/access/v1/emergency_pb.js'
 import { SummaryDimension } from '../../proto/gen/chartwarden/report/v1/report_service_pb.js'
 import { ConcernKind, DisclosureCategory } from '../../proto/gen/chartwarden/types/v1/types_pb.js'
+import { emptyRoot } from '../../services/audit/log/tree-hash.ts'
 import type { MethodName } from '../../services/kernel/scopes.ts'
 import { type Clients, hire, readRecord, registerTestClinic, staff } from './clinic.ts'
 
@@ -149,6 +150,24 @@ export const methodCalls = (
       }),
     'chartwarden.audit.v1.AuditService/GetEntry': () => clients.audit.getEntry({ ...common(), key: { case: 'revision', value: 0n } }),
     'chartwarden.audit.v1.AuditService/ReadEntries': () => drain(clients.audit.readEntries({ ...common(), untilRevision: 1n })),
+    'chartwarden.audit.v1.AuditService/GetCheckpoint': () => clients.audit.getCheckpoint({ clinic }),
+    'chartwarden.audit.v1.AuditService/ProveInclusion': () =>
+      clients.audit.proveInclusion({ clinic, key: { case: 'revision', value: 0n } }),
+    'chartwarden.audit.v1.AuditService/ProveConsistency': () => clients.audit.proveConsistency({ clinic, firstSize: 1n }),
+    'chartwarden.audit.v1.AuditService/AwaitReceipt': () => clients.audit.awaitReceipt({ clinic, key: { case: 'revision', value: 0n } }),
+    'chartwarden.audit.v1.AuditService/RotateLogKey': () => clients.audit.rotateLogKey({ ...common(), requestId: randomUUID() }),
+    'chartwarden.audit.v1.AuditService/CheckLedger': () => drain(clients.audit.checkLedger({ clinic })),
+    'chartwarden.audit.v1.AuditService/ExportEntries': () => drain(clients.audit.exportEntries({ ...common() })),
+    'chartwarden.audit.v1.AuditService/ImportLedger': () =>
+      drain(
+        clients.audit.importLedger(
+          (async function* () {
+            yield {
+              item: { case: 'head', value: { clinic: `${clinic}-moved`, size: 0n, rootHash: emptyRoot(), origin: 'log.example' } },
+            } as const
+          })(),
+        ),
+      ),
     'chartwarden.report.v1.ReportService/AccessHistory': () => clients.reports.accessHistory(common()),
     'chartwarden.report.v1.ReportService/StreamAccessHistory': () => drain(clients.reports.streamAccessHistory(common())),
     'chartwarden.report.v1.ReportService/RoleGrants': () => clients.reports.roleGrants(common()),

@@ -13,7 +13,8 @@ import {
   RecordAccessResponseSchema,
   SealState,
 } from '../../../proto/gen/chartwarden/audit/v1/audit_service_pb.js'
-import { entryTime, leafHash } from '../../audit/entry.ts'
+import { entryTime } from '../../audit/entry.ts'
+import { leafHash } from '../../audit/log/tree-hash.ts'
 import type { CallContext } from '../../kernel/caller.ts'
 import { canonicalJson } from '../../kernel/canonical-json.ts'
 import { ChartwardenError } from '../../kernel/errors.ts'

@@ -4,7 +4,7 @@
  */
 import { sql } from 'kysely'
 import type { AccessDecided, AccessRecorded } from '../../access/events.ts'
-import { leafHashHex } from '../../audit/entry.ts'
+import { leafHashHex } from '../../audit/log/tree-hash.ts'
 import { recordset } from '../database.ts'
 import { inParts } from '../in-parts.ts'
 import { defineProjection, type ProjectedEvent, type ReadModelTable } from '../projection.ts'

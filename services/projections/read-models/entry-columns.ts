@@ -1,7 +1,7 @@
 /** The columns by which a row names the entry that it was made from; the same in each read model that has them. */
 import type { AccessEvent } from '../../access/events.ts'
-import { leafHashHex } from '../../audit/entry.ts'
 import type { StoredEntry } from '../../audit/ledger.ts'
+import { leafHashHex } from '../../audit/log/tree-hash.ts'
 import { moment, text } from './content.ts'
 
 export interface EntryColumns {

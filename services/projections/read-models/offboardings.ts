@@ -1,6 +1,6 @@
 /** Who left: one row for each offboarding entry, open until the person is reinstated. What was tried meanwhile stands in the access history. */
 import { sql } from 'kysely'
-import { leafHashHex } from '../../audit/entry.ts'
+import { leafHashHex } from '../../audit/log/tree-hash.ts'
 import { type ProjectionTransaction, recordset } from '../database.ts'
 import { defineProjection, type ProjectedEvent, type ReadModelTable } from '../projection.ts'
 import { flag, moment, sealedPart, subject, text, time } from './content.ts'

@@ -3,7 +3,7 @@
  * or by its own `until`. A role defined anew does not bring back the grants of the one retired: decisions fold grants by the same rules.
  */
 import { sql } from 'kysely'
-import { leafHashHex } from '../../audit/entry.ts'
+import { leafHashHex } from '../../audit/log/tree-hash.ts'
 import { type ProjectionTransaction, recordset } from '../database.ts'
 import { defineProjection, type ProjectedEvent, type ReadModelTable } from '../projection.ts'
 import { moment, optionalTime, sealedPart, subject, text, texts, time } from './content.ts'

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { leafHash } from '../../../services/audit/entry.ts'
+import { leafHash } from '../../../services/audit/log/tree-hash.ts'
 import { createProjectionHouse, feedOf } from '../../support/projections.ts'
 
 t.test('every decision and every recorded access becomes one row of its kind', async (t) => {

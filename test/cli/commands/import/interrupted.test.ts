@@ -7,7 +7,6 @@ import t, { type Test } from 'tap'
 import type { RecordAccessBatchRequest } from '../../../../proto/gen/chartwarden/audit/v1/audit_service_pb.js'
 import { AuditService } from '../../../../proto/gen/chartwarden/audit/v1/audit_service_pb.js'
 import type { Append, Ledger } from '../../../../services/audit/ledger.ts'
-import { ChartwardenError } from '../../../../services/kernel/errors.ts'
 import { implement } from '../../../../services/kernel/grpc/implement.ts'
 import { clientsOf, registerTestClinic } from '../../../support/clinic.ts'
 import { commandLine } from '../../../support/command-line.ts'
@@ -15,6 +14,7 @@ import { ndjson, r4Event } from '../../../support/fhir-events.ts'
 import { grpcDoor } from '../../../support/grpc-door.ts'
 import { createTestDatabase } from '../../../support/postgres.ts'
 import { startTestService } from '../../../support/service.ts'
+import { refusingAudit } from '../../../support/stream-service.ts'
 import { startTcpRelay } from '../../../support/tcp-relay.ts'
 import { waitFor } from '../../../support/wait-for.ts'
 
@@ -100,16 +100,8 @@ t.test('a command that is killed in the middle', async (t) => {
 const recordingDoor = async (test: Test, before: (call: number) => void, idOf: (id: string, call: number) => string = (id) => id) => {
   const recorded = new Set<string>()
   let calls = 0
-  const unimplemented = () => Promise.reject(new ChartwardenError('UNIMPLEMENTED'))
   const service = implement(AuditService, {
-    recordAccess: unimplemented,
-    getEntry: unimplemented,
-    recordDisclosure: unimplemented,
-    recordConcern: unimplemented,
-    // biome-ignore lint/correctness/useYield: it is never called
-    readEntries: async function* () {
-      throw new ChartwardenError('UNIMPLEMENTED')
-    },
+    ...refusingAudit,
     recordAccessBatch: async ({ accesses, validateOnly }: RecordAccessBatchRequest) => {
       if (validateOnly) return { results: accesses.map(() => ({ outcome: { case: 'response' as const, value: {} } })) }
       calls += 1

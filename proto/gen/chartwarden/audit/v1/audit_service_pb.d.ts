@@ -673,6 +673,1041 @@ export declare type RecordConcernResponse = Message<"chartwarden.audit.v1.Record
 export declare const RecordConcernResponseSchema: GenMessage<RecordConcernResponse>;
 
 /**
+ * Of which clinic.
+ *
+ * @generated from message chartwarden.audit.v1.GetCheckpointRequest
+ */
+export declare type GetCheckpointRequest = Message<"chartwarden.audit.v1.GetCheckpointRequest"> & {
+  /**
+   * The clinic.
+   *
+   * @generated from field: string clinic = 1;
+   */
+  clinic: string;
+};
+
+/**
+ * Describes the message chartwarden.audit.v1.GetCheckpointRequest.
+ * Use `create(GetCheckpointRequestSchema)` to create a new message.
+ */
+export declare const GetCheckpointRequestSchema: GenMessage<GetCheckpointRequest>;
+
+/**
+ * A signed head.
+ *
+ * @generated from message chartwarden.audit.v1.Checkpoint
+ */
+export declare type Checkpoint = Message<"chartwarden.audit.v1.Checkpoint"> & {
+  /**
+   * The signed note, exactly as it is published (C2SP tlog-checkpoint), cosignatures included.
+   *
+   * @generated from field: string note = 1;
+   */
+  note: string;
+
+  /**
+   * Entries it covers.
+   *
+   * @generated from field: uint64 size = 2;
+   */
+  size: bigint;
+
+  /**
+   * Root hash of the tree of that size, 32 bytes.
+   *
+   * @generated from field: bytes root_hash = 3;
+   */
+  rootHash: Uint8Array;
+
+  /**
+   * When it was published, by the clock of the database.
+   *
+   * @generated from field: google.protobuf.Timestamp published_at = 4;
+   */
+  publishedAt?: Timestamp | undefined;
+
+  /**
+   * Names of the configured witnesses whose cosignatures the note carries.
+   *
+   * @generated from field: repeated string witnesses = 5;
+   */
+  witnesses: string[];
+
+  /**
+   * Whether these satisfy the configured policy.
+   *
+   * @generated from field: bool quorum = 6;
+   */
+  quorum: boolean;
+};
+
+/**
+ * Describes the message chartwarden.audit.v1.Checkpoint.
+ * Use `create(CheckpointSchema)` to create a new message.
+ */
+export declare const CheckpointSchema: GenMessage<Checkpoint>;
+
+/**
+ * What is published.
+ *
+ * @generated from message chartwarden.audit.v1.GetCheckpointResponse
+ */
+export declare type GetCheckpointResponse = Message<"chartwarden.audit.v1.GetCheckpointResponse"> & {
+  /**
+   * The newest.
+   *
+   * @generated from field: chartwarden.audit.v1.Checkpoint checkpoint = 1;
+   */
+  checkpoint?: Checkpoint | undefined;
+
+  /**
+   * The newest that the configured witnesses have cosigned as their policy asks; unset: none yet, or no policy.
+   *
+   * @generated from field: chartwarden.audit.v1.Checkpoint witnessed = 2;
+   */
+  witnessed?: Checkpoint | undefined;
+
+  /**
+   * Keys to verify them with (C2SP signed-note verifier keys), the newest first.
+   *
+   * @generated from field: repeated string verifier_keys = 3;
+   */
+  verifierKeys: string[];
+
+  /**
+   * Entries in the ledger: durable.
+   *
+   * @generated from field: uint64 sequenced = 4;
+   */
+  sequenced: bigint;
+
+  /**
+   * Entries in the tree.
+   *
+   * @generated from field: uint64 integrated = 5;
+   */
+  integrated: bigint;
+};
+
+/**
+ * Describes the message chartwarden.audit.v1.GetCheckpointResponse.
+ * Use `create(GetCheckpointResponseSchema)` to create a new message.
+ */
+export declare const GetCheckpointResponseSchema: GenMessage<GetCheckpointResponse>;
+
+/**
+ * Of which entry, in which tree.
+ *
+ * @generated from message chartwarden.audit.v1.ProveInclusionRequest
+ */
+export declare type ProveInclusionRequest = Message<"chartwarden.audit.v1.ProveInclusionRequest"> & {
+  /**
+   * The clinic.
+   *
+   * @generated from field: string clinic = 1;
+   */
+  clinic: string;
+
+  /**
+   * Exactly one is set.
+   *
+   * @generated from oneof chartwarden.audit.v1.ProveInclusionRequest.key
+   */
+  key: {
+    /**
+     * By identifier.
+     *
+     * @generated from field: string id = 2;
+     */
+    value: string;
+    case: "id";
+  } | {
+    /**
+     * By revision.
+     *
+     * @generated from field: uint64 revision = 3;
+     */
+    value: bigint;
+    case: "revision";
+  } | { case: undefined; value?: undefined };
+
+  /**
+   * Size of the tree; unset: that of the newest checkpoint.
+   *
+   * @generated from field: optional uint64 tree_size = 4;
+   */
+  treeSize?: bigint | undefined;
+};
+
+/**
+ * Describes the message chartwarden.audit.v1.ProveInclusionRequest.
+ * Use `create(ProveInclusionRequestSchema)` to create a new message.
+ */
+export declare const ProveInclusionRequestSchema: GenMessage<ProveInclusionRequest>;
+
+/**
+ * Inclusion proof.
+ *
+ * @generated from message chartwarden.audit.v1.ProveInclusionResponse
+ */
+export declare type ProveInclusionResponse = Message<"chartwarden.audit.v1.ProveInclusionResponse"> & {
+  /**
+   * Index of the leaf: the revision.
+   *
+   * @generated from field: uint64 leaf_index = 1;
+   */
+  leafIndex: bigint;
+
+  /**
+   * Size of the tree.
+   *
+   * @generated from field: uint64 tree_size = 2;
+   */
+  treeSize: bigint;
+
+  /**
+   * RFC 6962 leaf hash.
+   *
+   * @generated from field: bytes leaf_hash = 3;
+   */
+  leafHash: Uint8Array;
+
+  /**
+   * The leaf's sibling first.
+   *
+   * @generated from field: repeated bytes hashes = 4;
+   */
+  hashes: Uint8Array[];
+
+  /**
+   * Root of the tree of that size.
+   *
+   * @generated from field: bytes root_hash = 5;
+   */
+  rootHash: Uint8Array;
+};
+
+/**
+ * Describes the message chartwarden.audit.v1.ProveInclusionResponse.
+ * Use `create(ProveInclusionResponseSchema)` to create a new message.
+ */
+export declare const ProveInclusionResponseSchema: GenMessage<ProveInclusionResponse>;
+
+/**
+ * Between which trees.
+ *
+ * @generated from message chartwarden.audit.v1.ProveConsistencyRequest
+ */
+export declare type ProveConsistencyRequest = Message<"chartwarden.audit.v1.ProveConsistencyRequest"> & {
+  /**
+   * The clinic.
+   *
+   * @generated from field: string clinic = 1;
+   */
+  clinic: string;
+
+  /**
+   * The smaller size; at least 1.
+   *
+   * @generated from field: uint64 first_size = 2;
+   */
+  firstSize: bigint;
+
+  /**
+   * The larger one; unset: that of the newest checkpoint.
+   *
+   * @generated from field: optional uint64 second_size = 3;
+   */
+  secondSize?: bigint | undefined;
+};
+
+/**
+ * Describes the message chartwarden.audit.v1.ProveConsistencyRequest.
+ * Use `create(ProveConsistencyRequestSchema)` to create a new message.
+ */
+export declare const ProveConsistencyRequestSchema: GenMessage<ProveConsistencyRequest>;
+
+/**
+ * Consistency proof.
+ *
+ * @generated from message chartwarden.audit.v1.ProveConsistencyResponse
+ */
+export declare type ProveConsistencyResponse = Message<"chartwarden.audit.v1.ProveConsistencyResponse"> & {
+  /**
+   * The smaller size.
+   *
+   * @generated from field: uint64 first_size = 1;
+   */
+  firstSize: bigint;
+
+  /**
+   * The larger size.
+   *
+   * @generated from field: uint64 second_size = 2;
+   */
+  secondSize: bigint;
+
+  /**
+   * In the order of RFC 9162.
+   *
+   * @generated from field: repeated bytes hashes = 3;
+   */
+  hashes: Uint8Array[];
+
+  /**
+   * Root of the smaller tree.
+   *
+   * @generated from field: bytes first_root_hash = 4;
+   */
+  firstRootHash: Uint8Array;
+
+  /**
+   * Root of the larger tree.
+   *
+   * @generated from field: bytes second_root_hash = 5;
+   */
+  secondRootHash: Uint8Array;
+};
+
+/**
+ * Describes the message chartwarden.audit.v1.ProveConsistencyResponse.
+ * Use `create(ProveConsistencyResponseSchema)` to create a new message.
+ */
+export declare const ProveConsistencyResponseSchema: GenMessage<ProveConsistencyResponse>;
+
+/**
+ * Of which entry.
+ *
+ * @generated from message chartwarden.audit.v1.AwaitReceiptRequest
+ */
+export declare type AwaitReceiptRequest = Message<"chartwarden.audit.v1.AwaitReceiptRequest"> & {
+  /**
+   * The clinic.
+   *
+   * @generated from field: string clinic = 1;
+   */
+  clinic: string;
+
+  /**
+   * Exactly one is set.
+   *
+   * @generated from oneof chartwarden.audit.v1.AwaitReceiptRequest.key
+   */
+  key: {
+    /**
+     * By identifier.
+     *
+     * @generated from field: string id = 2;
+     */
+    value: string;
+    case: "id";
+  } | {
+    /**
+     * By revision.
+     *
+     * @generated from field: uint64 revision = 3;
+     */
+    value: bigint;
+    case: "revision";
+  } | { case: undefined; value?: undefined };
+
+  /**
+   * Whether to wait for a checkpoint that the configured witnesses have cosigned as their policy asks.
+   *
+   * @generated from field: bool witnessed = 4;
+   */
+  witnessed: boolean;
+};
+
+/**
+ * Describes the message chartwarden.audit.v1.AwaitReceiptRequest.
+ * Use `create(AwaitReceiptRequestSchema)` to create a new message.
+ */
+export declare const AwaitReceiptRequestSchema: GenMessage<AwaitReceiptRequest>;
+
+/**
+ * A receipt.
+ *
+ * @generated from message chartwarden.audit.v1.AwaitReceiptResponse
+ */
+export declare type AwaitReceiptResponse = Message<"chartwarden.audit.v1.AwaitReceiptResponse"> & {
+  /**
+   * The receipt (C2SP tlog-proof); keep it as a file that ends in .tlog-proof.
+   *
+   * @generated from field: string receipt = 1;
+   */
+  receipt: string;
+
+  /**
+   * The entry.
+   *
+   * @generated from field: chartwarden.types.v1.EntryRef entry = 2;
+   */
+  entry?: EntryRef | undefined;
+
+  /**
+   * Size of the tree it is proven in.
+   *
+   * @generated from field: uint64 tree_size = 3;
+   */
+  treeSize: bigint;
+
+  /**
+   * Keys to verify it with, the newest first.
+   *
+   * @generated from field: repeated string verifier_keys = 4;
+   */
+  verifierKeys: string[];
+};
+
+/**
+ * Describes the message chartwarden.audit.v1.AwaitReceiptResponse.
+ * Use `create(AwaitReceiptResponseSchema)` to create a new message.
+ */
+export declare const AwaitReceiptResponseSchema: GenMessage<AwaitReceiptResponse>;
+
+/**
+ * Which log gets another key, and why.
+ *
+ * @generated from message chartwarden.audit.v1.RotateLogKeyRequest
+ */
+export declare type RotateLogKeyRequest = Message<"chartwarden.audit.v1.RotateLogKeyRequest"> & {
+  /**
+   * UUID.
+   *
+   * @generated from field: string request_id = 1;
+   */
+  requestId: string;
+
+  /**
+   * The clinic.
+   *
+   * @generated from field: string clinic = 2;
+   */
+  clinic: string;
+
+  /**
+   * For whom the call is made.
+   *
+   * @generated from field: chartwarden.types.v1.SubjectRef on_behalf_of = 3;
+   */
+  onBehalfOf?: SubjectRef | undefined;
+
+  /**
+   * When the keys in use until now retire; at least a minute from now. Unset: in 30 days.
+   *
+   * @generated from field: google.protobuf.Timestamp retire_at = 4;
+   */
+  retireAt?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message chartwarden.audit.v1.RotateLogKeyRequest.
+ * Use `create(RotateLogKeyRequestSchema)` to create a new message.
+ */
+export declare const RotateLogKeyRequestSchema: GenMessage<RotateLogKeyRequest>;
+
+/**
+ * The keys from now on.
+ *
+ * @generated from message chartwarden.audit.v1.RotateLogKeyResponse
+ */
+export declare type RotateLogKeyResponse = Message<"chartwarden.audit.v1.RotateLogKeyResponse"> & {
+  /**
+   * The entry.
+   *
+   * @generated from field: chartwarden.types.v1.EntryRef entry = 1;
+   */
+  entry?: EntryRef | undefined;
+
+  /**
+   * Verifier key of the new key.
+   *
+   * @generated from field: string verifier_key = 2;
+   */
+  verifierKey: string;
+
+  /**
+   * True when request_id was already carried out with the same content.
+   *
+   * @generated from field: bool replayed = 3;
+   */
+  replayed: boolean;
+};
+
+/**
+ * Describes the message chartwarden.audit.v1.RotateLogKeyResponse.
+ * Use `create(RotateLogKeyResponseSchema)` to create a new message.
+ */
+export declare const RotateLogKeyResponseSchema: GenMessage<RotateLogKeyResponse>;
+
+/**
+ * What is compared.
+ *
+ * @generated from message chartwarden.audit.v1.CheckLedgerRequest
+ */
+export declare type CheckLedgerRequest = Message<"chartwarden.audit.v1.CheckLedgerRequest"> & {
+  /**
+   * The clinic.
+   *
+   * @generated from field: string clinic = 1;
+   */
+  clinic: string;
+
+  /**
+   * Whether to fold the state again and compare the kept snapshot.
+   *
+   * @generated from field: bool state = 2;
+   */
+  state: boolean;
+
+  /**
+   * Whether to compare the read models with the ledger.
+   *
+   * @generated from field: bool projections = 3;
+   */
+  projections: boolean;
+};
+
+/**
+ * Describes the message chartwarden.audit.v1.CheckLedgerRequest.
+ * Use `create(CheckLedgerRequestSchema)` to create a new message.
+ */
+export declare const CheckLedgerRequestSchema: GenMessage<CheckLedgerRequest>;
+
+/**
+ * How far it is, or what came out.
+ *
+ * @generated from message chartwarden.audit.v1.CheckLedgerResponse
+ */
+export declare type CheckLedgerResponse = Message<"chartwarden.audit.v1.CheckLedgerResponse"> & {
+  /**
+   * Exactly one is set.
+   *
+   * @generated from oneof chartwarden.audit.v1.CheckLedgerResponse.item
+   */
+  item: {
+    /**
+     * On the way.
+     *
+     * @generated from field: chartwarden.audit.v1.CheckProgress progress = 1;
+     */
+    value: CheckProgress;
+    case: "progress";
+  } | {
+    /**
+     * Sent last.
+     *
+     * @generated from field: chartwarden.audit.v1.CheckResult result = 2;
+     */
+    value: CheckResult;
+    case: "result";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message chartwarden.audit.v1.CheckLedgerResponse.
+ * Use `create(CheckLedgerResponseSchema)` to create a new message.
+ */
+export declare const CheckLedgerResponseSchema: GenMessage<CheckLedgerResponse>;
+
+/**
+ * How far a check is.
+ *
+ * @generated from message chartwarden.audit.v1.CheckProgress
+ */
+export declare type CheckProgress = Message<"chartwarden.audit.v1.CheckProgress"> & {
+  /**
+   * What is being compared: entries, state, projections.
+   *
+   * @generated from field: string part = 1;
+   */
+  part: string;
+
+  /**
+   * Done of it.
+   *
+   * @generated from field: uint64 done = 2;
+   */
+  done: bigint;
+
+  /**
+   * All of it.
+   *
+   * @generated from field: uint64 total = 3;
+   */
+  total: bigint;
+};
+
+/**
+ * Describes the message chartwarden.audit.v1.CheckProgress.
+ * Use `create(CheckProgressSchema)` to create a new message.
+ */
+export declare const CheckProgressSchema: GenMessage<CheckProgress>;
+
+/**
+ * What a check found.
+ *
+ * @generated from message chartwarden.audit.v1.CheckResult
+ */
+export declare type CheckResult = Message<"chartwarden.audit.v1.CheckResult"> & {
+  /**
+   * Entries read.
+   *
+   * @generated from field: uint64 size = 1;
+   */
+  size: bigint;
+
+  /**
+   * Root of the tree of these, 32 bytes.
+   *
+   * @generated from field: bytes root_hash = 2;
+   */
+  rootHash: Uint8Array;
+
+  /**
+   * The note it was compared with; empty: none is published.
+   *
+   * @generated from field: string checkpoint = 3;
+   */
+  checkpoint: string;
+
+  /**
+   * Empty: nothing.
+   *
+   * @generated from field: repeated chartwarden.audit.v1.LedgerFault faults = 4;
+   */
+  faults: LedgerFault[];
+
+  /**
+   * Whether there are more faults than are listed.
+   *
+   * @generated from field: bool more_faults = 5;
+   */
+  moreFaults: boolean;
+
+  /**
+   * Whether the state was compared.
+   *
+   * @generated from field: bool state = 6;
+   */
+  state: boolean;
+
+  /**
+   * Whether the read models were.
+   *
+   * @generated from field: bool projections = 7;
+   */
+  projections: boolean;
+
+  /**
+   * The entry that says so.
+   *
+   * @generated from field: chartwarden.types.v1.EntryRef entry = 8;
+   */
+  entry?: EntryRef | undefined;
+};
+
+/**
+ * Describes the message chartwarden.audit.v1.CheckResult.
+ * Use `create(CheckResultSchema)` to create a new message.
+ */
+export declare const CheckResultSchema: GenMessage<CheckResult>;
+
+/**
+ * Something that is not as it was.
+ *
+ * @generated from message chartwarden.audit.v1.LedgerFault
+ */
+export declare type LedgerFault = Message<"chartwarden.audit.v1.LedgerFault"> & {
+  /**
+   * Code: see docs/reference/verification.md.
+   *
+   * @generated from field: string kind = 1;
+   */
+  kind: string;
+
+  /**
+   * First revision it concerns.
+   *
+   * @generated from field: uint64 revision = 2;
+   */
+  revision: bigint;
+
+  /**
+   * Last revision it may concern; the same where it is known exactly.
+   *
+   * @generated from field: uint64 last_revision = 3;
+   */
+  lastRevision: bigint;
+
+  /**
+   * Time of the entry, if there is one.
+   *
+   * @generated from field: google.protobuf.Timestamp time = 4;
+   */
+  time?: Timestamp | undefined;
+
+  /**
+   * In words.
+   *
+   * @generated from field: string detail = 5;
+   */
+  detail: string;
+};
+
+/**
+ * Describes the message chartwarden.audit.v1.LedgerFault.
+ * Use `create(LedgerFaultSchema)` to create a new message.
+ */
+export declare const LedgerFaultSchema: GenMessage<LedgerFault>;
+
+/**
+ * What to export.
+ *
+ * @generated from message chartwarden.audit.v1.ExportEntriesRequest
+ */
+export declare type ExportEntriesRequest = Message<"chartwarden.audit.v1.ExportEntriesRequest"> & {
+  /**
+   * The clinic.
+   *
+   * @generated from field: string clinic = 1;
+   */
+  clinic: string;
+
+  /**
+   * For whom the call is made.
+   *
+   * @generated from field: chartwarden.types.v1.SubjectRef on_behalf_of = 2;
+   */
+  onBehalfOf?: SubjectRef | undefined;
+
+  /**
+   * Everything that names this patient.
+   *
+   * @generated from field: string patient_id = 3;
+   */
+  patientId: string;
+
+  /**
+   * Everything that names this person, as subject of anything or as who did it.
+   *
+   * @generated from field: chartwarden.types.v1.SubjectRef subject = 4;
+   */
+  subject?: SubjectRef | undefined;
+
+  /**
+   * Entries of this moment or later.
+   *
+   * @generated from field: google.protobuf.Timestamp from = 5;
+   */
+  from?: Timestamp | undefined;
+
+  /**
+   * Entries before this moment.
+   *
+   * @generated from field: google.protobuf.Timestamp until = 6;
+   */
+  until?: Timestamp | undefined;
+
+  /**
+   * An age recipient (age1…) that the clinic's keys are encrypted to, for moving the whole ledger; then nothing above but clinic and
+   * on_behalf_of may be set, and the token needs scope ledger.keys too.
+   *
+   * @generated from field: string keys_for = 7;
+   */
+  keysFor: string;
+};
+
+/**
+ * Describes the message chartwarden.audit.v1.ExportEntriesRequest.
+ * Use `create(ExportEntriesRequestSchema)` to create a new message.
+ */
+export declare const ExportEntriesRequestSchema: GenMessage<ExportEntriesRequest>;
+
+/**
+ * A part of an export, in this order: one head, the entries, the keys, one end.
+ *
+ * @generated from message chartwarden.audit.v1.ExportEntriesResponse
+ */
+export declare type ExportEntriesResponse = Message<"chartwarden.audit.v1.ExportEntriesResponse"> & {
+  /**
+   * Exactly one is set.
+   *
+   * @generated from oneof chartwarden.audit.v1.ExportEntriesResponse.item
+   */
+  item: {
+    /**
+     * Sent first.
+     *
+     * @generated from field: chartwarden.audit.v1.ExportHead head = 1;
+     */
+    value: ExportHead;
+    case: "head";
+  } | {
+    /**
+     * An entry.
+     *
+     * @generated from field: chartwarden.audit.v1.ExportedEntry entry = 2;
+     */
+    value: ExportedEntry;
+    case: "entry";
+  } | {
+    /**
+     * Encrypted keys (age), if asked for, in pieces.
+     *
+     * @generated from field: bytes keys = 3;
+     */
+    value: Uint8Array;
+    case: "keys";
+  } | {
+    /**
+     * Sent last.
+     *
+     * @generated from field: chartwarden.types.v1.StreamEnd end = 4;
+     */
+    value: StreamEnd;
+    case: "end";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message chartwarden.audit.v1.ExportEntriesResponse.
+ * Use `create(ExportEntriesResponseSchema)` to create a new message.
+ */
+export declare const ExportEntriesResponseSchema: GenMessage<ExportEntriesResponse>;
+
+/**
+ * What everything in an export is proven against.
+ *
+ * @generated from message chartwarden.audit.v1.ExportHead
+ */
+export declare type ExportHead = Message<"chartwarden.audit.v1.ExportHead"> & {
+  /**
+   * Covers every entry of the export.
+   *
+   * @generated from field: chartwarden.audit.v1.Checkpoint checkpoint = 1;
+   */
+  checkpoint?: Checkpoint | undefined;
+
+  /**
+   * Keys to verify it with.
+   *
+   * @generated from field: repeated string verifier_keys = 2;
+   */
+  verifierKeys: string[];
+
+  /**
+   * Whether every entry of the ledger up to the checkpoint is in it; proofs are left out then.
+   *
+   * @generated from field: bool whole = 3;
+   */
+  whole: boolean;
+};
+
+/**
+ * Describes the message chartwarden.audit.v1.ExportHead.
+ * Use `create(ExportHeadSchema)` to create a new message.
+ */
+export declare const ExportHeadSchema: GenMessage<ExportHead>;
+
+/**
+ * An entry and its place.
+ *
+ * @generated from message chartwarden.audit.v1.ExportedEntry
+ */
+export declare type ExportedEntry = Message<"chartwarden.audit.v1.ExportedEntry"> & {
+  /**
+   * The entry.
+   *
+   * @generated from field: chartwarden.audit.v1.Entry entry = 1;
+   */
+  entry?: Entry | undefined;
+
+  /**
+   * Inclusion proof under the checkpoint, the leaf's sibling first; empty in a whole export.
+   *
+   * @generated from field: repeated bytes hashes = 2;
+   */
+  hashes: Uint8Array[];
+
+  /**
+   * The ledger's own clock when it was stored.
+   *
+   * @generated from field: google.protobuf.Timestamp recorded_at = 3;
+   */
+  recordedAt?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message chartwarden.audit.v1.ExportedEntry.
+ * Use `create(ExportedEntrySchema)` to create a new message.
+ */
+export declare const ExportedEntrySchema: GenMessage<ExportedEntry>;
+
+/**
+ * A part of a ledger, in this order: one head, the entries from revision 0 on, the keys, one end.
+ *
+ * @generated from message chartwarden.audit.v1.ImportLedgerRequest
+ */
+export declare type ImportLedgerRequest = Message<"chartwarden.audit.v1.ImportLedgerRequest"> & {
+  /**
+   * Exactly one is set.
+   *
+   * @generated from oneof chartwarden.audit.v1.ImportLedgerRequest.item
+   */
+  item: {
+    /**
+     * Sent first.
+     *
+     * @generated from field: chartwarden.audit.v1.ImportHead head = 1;
+     */
+    value: ImportHead;
+    case: "head";
+  } | {
+    /**
+     * An entry as it was exported.
+     *
+     * @generated from field: bytes canonical = 2;
+     */
+    value: Uint8Array;
+    case: "canonical";
+  } | {
+    /**
+     * Keys of the clinic as the export had them, decrypted, in pieces.
+     *
+     * @generated from field: bytes keys = 3;
+     */
+    value: Uint8Array;
+    case: "keys";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message chartwarden.audit.v1.ImportLedgerRequest.
+ * Use `create(ImportLedgerRequestSchema)` to create a new message.
+ */
+export declare const ImportLedgerRequestSchema: GenMessage<ImportLedgerRequest>;
+
+/**
+ * What is to come.
+ *
+ * @generated from message chartwarden.audit.v1.ImportHead
+ */
+export declare type ImportHead = Message<"chartwarden.audit.v1.ImportHead"> & {
+  /**
+   * The clinic; it must not be here already, unless by an import of the same ledger that was interrupted.
+   *
+   * @generated from field: string clinic = 1;
+   */
+  clinic: string;
+
+  /**
+   * Entries to come.
+   *
+   * @generated from field: uint64 size = 2;
+   */
+  size: bigint;
+
+  /**
+   * Root of the tree of that size; anything else is refused.
+   *
+   * @generated from field: bytes root_hash = 3;
+   */
+  rootHash: Uint8Array;
+
+  /**
+   * Origin of the log it was exported from.
+   *
+   * @generated from field: string origin = 4;
+   */
+  origin: string;
+};
+
+/**
+ * Describes the message chartwarden.audit.v1.ImportHead.
+ * Use `create(ImportHeadSchema)` to create a new message.
+ */
+export declare const ImportHeadSchema: GenMessage<ImportHead>;
+
+/**
+ * How far it is, or that the ledger is here.
+ *
+ * @generated from message chartwarden.audit.v1.ImportLedgerResponse
+ */
+export declare type ImportLedgerResponse = Message<"chartwarden.audit.v1.ImportLedgerResponse"> & {
+  /**
+   * Exactly one is set.
+   *
+   * @generated from oneof chartwarden.audit.v1.ImportLedgerResponse.item
+   */
+  item: {
+    /**
+     * Entries stored so far: durable.
+     *
+     * @generated from field: uint64 stored = 1;
+     */
+    value: bigint;
+    case: "stored";
+  } | {
+    /**
+     * Sent last.
+     *
+     * @generated from field: chartwarden.audit.v1.ImportResult result = 2;
+     */
+    value: ImportResult;
+    case: "result";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message chartwarden.audit.v1.ImportLedgerResponse.
+ * Use `create(ImportLedgerResponseSchema)` to create a new message.
+ */
+export declare const ImportLedgerResponseSchema: GenMessage<ImportLedgerResponse>;
+
+/**
+ * The ledger is here.
+ *
+ * @generated from message chartwarden.audit.v1.ImportResult
+ */
+export declare type ImportResult = Message<"chartwarden.audit.v1.ImportResult"> & {
+  /**
+   * Entries in it.
+   *
+   * @generated from field: uint64 size = 1;
+   */
+  size: bigint;
+
+  /**
+   * Root of the tree of that size, as asked for.
+   *
+   * @generated from field: bytes root_hash = 2;
+   */
+  rootHash: Uint8Array;
+
+  /**
+   * Whether the clinic is served: its keys are here.
+   *
+   * @generated from field: bool served = 3;
+   */
+  served: boolean;
+
+  /**
+   * The entry that says so; unset where the clinic is not served.
+   *
+   * @generated from field: chartwarden.types.v1.EntryRef entry = 4;
+   */
+  entry?: EntryRef | undefined;
+};
+
+/**
+ * Describes the message chartwarden.audit.v1.ImportResult.
+ * Use `create(ImportResultSchema)` to create a new message.
+ */
+export declare const ImportResultSchema: GenMessage<ImportResult>;
+
+/**
  * What became of the sealed parts of an entry.
  *
  * @generated from enum chartwarden.audit.v1.SealState
@@ -784,6 +1819,86 @@ export declare const AuditService: GenService<{
     methodKind: "server_streaming";
     input: typeof ReadEntriesRequestSchema;
     output: typeof ReadEntriesResponseSchema;
+  },
+  /**
+   * The newest signed head of the clinic's log, and how far the ledger is ahead of it.
+   *
+   * @generated from rpc chartwarden.audit.v1.AuditService.GetCheckpoint
+   */
+  getCheckpoint: {
+    methodKind: "unary";
+    input: typeof GetCheckpointRequestSchema;
+    output: typeof GetCheckpointResponseSchema;
+  },
+  /**
+   * Proof that an entry is in the tree of a size (RFC 9162, section 2.1.3).
+   *
+   * @generated from rpc chartwarden.audit.v1.AuditService.ProveInclusion
+   */
+  proveInclusion: {
+    methodKind: "unary";
+    input: typeof ProveInclusionRequestSchema;
+    output: typeof ProveInclusionResponseSchema;
+  },
+  /**
+   * Proof that the tree of one size is the beginning of the tree of another (RFC 9162, section 2.1.4).
+   *
+   * @generated from rpc chartwarden.audit.v1.AuditService.ProveConsistency
+   */
+  proveConsistency: {
+    methodKind: "unary";
+    input: typeof ProveConsistencyRequestSchema;
+    output: typeof ProveConsistencyResponseSchema;
+  },
+  /**
+   * Waits until a checkpoint covers the entry and answers with its receipt.
+   *
+   * @generated from rpc chartwarden.audit.v1.AuditService.AwaitReceipt
+   */
+  awaitReceipt: {
+    methodKind: "unary";
+    input: typeof AwaitReceiptRequestSchema;
+    output: typeof AwaitReceiptResponseSchema;
+  },
+  /**
+   * Adds a key to the clinic's log. Checkpoints carry the signatures of both until the older one retires.
+   *
+   * @generated from rpc chartwarden.audit.v1.AuditService.RotateLogKey
+   */
+  rotateLogKey: {
+    methodKind: "unary";
+    input: typeof RotateLogKeyRequestSchema;
+    output: typeof RotateLogKeyResponseSchema;
+  },
+  /**
+   * Reads the whole ledger again and compares it with its log; on request the kept states and the read models too. The result is an entry.
+   *
+   * @generated from rpc chartwarden.audit.v1.AuditService.CheckLedger
+   */
+  checkLedger: {
+    methodKind: "server_streaming";
+    input: typeof CheckLedgerRequestSchema;
+    output: typeof CheckLedgerResponseSchema;
+  },
+  /**
+   * Entries with their proofs under one checkpoint, for somebody who was not there. Exporting is itself recorded, once per call.
+   *
+   * @generated from rpc chartwarden.audit.v1.AuditService.ExportEntries
+   */
+  exportEntries: {
+    methodKind: "server_streaming";
+    input: typeof ExportEntriesRequestSchema;
+    output: typeof ExportEntriesResponseSchema;
+  },
+  /**
+   * A whole ledger from an export, entry by entry as it was; the clinic is served once its keys are there.
+   *
+   * @generated from rpc chartwarden.audit.v1.AuditService.ImportLedger
+   */
+  importLedger: {
+    methodKind: "bidi_streaming";
+    input: typeof ImportLedgerRequestSchema;
+    output: typeof ImportLedgerResponseSchema;
   },
 }>;
 
