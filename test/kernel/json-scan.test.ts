@@ -58,7 +58,7 @@ t.test('the place is that of the first character that does not belong, lines and
     ['{\n  "a": x\n}', 2, 8],
     ['{"a":1}\n{', 2, 1],
     ['{"a":"cut o', 1, 6],
-    ['{"a":1,"a":2', 1, 14],
+    ['{"a":1,"a":2', 1, 13],
     ["{'a':1}", 1, 2],
   ] as const) {
     t.strictSame(jsonFault(text), { kind: 'syntax', line, column }, text)

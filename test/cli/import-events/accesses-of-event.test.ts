@@ -134,7 +134,7 @@ t.test('lines that are anything but an event are refused and never shown', async
 t.test('a line that says something twice is refused, in either mode: nobody could say which holds', async (t) => {
   const two = `{"what":{"reference":"Patient/p-1","reference":"Patient/p-2"}}`
   const text = JSON.stringify(r4Event('1')).replace('"entity":[', `"entity":[${two},`)
-  for (const context of [strict, lenient]) t.same(reasons(text, context), ['reference stands more than once in one object'])
+  for (const context of [strict, lenient]) t.same(reasons(text, context), ['entity[0].what.reference stands more than once in one object'])
   t.same(reasons(JSON.stringify(r4Event('1')).replace('{', '{"action":"D",')), ['action stands more than once in one object'])
   t.same(reasons(JSON.stringify(r4Event('1')).replace('"action"', '"\\u0061ction":"D","action"')), [
     'action stands more than once in one object',
