@@ -1,12 +1,12 @@
-import { createCipheriv, createDecipheriv, createHash, createHmac, createSecretKey, type KeyObject } from 'node:crypto'
+import { createSecretKey, type KeyObject } from 'node:crypto'
 import { LRUCache } from 'lru-cache'
-import { canonicalJson, type JsonValue } from '../../kernel/canonical-json.ts'
 import { type Clock, systemClock } from '../../kernel/clock.ts'
 import { ChartwardenError } from '../../kernel/errors.ts'
 import { createExpiringCache } from '../../kernel/expiring-cache.ts'
 import type { Randomness } from '../../kernel/ids.ts'
-import type { ClinicVault, Identity, KnownIdentity, Pseudonym, SealContext, Vault } from '../vault.ts'
+import type { ClinicVault, Identity, KnownIdentity, Pseudonym, Vault } from '../vault.ts'
 import { coalesce } from './coalesce.ts'
+import { commitmentOf, identityName, openUnder, pseudonymUnder, requestDigestUnder, sealUnder } from './data-key.ts'
 import type { KeyStore, StoredIdentityKey } from './key-store.ts'
 import type { MasterKey } from './master-key.ts'
 import { createStateSeal } from './state-seal.ts'
@@ -29,13 +29,7 @@ interface DataKey {
   readonly commit: string
 }
 
-const tagLength = 16
 const maxKeysPerStatement = 500
-
-const commitment = (key: Uint8Array): string =>
-  createHash('sha256').update('chartwarden data key commitment v1\n').update(key).digest('base64url')
-
-const associatedData = ({ clinic, entryId, entryType }: SealContext): Buffer => Buffer.from(`${clinic}\n${entryId}\n${entryType}`, 'utf8')
 
 /**
  * The Vault over a key store. Keys leave it never; they are unwrapped in this process's memory only. A data key destroyed in the store opens
@@ -60,7 +54,7 @@ export const createVault = (options: VaultOptions): Vault => {
       if (stored === undefined) return undefined
       if (stored.kind === 'destroyed') return 'key_destroyed'
       const key = masterKey.unwrap(stored.wrapped, `${clinic}\n${pseudonym}`)
-      if (commitment(key) !== stored.commit) {
+      if (commitmentOf(key) !== stored.commit) {
         throw new ChartwardenError('INTERNAL', { cause: new Error('a stored data key does not match its commitment') })
       }
       const dataKey = { key: createSecretKey(key), commit: stored.commit }
@@ -82,7 +76,7 @@ export const createVault = (options: VaultOptions): Vault => {
         const missing = wanted.filter((pseudonym) => !known.has(pseudonym))
         const made = missing.map((pseudonym) => {
           const key = randomness.bytes(32)
-          return { pseudonym, wrapped: masterKey.wrap(key, `${clinic}\n${pseudonym}`), commit: commitment(key) }
+          return { pseudonym, wrapped: masterKey.wrap(key, `${clinic}\n${pseudonym}`), commit: commitmentOf(key) }
         })
         const stored = made.length === 0 ? new Map<Pseudonym, StoredIdentityKey>() : await keyStore.putIdentityKeys(clinic, made)
         return asked.map((pseudonym) => (known.get(pseudonym) ?? stored.get(pseudonym)) as StoredIdentityKey)
@@ -96,11 +90,11 @@ export const createVault = (options: VaultOptions): Vault => {
       return remember(pseudonym, await loadKey(pseudonym), asked)
     }
 
-    const pseudonymOf = ({ kind, type, id }: Identity): Pseudonym => {
-      const name = canonicalJson([kind, type, id])
+    const pseudonymOf = (identity: Identity): Pseudonym => {
+      const name = identityName(identity)
       const cached = pseudonyms.get(name)
       if (cached !== undefined) return cached
-      const pseudonym = createHmac('sha256', pseudonymKey).update(name, 'utf8').digest('base64url') as Pseudonym
+      const pseudonym = pseudonymUnder(pseudonymKey, name)
       pseudonyms.set(name, pseudonym)
       return pseudonym
     }
@@ -108,7 +102,7 @@ export const createVault = (options: VaultOptions): Vault => {
     return {
       ...createStateSeal(digestKey, randomness),
       pseudonym: pseudonymOf,
-      requestDigest: (canonicalRequest) => createHmac('sha256', digestKey).update(canonicalRequest, 'utf8').digest(),
+      requestDigest: (canonicalRequest) => requestDigestUnder(digestKey, canonicalRequest),
       identity: async (identity): Promise<KnownIdentity> => {
         const pseudonym = pseudonymOf(identity)
         const cached = dataKeys.get(pseudonym)
@@ -122,22 +116,14 @@ export const createVault = (options: VaultOptions): Vault => {
         const found = await dataKey(kid)
         if (found === 'key_destroyed') return found
         if (found === undefined) throw new ChartwardenError('INTERNAL', { cause: new Error('sealing for an identity without a key') })
-        const nonce = randomness.bytes(12)
-        const cipher = createCipheriv('aes-256-gcm', found.key, nonce).setAAD(associatedData(context))
-        const ct = Buffer.concat([cipher.update(canonicalJson(value), 'utf8'), cipher.final(), cipher.getAuthTag()])
-        return { kid, nonce: Buffer.from(nonce).toString('base64url'), ct: ct.toString('base64url') }
+        return sealUnder(found.key, kid, context, value, randomness.bytes(12))
       },
       open: async (sealed, context) => {
         const found = await dataKey(sealed.kid)
         if (found === 'key_destroyed') return { kind: 'key_destroyed' }
         if (found === undefined) throw new ChartwardenError('INTERNAL', { cause: new Error('a sealed part names a key that never was') })
-        const bytes = Buffer.from(sealed.ct, 'base64url')
-        const decipher = createDecipheriv('aes-256-gcm', found.key, Buffer.from(sealed.nonce, 'base64url'))
-          .setAAD(associatedData(context))
-          .setAuthTag(bytes.subarray(bytes.length - tagLength))
         try {
-          const plain = Buffer.concat([decipher.update(bytes.subarray(0, bytes.length - tagLength)), decipher.final()])
-          return { kind: 'opened', value: JSON.parse(plain.toString('utf8')) as JsonValue }
+          return { kind: 'opened', value: openUnder(found.key, sealed, context) }
         } catch (cause) {
           throw new ChartwardenError('INTERNAL', { cause: new Error('a sealed part does not authenticate', { cause }) })
         }

@@ -17,10 +17,16 @@ export interface NewIdentityKey {
   readonly commit: string
 }
 
+export type DestroyedIdentityKey = Omit<NewIdentityKey, 'wrapped'>
+
 /** Where wrapped keys are kept, apart from the ledger. Every write is insert-if-absent and answers what is stored, so that replicas agree. */
 export interface KeyStore {
   clinicKeys(clinic: string): Promise<WrappedClinicKeys | undefined>
   putClinicKeys(clinic: string, keys: WrappedClinicKeys): Promise<WrappedClinicKeys>
   identityKeys(clinic: string, pseudonyms: readonly Pseudonym[]): Promise<ReadonlyMap<Pseudonym, StoredIdentityKey>>
   putIdentityKeys(clinic: string, keys: readonly NewIdentityKey[]): Promise<ReadonlyMap<Pseudonym, StoredIdentityKey>>
+  /** Keys that were destroyed elsewhere and must be so here too. */
+  putDestroyedKeys(clinic: string, keys: readonly DestroyedIdentityKey[]): Promise<ReadonlyMap<Pseudonym, StoredIdentityKey>>
+  /** All keys of the clinic in order of pseudonym (by its bytes), after the one named; empty: no more. */
+  identityKeysAfter(clinic: string, after: string, limit: number): Promise<ReadonlyMap<Pseudonym, StoredIdentityKey>>
 }

@@ -1,9 +1,6 @@
 import { createCipheriv, createDecipheriv, createHash } from 'node:crypto'
-import { mkdir, open, readFile } from 'node:fs/promises'
-import { dirname } from 'node:path'
 import { ChartwardenError } from '../../kernel/errors.ts'
 import type { Randomness } from '../../kernel/ids.ts'
-import { StartError } from '../../kernel/start-error.ts'
 
 /** The key that wraps every other key. Only wrapped keys are ever stored, so that rotating it only rewraps. */
 export interface MasterKey {
@@ -47,40 +44,4 @@ export const createMasterKey = (key: Uint8Array, randomness: Randomness): Master
       }
     },
   }
-}
-
-const decode = (text: string): Buffer => {
-  const trimmed = text.trim()
-  return /^[0-9a-f]{64}$/i.test(trimmed) ? Buffer.from(trimmed, 'hex') : Buffer.from(trimmed, 'base64')
-}
-
-/** Reads 32 bytes from a file, as base64 or hex text. Throws StartError, which names the file and never its content. */
-export const readMasterKeyFile = async (file: string): Promise<Buffer> => {
-  let text: string
-  try {
-    text = await readFile(file, 'utf8')
-  } catch (cause) {
-    const { code } = cause as NodeJS.ErrnoException
-    throw new StartError(`The master key file ${file} cannot be read: ${code ?? 'unknown reason'}.`, { cause })
-  }
-  const key = decode(text)
-  if (key.length !== 32) throw new StartError(`The master key file ${file} must hold 32 bytes as base64 or hex.`)
-  return key
-}
-
-/** As `readMasterKeyFile`; makes the file (readable by its owner alone) when it does not exist. For development and embedded use. */
-export const readOrCreateMasterKeyFile = async (file: string, randomness: Randomness): Promise<Buffer> => {
-  await mkdir(dirname(file), { recursive: true })
-  try {
-    const handle = await open(file, 'wx', 0o600)
-    try {
-      await handle.writeFile(`${Buffer.from(randomness.bytes(32)).toString('base64')}\n`)
-      await handle.sync()
-    } finally {
-      await handle.close()
-    }
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
-  }
-  return readMasterKeyFile(file)
 }

@@ -31,6 +31,27 @@ export const createMemoryKeyStore = (): KeyStore & { destroy(clinic: string, pse
         keys.map((key) => key.pseudonym),
       )
     },
+    putDestroyedKeys: async (clinic, keys) => {
+      for (const { pseudonym, commit } of keys) {
+        if (!identities.has(place(clinic, pseudonym))) identities.set(place(clinic, pseudonym), { kind: 'destroyed', commit })
+      }
+      return identityKeys(
+        clinic,
+        keys.map((key) => key.pseudonym),
+      )
+    },
+    identityKeysAfter: async (clinic, after, limit) => {
+      const known = [...identities.keys()]
+        .filter((name) => name.startsWith(`${clinic}/`))
+        .map((name) => name.slice(clinic.length + 1) as Pseudonym)
+      return identityKeys(
+        clinic,
+        known
+          .filter((pseudonym) => pseudonym > after)
+          .sort()
+          .slice(0, limit),
+      )
+    },
     destroy: (clinic, pseudonym) => {
       const key = identities.get(place(clinic, pseudonym))
       if (key !== undefined) identities.set(place(clinic, pseudonym), { kind: 'destroyed', commit: key.commit })

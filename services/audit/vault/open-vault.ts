@@ -1,4 +1,3 @@
-import { join } from 'node:path'
 import type { Clock } from '../../kernel/clock.ts'
 import { ChartwardenError } from '../../kernel/errors.ts'
 import type { Randomness } from '../../kernel/ids.ts'
@@ -7,12 +6,12 @@ import { systemLedger } from '../ledger.ts'
 import type { Vault } from '../vault.ts'
 import { createVault } from './create-vault.ts'
 import type { KeyStore } from './key-store.ts'
-import { createMasterKey, readMasterKeyFile, readOrCreateMasterKeyFile } from './master-key.ts'
+import { createMasterKey } from './master-key.ts'
+import type { MasterKeySource } from './master-key-source.ts'
 
 export interface OpenVaultOptions {
-  /** Undefined: `master.key` in the state directory, made when the key store is still empty. */
-  readonly masterKeyFile: string | undefined
-  readonly stateDir: string
+  /** Makes a key, where it can, only while the key store is still empty. */
+  readonly source: MasterKeySource
   readonly keyStore: KeyStore
   readonly clock: Clock
   readonly randomness: Randomness
@@ -27,17 +26,15 @@ export interface OpenedVault {
  * Opens the vault under the one master key its keys are wrapped under. The keys of the system ledger, made at the first start, are the
  * proof: a lost, wrong or new master key is a StartError here, before a clinic could be registered under a key nobody else has.
  */
-export const openVault = async ({ masterKeyFile, stateDir, keyStore, clock, randomness }: OpenVaultOptions): Promise<OpenedVault> => {
-  const file = masterKeyFile ?? join(stateDir, 'master.key')
+export const openVault = async ({ source, keyStore, clock, randomness }: OpenVaultOptions): Promise<OpenedVault> => {
   const inUse = (await keyStore.clinicKeys(systemLedger)) !== undefined
-  const masterKey =
-    masterKeyFile === undefined && !inUse ? await readOrCreateMasterKeyFile(file, randomness) : await readMasterKeyFile(file)
+  const masterKey = await (inUse ? source.read() : (source.readOrCreate ?? source.read)())
   const vault = createVault({ masterKey: createMasterKey(masterKey, randomness), keyStore, clock, randomness })
   try {
     await vault.createClinic(systemLedger)
   } catch (cause) {
     if (!(cause instanceof ChartwardenError && cause.reason === 'INTERNAL')) throw cause
-    throw new StartError(`${file} is not the master key that the keys in this database are wrapped under; restore the right one.`, {
+    throw new StartError(`${source.name} is not the master key that the keys in this database are wrapped under; restore the right one.`, {
       cause,
     })
   }

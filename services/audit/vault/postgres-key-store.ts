@@ -1,14 +1,8 @@
-import type { Pool, QueryConfig, QueryResultRow } from 'pg'
+import type { QueryResultRow } from 'pg'
 import { ChartwardenError } from '../../kernel/errors.ts'
 import type { Pseudonym } from '../vault.ts'
 import type { KeyStore, StoredIdentityKey, WrappedClinicKeys } from './key-store.ts'
-
-export interface PostgresKeyStoreOptions {
-  /** Connects as a member of `chartwarden_writer`. Ended by whoever made it. */
-  readonly pool: Pool
-  /** After which a statement without an answer is given up. Milliseconds, default 10,000. */
-  readonly answerTimeoutMs?: number
-}
+import { createVaultStatements, type VaultStatementOptions } from './vault-statements.ts'
 
 interface ClinicRow extends QueryResultRow {
   readonly pseudonym_key: Buffer
@@ -30,6 +24,8 @@ const statements = {
   put_clinic_keys: `${clinicColumns} chartwarden_vault.put_clinic_keys($1, $2, $3)`,
   identity_keys: `${identityColumns} chartwarden_vault.identity_keys($1, $2)`,
   put_identity_keys: `${identityColumns} chartwarden_vault.put_identity_keys($1, $2, $3, $4)`,
+  put_destroyed_keys: `${identityColumns} chartwarden_vault.put_destroyed_keys($1, $2, $3)`,
+  identity_keys_after: `${identityColumns} chartwarden_vault.identity_keys_after($1, $2, $3)`,
 } as const
 
 const clinicKeysOf = ([row]: readonly ClinicRow[]): WrappedClinicKeys | undefined =>
@@ -43,19 +39,8 @@ const storedKey = (row: IdentityRow): StoredIdentityKey =>
 const byPseudonym = (rows: readonly IdentityRow[]) => new Map(rows.map((row) => [row.pseudonym, storedKey(row)] as const))
 
 /** Keys in Postgres, schema `chartwarden_vault`. Faults of the database are LEDGER_UNAVAILABLE with their cause: without keys no entry is made. */
-export const createPostgresKeyStore = ({ pool, answerTimeoutMs = 10_000 }: PostgresKeyStoreOptions): KeyStore => {
-  const run = async <Row extends QueryResultRow>(name: keyof typeof statements, values: unknown[]): Promise<Row[]> => {
-    // Named, so that each connection plans it once. The driver takes the limit with the statement; its types do not know.
-    const statement: QueryConfig = Object.assign(
-      { name: `chartwarden_vault_${name}`, text: statements[name], values },
-      { query_timeout: answerTimeoutMs },
-    )
-    try {
-      return (await pool.query<Row>(statement)).rows
-    } catch (cause) {
-      throw new ChartwardenError('LEDGER_UNAVAILABLE', { cause })
-    }
-  }
+export const createPostgresKeyStore = (options: VaultStatementOptions): KeyStore => {
+  const run = createVaultStatements(statements, options)
   return {
     clinicKeys: async (clinic) => clinicKeysOf(await run<ClinicRow>('clinic_keys', [clinic])),
     putClinicKeys: async (clinic, keys) => {
@@ -76,5 +61,11 @@ export const createPostgresKeyStore = ({ pool, answerTimeoutMs = 10_000 }: Postg
       ])
       return byPseudonym(rows)
     },
+    putDestroyedKeys: async (clinic, keys) => {
+      const pseudonyms = keys.map((key) => key.pseudonym)
+      const commitments = keys.map((key) => key.commit)
+      return byPseudonym(await run<IdentityRow>('put_destroyed_keys', [clinic, pseudonyms, commitments]))
+    },
+    identityKeysAfter: async (clinic, after, limit) => byPseudonym(await run<IdentityRow>('identity_keys_after', [clinic, after, limit])),
   }
 }

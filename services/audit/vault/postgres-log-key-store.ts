@@ -1,0 +1,46 @@
+import type { QueryResultRow } from 'pg'
+import type { LogKeyStore, StoredLogKey } from './log-key-store.ts'
+import { createVaultStatements, type VaultStatementOptions } from './vault-statements.ts'
+
+interface KeyRow extends QueryResultRow {
+  readonly id: string
+  readonly wrapped_key: Buffer
+  readonly public_key: Buffer
+  readonly created_at: Date
+}
+
+interface ActiveRow extends KeyRow {
+  readonly retires_at: Date | null
+}
+
+const columns = 'id, wrapped_key, public_key, created_at'
+
+/** The functions name the clinic to row security, in the one round trip (migrations.ts). */
+const statements = {
+  log_keys: `select ${columns}, retires_at from chartwarden_vault.log_keys($1)`,
+  put_log_key: `select ${columns} from chartwarden_vault.put_log_key($1, $2, $3, $4)`,
+  activate_log_key: 'select chartwarden_vault.activate_log_key($1, $2, $3, $4)',
+} as const
+
+const storedKey = (row: KeyRow): StoredLogKey => ({
+  id: row.id,
+  wrapped: row.wrapped_key,
+  publicKey: row.public_key,
+  createdAt: row.created_at.getTime(),
+})
+
+/** Keys of logs in Postgres, beside the other keys. */
+export const createPostgresLogKeyStore = (options: VaultStatementOptions): LogKeyStore => {
+  const run = createVaultStatements(statements, options)
+  return {
+    active: async (clinic) =>
+      (await run<ActiveRow>('log_keys', [clinic])).map((row) => ({ ...storedKey(row), retiresAt: row.retires_at?.getTime() })),
+    put: async (clinic, { id, wrapped, publicKey }) => {
+      const [row] = await run<KeyRow>('put_log_key', [clinic, id, wrapped, publicKey])
+      return row && storedKey(row)
+    },
+    activate: async (clinic, id, { ordinal, retireOthersAt }) => {
+      await run('activate_log_key', [clinic, id, ordinal, retireOthersAt === undefined ? null : new Date(retireOthersAt)])
+    },
+  }
+}
