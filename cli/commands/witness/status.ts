@@ -1,0 +1,32 @@
+import { Command } from 'commander'
+import { formatVerifierKey } from '../../../services/audit/log/note.ts'
+import { originHash, type WitnessRecord } from '../../../services/audit/log/witness/witness-records.ts'
+import { table } from '../../output/table.ts'
+import type { Act } from '../../program.ts'
+import { recordJson, secondsText } from './describe.ts'
+
+export const witnessStatusCommand = (act: Act): Command =>
+  new Command('status')
+    .description('What a witness has cosigned last, log by log, and whether it holds the proof of a fork. It may be running.')
+    .requiredOption('--state-dir <directory>', "the witness's directory")
+    .action(
+      act(async (session, command) => {
+        const { stateDir } = command.opts<{ readonly stateDir: string }>()
+        const { readWitnessStatus } = await import('../../../services/audit/log/witness/run-witness.ts')
+        const { key, records, forks } = await readWitnessStatus(stateDir)
+        const verifierKey = formatVerifierKey(key.verifierKey)
+        if (session.json) {
+          const logs = records.map((record) => recordJson(record, forks))
+          await session.print(`${JSON.stringify({ name: key.name, verifier_key: verifierKey, logs, forks: [...forks.values()] })}\n`)
+        } else {
+          const columns = [
+            { name: 'log', value: ({ origin }: WitnessRecord) => origin },
+            { name: 'entries', value: ({ head }: WitnessRecord) => String(head.size) },
+            { name: 'cosigned', value: ({ cosignedAt }: WitnessRecord) => secondsText(cosignedAt) },
+            { name: 'fork', value: ({ origin }: WitnessRecord) => forks.get(originHash(origin)) ?? 'none seen' },
+          ]
+          await session.print(`${verifierKey}\n${records.length === 0 ? 'Nothing was cosigned yet.\n' : table(columns, records)}`)
+        }
+        return forks.size === 0 ? 'ok' : 'damaged'
+      }),
+    )
