@@ -15,6 +15,14 @@ export const exitCodes = {
   unknownPerson: { code: 7, meaning: '`offboard` recorded and barred the identifier, but no such person was known: check the spelling.' },
   incomplete: { code: 8, meaning: 'A stream was cut or the output could not be written: what was printed is not everything.' },
   partial: { code: 9, meaning: '`import events`: part of the file was recorded; the lines that were refused are listed.' },
+  damaged: {
+    code: 10,
+    meaning: '`verify`: something is not as it was signed; each fault is named. `witness status`: it holds the proof of a fork.',
+  },
+  unchecked: {
+    code: 11,
+    meaning: '`verify`: nothing wrong was found, but what was asked for could not be checked: there is no checkpoint, no key or no quorum.',
+  },
 } as const satisfies Record<string, { readonly code: number; readonly meaning: string }>
 
 export type Outcome = keyof typeof exitCodes
@@ -29,6 +37,7 @@ const byGrpcCode: Readonly<Record<number, Outcome>> = {
   [grpcCode.resourceExhausted]: 'unavailable',
   [grpcCode.failedPrecondition]: 'conflict',
   [grpcCode.unavailable]: 'unavailable',
+  [grpcCode.dataLoss]: 'damaged',
   [grpcCode.unauthenticated]: 'notAllowed',
 }
 

@@ -11,8 +11,10 @@ import { directoryCommand } from './commands/directory.ts'
 import { disclosureCommand } from './commands/disclosure.ts'
 import { emergencyCommand } from './commands/emergency.ts'
 import { explainCommand } from './commands/explain.ts'
+import { exportCommand } from './commands/export.ts'
 import { importCommand } from './commands/import.ts'
 import { ledgerCommand } from './commands/ledger.ts'
+import { logCommand } from './commands/log.ts'
 import { offboardCommand } from './commands/offboard.ts'
 import { projectionsCommand } from './commands/projections.ts'
 import { reportCommand } from './commands/report.ts'
@@ -23,8 +25,10 @@ import { shareCommand } from './commands/share.ts'
 import { simulateCommand } from './commands/simulate.ts'
 import { staffCommand } from './commands/staff.ts'
 import { tokenCommand } from './commands/token.ts'
+import { verifyCommand } from './commands/verify.ts'
 import { whatCanCommand } from './commands/what-can.ts'
 import { whoCanCommand } from './commands/who-can.ts'
+import { witnessCommand } from './commands/witness.ts'
 import type { Outcome } from './exit-codes.ts'
 import { type Failure, failureJson, failureOf, failureText } from './failure.ts'
 import { parseCount } from './input/parsers.ts'
@@ -72,6 +76,7 @@ export const createProgram = (act: Act): Command => {
     tokenCommand,
     clinicCommand,
     importCommand,
+    exportCommand,
     checkCommand,
     explainCommand,
     whoCanCommand,
@@ -90,8 +95,11 @@ export const createProgram = (act: Act): Command => {
     concernCommand,
     reportCommand,
     ledgerCommand,
+    logCommand,
+    verifyCommand,
     databaseCommand,
     projectionsCommand,
+    witnessCommand,
   ]) {
     program.addCommand(make(act))
   }

@@ -7,7 +7,7 @@ import type { Outcome } from './exit-codes.ts'
 import { type Io, tell, write } from './io.ts'
 import { tellNotes } from './output/notes.ts'
 import { developmentSetting } from './settings.ts'
-import { clientTls, type TransportOptions } from './tls.ts'
+import { type ClientTls, clientTls, type TransportOptions } from './tls.ts'
 import { unknownVariables } from './unknown-variables.ts'
 
 /** Options every command takes. */
@@ -39,10 +39,21 @@ export interface Session {
   /** Writes a line for people to stderr. */
   note(line: string): Promise<void>
   connect(needs: ConnectNeeds): Promise<Connection>
+  /** The same token, for calls over HTTP to an address, host:port; and how it may be called. */
+  overHttp(address: string, needs: ConnectNeeds): Promise<HttpAccess>
   /** Where the service is looked for, host:port. */
   readonly address: string
   /** Where development keys are looked for. */
   readonly stateDirectory: string
+}
+
+export interface HttpAccess {
+  /** host:port */
+  readonly address: string
+  readonly token: string
+  readonly tls: ClientTls
+  /** Time for one answer, in milliseconds. */
+  readonly timeoutMs: number
 }
 
 export type Body = (session: Session, command: Command) => Promise<Outcome>
@@ -76,6 +87,11 @@ export const runBody = async (io: Io, command: Command, body: Body): Promise<Out
     json: options.json ?? false,
     print: (text) => write(io.out, text),
     note,
+    overHttp: async (given, needs) => {
+      const at = callable(given)
+      const tls = await clientTls(at, options, io.environment)
+      return { address: at, token: await token(needs), tls, timeoutMs: (options.timeout ?? defaultTimeoutSeconds) * 1000 }
+    },
     connect: async (needs) => {
       // Only here: commands that run or look after a service refuse such variables themselves.
       if (connections.length === 0) await tellNotes(session, unknownVariables(io.environment))

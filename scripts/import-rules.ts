@@ -30,8 +30,11 @@ export const areas: readonly Area[] = [
     prefixes: [
       'services/main.ts',
       'services/compose.ts',
+      'services/compose-checks.ts',
       'services/observability/',
       'services/readiness.ts',
+      'services/ledger-check.ts',
+      'services/self-check.ts',
       'services/schema-migrations.ts',
       'services/database.ts',
       'services/read-models.ts',

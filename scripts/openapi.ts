@@ -6,10 +6,11 @@ import { errorCatalogue } from '../services/kernel/errors.ts'
 import { type Twin, twinsOf } from '../services/kernel/http/twin.ts'
 import { methodRules, type Scope, scopes } from '../services/kernel/scopes.ts'
 import { emptyRequests, openApiExamples } from './openapi-examples.ts'
+import { logPaths, logTag } from './openapi-log-routes.ts'
 import { commentOf, type Schema, schemaReference, schemasOf } from './openapi-schema.ts'
 
 /** What the contract's rules of the JSON body say, for the reader of the document. */
-const preface = `The gRPC contract as JSON over HTTP: the same handlers, tokens, scopes, entries and refusals. Bodies follow the proto3 JSON mapping; answers use the field names shown here and carry empty fields, requests may use them or their lowerCamelCase forms, 64-bit numbers are strings. A member that is not known, or stands there twice, is refused. The clinic stands in the path and may be left out of the body. Methods that stream answer with one message a line (application/x-ndjson); a failure after the first line is a last line \`{"problem": …}\`. CheckStream, which streams both ways, is offered over gRPC alone.`
+const preface = `The gRPC contract as JSON over HTTP: the same handlers, tokens, scopes, entries and refusals. Bodies follow the proto3 JSON mapping; answers use the field names shown here and carry empty fields, requests may use them or their lowerCamelCase forms, 64-bit numbers are strings. A member that is not known, or stands there twice, is refused. The clinic stands in the path and may be left out of the body. Methods that stream answer with one message a line (application/x-ndjson); a failure after the first line is a last line \`{"problem": …}\`. CheckStream and ImportLedger, which stream both ways, are offered over gRPC alone. The routes of a clinic’s log are files and no methods: see the tag Log.`
 
 const problem: Schema = {
   description: 'Problem details (RFC 9457).',
@@ -124,8 +125,11 @@ export const openApiOf = (image: Uint8Array): Schema => {
     },
     jsonSchemaDialect: 'https://json-schema.org/draft/2020-12/schema',
     servers: [{ url: '/' }],
-    tags: services.map((service) => ({ name: service.name, description: commentOf(service) })),
-    paths: Object.fromEntries(twins.map((twin) => [twin.path, { post: operationOf(twin, statuses) }])),
+    tags: [...services.map((service) => ({ name: service.name, description: commentOf(service) })), logTag],
+    paths: {
+      ...Object.fromEntries(twins.map((twin) => [twin.path, { post: operationOf(twin, statuses) }])),
+      ...logPaths(headers, statuses),
+    },
     components: {
       schemas: {
         ...Object.fromEntries(messages),

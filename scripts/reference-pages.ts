@@ -83,7 +83,7 @@ const needs = (person: PersonNeeds): string => {
 
 /** Where a method stands over HTTP; empty for one that streams requests. */
 const address = (method: string): string => {
-  const [path] = Object.entries(openapi.paths).find(([, { post }]) => post['x-grpc-method'] === method) ?? []
+  const [path] = Object.entries(openapi.paths).find(([, route]) => 'post' in route && route.post['x-grpc-method'] === method) ?? []
   return path === undefined ? '' : code(path)
 }
 

@@ -4,21 +4,20 @@ import packageJson from '../package.json' with { type: 'json' }
 import { ReportService } from '../proto/gen/chartwarden/report/v1/report_service_pb.js'
 import openapi from '../proto/openapi.json' with { type: 'json' }
 import { createAccess } from './access/index.ts'
+import type { ReadingRequest } from './access/reading.ts'
 import { createPostgresSnapshotStore } from './access/snapshot/postgres-snapshot-store.ts'
 import { createSnapshots } from './access/snapshots.ts'
-import { createBatcher } from './audit/batcher.ts'
 import { createClinicReader } from './audit/engines/postgres/clinic-reader.ts'
-import { createPostgresEngine } from './audit/engines/postgres/engine.ts'
 import type { Ledger } from './audit/ledger.ts'
-import { createLedgerClock } from './audit/ledger-clock.ts'
-import { logOff } from './audit/log/doors/log-handlers.ts'
-import { createLedgerObservation } from './audit/observed-ledger.ts'
+import { createLogDoors } from './audit/log/doors/log-doors.ts'
+import { createOriginOf } from './audit/log/origin-of.ts'
 import { createRefusalRecorder } from './audit/refusals.ts'
-import { readMasterKeyFile } from './audit/vault/master-key.ts'
-import { openVault } from './audit/vault/open-vault.ts'
+import { createKeyTransfer } from './audit/vault/key-transfer.ts'
+import { createMasterKey } from './audit/vault/master-key.ts'
 import { createPostgresKeyStore } from './audit/vault/postgres-key-store.ts'
 import type { Vault } from './audit/vault.ts'
-import { createClinicGate } from './kernel/clinic-gate.ts'
+import { composeChecks } from './compose-checks.ts'
+import { composeLedger } from './compose-ledger.ts'
 import type { Clock } from './kernel/clock.ts'
 import type { Config } from './kernel/config.ts'
 import { implement } from './kernel/grpc/implement.ts'
@@ -27,10 +26,6 @@ import { createHttpServer } from './kernel/http/server.ts'
 import { createHttpTwins } from './kernel/http/twins.ts'
 import type { Randomness } from './kernel/ids.ts'
 import type { Logger } from './kernel/logging.ts'
-import { openDatabases, queryConnections } from './kernel/postgres/databases.ts'
-import { migrate } from './kernel/postgres/migrate.ts'
-import { reachDatabases } from './kernel/postgres/reach-database.ts'
-import { checkSchema } from './kernel/postgres/schema-version.ts'
 import type { OnRefusal } from './kernel/refusal.ts'
 import { methodRules } from './kernel/scopes.ts'
 import { expiryOf } from './kernel/tls.ts'
@@ -40,7 +35,7 @@ import { createTokenVerifier } from './kernel/tokens/verifier.ts'
 import { startObservability } from './observability/start-observability.ts'
 import { createProjections } from './projections/index.ts'
 import { createReadiness } from './readiness.ts'
-import { schemaMigrations } from './schema-migrations.ts'
+import { Teardown } from './teardown.ts'
 
 export interface ServiceOptions {
   readonly config: Config
@@ -69,86 +64,26 @@ export interface Service {
   stop(): Promise<void>
 }
 
-/** What has to be undone, latest first. One failing step does not keep the others from running. */
-class Teardown {
-  readonly #steps: (() => Promise<void> | void)[] = []
-
-  add(step: () => Promise<void> | void): void {
-    this.#steps.push(step)
-  }
-
-  async run(logger: Logger): Promise<void> {
-    for (const step of this.#steps.splice(0).reverse()) {
-      try {
-        await step()
-      } catch (error) {
-        logger.error({ event: 'service.stop_step_failed', err: error }, 'a step of stopping failed; going on with the next')
-      }
-    }
-  }
-}
+/** Fetching entry bundles: a reading by the calling software, since a path names no person. */
+const entryBundles = (clinic: string): ReadingRequest => ({
+  clinic,
+  query: 'entry_bundles',
+  scope: 'ledger.verify',
+  needs: { resourceType: 'audit_log', action: 'read' },
+  record: 'viewing',
+  streamed: true,
+  filter: {},
+})
 
 const start = async (options: ServiceOptions, teardown: Teardown): Promise<Service> => {
-  const {
-    config,
-    logger,
-    clock,
-    randomness,
-    decorateLedger = (ledger) => ledger,
-    decorateVault = (vault) => vault,
-    snapshotEvery,
-  } = options
+  const { config, logger, clock, randomness, snapshotEvery } = options
   const observability = await startObservability({ config, version: packageJson.version, logger, clock })
   teardown.add(() => observability.stop())
   const { tracer, observers, metricsPort } = observability
   const tlsWatch = config.tls === undefined ? undefined : await watchTls({ files: config.tls, clock, logger })
   teardown.add(() => tlsWatch?.stop())
-  // What can be seen to be wrong without a database is said before one is started.
-  if (config.masterKeyFile !== undefined) await readMasterKeyFile(config.masterKeyFile)
-
-  const databases = await openDatabases({ config, logger, clock, randomness })
-  teardown.add(() => databases.close())
-  await reachDatabases(databases)
-  if (databases.migrate !== undefined) {
-    const applied = await migrate(databases.migrate, schemaMigrations)
-    if (applied.length > 0) logger.info({ event: 'database.migrated', applied }, 'the database schema was brought up to date')
-  } else {
-    const later = await checkSchema(databases.writer, schemaMigrations)
-    if (later.length > 0) logger.info({ event: 'database.later_schema', later }, 'a later release has added to the database schema')
-  }
-  await databases.check()
-  const failed = new Promise<unknown>((resolve) => {
-    databases.onExit((exit) => {
-      if (exit.kind === 'failed') resolve(exit.error)
-    })
-  })
-
-  const { vault: openedVault, masterKey } = await openVault({
-    masterKeyFile: config.masterKeyFile,
-    stateDir: config.stateDir,
-    keyStore: createPostgresKeyStore({ pool: databases.writer }),
-    clock,
-    randomness,
-  })
-  const vault = decorateVault(openedVault)
-  const engine = createPostgresEngine({ writer: databases.writer, feed: databases.feed })
-  teardown.add(() => engine.close())
-  const ledgerClock = createLedgerClock({ clock })
-  const observation = createLedgerObservation({ tracer, observer: observers?.ledger, clock })
-  const batcher = createBatcher({
-    engine: observation.engine(engine),
-    clock,
-    ledgerClock,
-    maxQueuedEntries: config.maxQueuedEntries,
-    onBatch: (stats) => {
-      observers?.batch(stats)
-      logger.debug({ event: 'ledger.batch', ...stats }, 'one statement')
-    },
-  })
-  teardown.add(() => batcher.drain())
-  const ledger = decorateLedger(observation.ledger(batcher))
-  await ledger.time()
-
+  const below = await composeLedger(options, observability, teardown)
+  const { databases, vault, masterKey, engine, ledgerClock, batcher, queryGate, log, ledger, failed, witnessPolicy, witnesses } = below
   const refusals = createRefusalRecorder({
     ledger,
     vault,
@@ -171,11 +106,40 @@ const start = async (options: ServiceOptions, teardown: Teardown): Promise<Servi
   })
   teardown.add(() => snapshots.close())
 
-  const queryGate = createClinicGate({ places: queryConnections, clock })
+  const entries = createClinicReader({ pool: databases.query, gate: queryGate, clock })
+  const checks = composeChecks({
+    ledger,
+    log,
+    entries,
+    writerPool: databases.writer,
+    feedPool: databases.feed,
+    vault,
+    clock,
+    randomness,
+    now: ledgerClock.now,
+    logger,
+    onChecked: observers?.ledgerChecked,
+    hours: config.selfCheckHours,
+  })
+  const logDoors = createLogDoors({
+    reader: log.reader,
+    keys: log.keys,
+    policy: witnessPolicy,
+    signs: config.signing !== undefined,
+    ledger,
+    entries,
+    handOut: log.handedOut,
+    onDamage: (damage) => {
+      observers?.logDamage()
+      logger.error({ event: 'log.damaged', ...damage }, 'what is stored is not what was signed; nothing is answered from it')
+    },
+    clock,
+    defaultDeadlineMs: config.defaultDeadlineMs,
+  })
   const access = createAccess({
     ledger,
     snapshots,
-    entries: createClinicReader({ pool: databases.query, gate: queryGate, clock }),
+    entries,
     ledgerClock,
     vault,
     clock,
@@ -194,7 +158,22 @@ const start = async (options: ServiceOptions, teardown: Teardown): Promise<Servi
     },
     tracer,
     observer: observers?.access,
-    log: logOff,
+    log: { ...logDoors.handlers, checkLedger: checks.checkLedger },
+    logKeyRotation: config.signing && {
+      keys: log.keys,
+      originOf: createOriginOf({ reader: log.reader, base: config.signing.logOrigin }),
+    },
+    transfer: {
+      entries,
+      log: logDoors.published,
+      awaitCheckpoint: logDoors.awaitCheckpoint,
+      keys: createKeyTransfer({
+        masterKey: createMasterKey(masterKey, randomness),
+        keyStore: createPostgresKeyStore({ pool: databases.writer }),
+        ledger,
+      }),
+      handOut: log.handedOut,
+    },
   })
   access.expiry.start()
   teardown.add(() => access.expiry.stop())
@@ -222,6 +201,8 @@ const start = async (options: ServiceOptions, teardown: Teardown): Promise<Servi
   })
   projections.runner.start()
   teardown.add(() => projections.runner.stop())
+  checks.selfCheck?.start()
+  teardown.add(() => checks.selfCheck?.stop())
 
   const verifier = await createTokenVerifier({
     jwks: config.jwks ?? (await openDevelopmentKey({ stateDir: config.stateDir, logger, randomness })).jwks,
@@ -257,13 +238,26 @@ const start = async (options: ServiceOptions, teardown: Teardown): Promise<Servi
     maxStreamsPerConnection: config.maxStreamsPerConnection,
   })
   let stopping = false
-  const readiness = createReadiness({ ledger, ledgerClock, projections, verifier, isStopping: () => stopping, tls: tlsWatch })
+  const readiness = createReadiness({
+    ledger,
+    log,
+    witnesses,
+    ledgerClock,
+    projections,
+    verifier,
+    isStopping: () => stopping,
+    tls: tlsWatch,
+  })
   observability.watch({
     readiness,
     ledger,
     ledgerClock,
     batcher,
+    log,
+    witnesses,
     maxQueuedEntries: config.maxQueuedEntries,
+    selfCheck: checks.selfCheck,
+    selfCheckHours: config.selfCheckHours,
     projections,
     verifier,
     certificateExpiry: () => (tlsWatch === undefined ? undefined : expiryOf(tlsWatch.material)),
@@ -281,6 +275,9 @@ const start = async (options: ServiceOptions, teardown: Teardown): Promise<Servi
     bodyLimit: config.maxMessageBytes,
     routes: async (server, requireToken) => {
       await twins.routes(server)
+      logDoors.routes(async (context, clinic) => {
+        await access.authoriseReading(context, entryBundles(clinic))
+      })(server, requireToken)
       server.get('/v1/openapi.json', { onRequest: requireToken() }, async () => openapi)
     },
   })

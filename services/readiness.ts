@@ -1,5 +1,8 @@
 import type { Ledger } from './audit/ledger.ts'
 import type { LedgerClock } from './audit/ledger-clock.ts'
+import type { Log } from './audit/log/index.ts'
+import type { LogStatus } from './audit/log/log-status.ts'
+import type { WitnessRounds, WitnessStanding } from './audit/log/witness-rounds.ts'
 import type { Readiness } from './kernel/http/readiness.ts'
 import type { TlsWatch } from './kernel/tls-watch.ts'
 import type { TokenVerifier } from './kernel/tokens/verifier.ts'
@@ -7,6 +10,9 @@ import type { Projections } from './projections/index.ts'
 
 export interface ReadinessOptions {
   readonly ledger: Ledger
+  readonly log: Pick<Log, 'state' | 'status'>
+  /** Undefined: no policy names any. */
+  readonly witnesses?: Pick<WitnessRounds, 'standing'> | undefined
   readonly ledgerClock: LedgerClock
   readonly projections: Projections
   readonly verifier: TokenVerifier
@@ -18,12 +24,39 @@ export interface ReadinessOptions {
 /** Difference between the ledger's clock and this machine's that an operator should know of, in milliseconds. */
 const worrisomeSkewMs = 5_000
 
+const seenOutside = {
+  never: 'never: nobody outside this installation could tell if all of it were changed; keep a checkpoint elsewhere or configure a witness',
+  handed_out: 'handed out',
+  witnessed: 'witnessed',
+} as const satisfies Record<LogStatus['seenOutside'], string>
+
+/** How the witnesses stand. What one of them disputes comes first: somebody has to look. */
+const witnessCheck = (standing: WitnessStanding | undefined): string => {
+  if (standing === undefined) return 'off: CHARTWARDEN_WITNESS_POLICY names no file'
+  if (!standing.active) return 'standby: another process asks them'
+  const disputing = standing.witnesses.filter(({ disputes }) => disputes > 0).map(({ name }) => name)
+  if (disputing.length > 0) return `disputed by ${disputing.join(', ')}: a ledger went back or was changed, or they are wrong; see the log`
+  const answering = standing.witnesses.filter((witness) => witness.answering !== false).length
+  return `${answering} of ${standing.witnesses.length} answer`
+}
+
+/** How the logs stand. Decisions do not wait for them, so that nothing of it takes the service out of use. */
+const logChecks = (state: Log['state'], { behindEntries, halted, seenOutside: seen }: LogStatus) => {
+  const halts = [...halted.values()].reduce((sum, logs) => sum + logs, 0)
+  const off = 'off: nothing is signed, since CHARTWARDEN_SIGNER_DIR names no directory'
+  return {
+    log: halts > 0 ? `halted: ${halts}` : state === 'off' ? off : state,
+    logBehindEntries: Number(behindEntries),
+    checkpointsSeenOutside: seenOutside[seen],
+  }
+}
+
 /**
  * Whether the service can decide: the ledger answers, tokens can be verified and nobody has asked it to stop. Reports that lag and a skewed clock are told but do
  * not take the service out of use, since decisions are right without them.
  */
 export const createReadiness =
-  ({ ledger, ledgerClock, projections, verifier, isStopping, tls }: ReadinessOptions) =>
+  ({ ledger, log, witnesses, ledgerClock, projections, verifier, isStopping, tls }: ReadinessOptions) =>
   async (): Promise<Readiness> => {
     const answers = await ledger.time().then(
       () => true,
@@ -41,9 +74,16 @@ export const createReadiness =
       ...(certificate === undefined ? {} : { tlsCertificate: certificate.certificate, tlsCertificateDaysLeft: certificate.daysLeft }),
     }
     if (!answers) return { ready: false, checks }
-    const { entries, parked, state } = await projections.lag()
+    const [{ entries, parked, state }, logs] = await Promise.all([projections.lag(), log.status()])
     return {
       ready: !checks.stopping && verifier.keySetVersion() > 0,
-      checks: { ...checks, reports: state, reportsBehindEntries: Number(entries), parkedEntries: Number(parked) },
+      checks: {
+        ...checks,
+        reports: state,
+        reportsBehindEntries: Number(entries),
+        parkedEntries: Number(parked),
+        ...logChecks(log.state, logs),
+        witnesses: witnessCheck(witnesses?.standing()),
+      },
     }
   }

@@ -1,8 +1,15 @@
 import { snapshotMigrations } from './access/snapshot/migrations.ts'
 import { ledgerMigrations } from './audit/engines/postgres/migrations.ts'
+import { logMigrations } from './audit/log/migrations.ts'
 import { vaultMigrations } from './audit/vault/migrations.ts'
 import type { MigrationSet } from './kernel/postgres/migrate.ts'
 import { projectionMigrations } from './projections/migrations.ts'
 
 /** Everything the service keeps in its database, in the order it is made: the ledger's come first, since they make the roles. */
-export const schemaMigrations: readonly MigrationSet[] = [ledgerMigrations, vaultMigrations, snapshotMigrations, projectionMigrations]
+export const schemaMigrations: readonly MigrationSet[] = [
+  ledgerMigrations,
+  vaultMigrations,
+  logMigrations,
+  snapshotMigrations,
+  projectionMigrations,
+]

@@ -3,6 +3,7 @@ import { type Timestamp, timestampFromMs } from '@bufbuild/protobuf/wkt'
 import { InvalidArgumentError } from 'commander'
 import type { SubjectRefSchema } from '../../proto/gen/chartwarden/types/v1/types_pb.js'
 import { isClinicId } from '../../services/kernel/clinic-id.ts'
+import { type HostPort, parseHostPort } from '../../services/kernel/host-port.ts'
 import { isScope, type Scope } from '../../services/kernel/scopes.ts'
 
 /**
@@ -88,4 +89,11 @@ export const parseUuid = (text: string): string => {
   const uuid = text.toLowerCase()
   if (!/^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(uuid)) throw new InvalidArgumentError('Write a UUID.')
   return uuid
+}
+
+/** `host:port` or `[ipv6]:port`, to listen on; port 0 takes a free one. */
+export const parseListenAddress = (text: string): HostPort => {
+  const address = parseHostPort(text)
+  if (address === undefined) throw new InvalidArgumentError('Write host:port, for example 127.0.0.1:8090.')
+  return address
 }

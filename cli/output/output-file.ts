@@ -12,8 +12,11 @@ import { OutputError } from './output-error.ts'
 
 export interface OutputFile {
   readonly stream: Writable
-  /** Puts the file in its place, in place of what was there. Throws OutputError when it cannot be written whole. */
-  commit(): Promise<void>
+  /**
+   * Puts the file in its place, in place of what was there. Throws OutputError when it cannot be written whole. `check` sees what was written
+   * before: what it throws is thrown, and nothing is put in its place.
+   */
+  commit(check?: (written: string) => Promise<void>): Promise<void>
   /** Takes away what was written; what was there before stays. */
   abandon(): Promise<void>
 }
@@ -77,16 +80,29 @@ export const createOutputFile = async (file: string, unique: string): Promise<Ou
   return {
     stream,
     abandon,
-    commit: async () => {
-      try {
+    commit: async (check) => {
+      const written = async (work: () => Promise<void>): Promise<void> => {
+        try {
+          await work()
+        } catch (cause) {
+          await abandon()
+          throw new OutputError(`${file} cannot be written (${codeOf(cause)}); nothing was put in its place.`, cause)
+        }
+      }
+      await written(async () => {
         stream.end()
         await closed(stream)
+      })
+      try {
+        await check?.(partial)
+      } catch (thrown) {
+        await abandon()
+        throw thrown
+      }
+      await written(async () => {
         await rename(partial, place)
         await syncDirectory(path.dirname(place))
-      } catch (cause) {
-        await abandon()
-        throw new OutputError(`${file} cannot be written (${codeOf(cause)}); nothing was put in its place.`, cause)
-      }
+      })
     },
   }
 }

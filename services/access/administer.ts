@@ -30,6 +30,7 @@ import {
 } from './administer/directory.ts'
 import { closeEmergency, emergencyTests, openEmergency, openViolations, reviewEmergency } from './administer/emergencies.ts'
 import { grantRole, revokeRole } from './administer/grants.ts'
+import { rotateLogKey, rotationViolations } from './administer/log-key.ts'
 import { putRole, retireRole } from './administer/policy.ts'
 import { endShare, isShared, putCareTeam, removeCareTeam, shareRecord, shareViolations } from './administer/relationships.ts'
 import { putSettings } from './administer/settings.ts'
@@ -66,6 +67,8 @@ const violationsOf = (state: ClinicState, command: ClinicCommand, now: number): 
       return validateRole(command.role)
     case 'put_settings':
       return validateSettings(command.settings)
+    case 'rotate_log_key':
+      return rotationViolations(command, now)
     case 'share_record':
       return shareViolations(command, now)
     case 'put_subject':
@@ -108,6 +111,8 @@ const plan = (state: ClinicState, command: ClinicCommand, { actor }: Authority, 
       return retireRole(state, command, actor)
     case 'put_settings':
       return putSettings(command, actor)
+    case 'rotate_log_key':
+      return rotateLogKey(command, actor, now)
     case 'put_care_team':
       return putCareTeam(state, command, actor)
     case 'remove_care_team':
@@ -206,6 +211,7 @@ const tests: { readonly [T in EventType]?: Test<T> } = {
   'chartwarden.role.defined.v2': (state, { data: { actor: _, sealed: __, ...definition } }) =>
     same(state.roles.definitions.get(definition.role) ?? null, definition),
   'chartwarden.settings.changed.v1': (state, { data }) => same(state.settings, settingsIn(data)),
+  'chartwarden.log.keyadded.v1': () => true,
   'chartwarden.role.retired.v1': (state, { data }) => !state.roles.definitions.has(data.role),
   'chartwarden.role.granted.v1': (state, { id }, _, now) => isGranted(state, id, now),
   'chartwarden.role.revoked.v1': (state, { data }, command, now) =>

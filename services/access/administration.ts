@@ -30,6 +30,8 @@ export interface Prepared {
    * ledger already; or, where the command concerns nobody, under that of whoever asks.
    */
   readonly sealed?: { readonly under?: Pseudonym | 'ofEvent'; readonly value: { readonly [name: string]: JsonValue | undefined } }
+  /** Fills in what is made only once the change is permitted. `id` of the entry; asked again with the same one when the change is planned anew. */
+  readonly complete?: (event: PlannedEvent, id: string) => Promise<PlannedEvent>
 }
 
 export interface AdministrativeRequest {
@@ -79,7 +81,7 @@ export const createAdministration = (options: AdministrationOptions): Administra
     const named = requirePerson(context.caller, request.onBehalfOf, now())
     const writer = await writers.open(request.clinic)
     const { clinic, vault, state } = writer
-    const { command, identities: mentioned, sealed, person = named } = request.prepare(vault)
+    const { command, identities: mentioned, sealed, person = named, complete } = request.prepare(vault)
     if (person !== named) checkSignIn('subject.session', person?.session, now())
     const actor: Actor = { scope: request.scope, ...(person === undefined ? {} : actingPerson(vault, person)) }
     // The calling software is a subject too: of type "service".
@@ -198,16 +200,18 @@ export const createAdministration = (options: AdministrationOptions): Administra
                 return [await refusalEntry(outcome, { id, time }, stateRevision)]
               }
               return Promise.all(
-                outcome.events.map((event, ordinal) =>
-                  composeEntry(vault, randomness, {
+                outcome.events.map(async (planned, ordinal) => {
+                  const eventId = ordinal === 0 ? id : writer.entryId(request.operation, request.requestId, ordinal)
+                  const event = (await complete?.(planned, eventId)) ?? planned
+                  return composeEntry(vault, randomness, {
                     ...common,
-                    id: ordinal === 0 ? id : writer.entryId(request.operation, request.requestId, ordinal),
+                    id: eventId,
                     type: event.type,
                     stateChanging: stateChanging[event.type],
                     data: event.data,
                     ...sealedPart(event),
-                  }),
-                ),
+                  })
+                }),
               )
             },
           },

@@ -77,13 +77,24 @@ export const createExpiry = (options: ExpiryOptions): Expiry => {
     note(writer)
   }
 
+  /** Undefined for a ledger that was imported without its keys: nothing is recorded in it. */
+  const served = async (clinic: string): Promise<ClinicWriter | undefined> => {
+    try {
+      return await writers.visit(clinic)
+    } catch (thrown) {
+      if (thrown instanceof ChartwardenError && thrown.reason === 'CLINIC_NOT_ALLOWED') return undefined
+      throw thrown
+    }
+  }
+
   /** A ledger behind what was seen of it is not written to: that it regressed is for an operator to look at. */
   const visit = async (clinic: string): Promise<void> => {
     const head = await ledger.head(clinic)
     const known = noted.get(clinic)
     if (known !== undefined && (head === undefined || head.stateRevision < known.revision)) throw new ChartwardenError('LEDGER_REGRESSED')
     if (known !== undefined && head?.stateRevision === known.revision && !hasEnded(known.nextEnd)) return
-    const writer = await writers.visit(clinic)
+    const writer = await served(clinic)
+    if (writer === undefined) return
     await writer.refresh()
     await sweepIfEnded(writer)
   }

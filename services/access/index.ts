@@ -24,12 +24,15 @@ import { createCheck } from './check.ts'
 import { createClinicWriters } from './clinic-writer.ts'
 import { explainHandlers } from './doors/grpc-access-explain.ts'
 import { accessServiceHandlers } from './doors/grpc-access-service.ts'
+import { exportHandler } from './doors/grpc-audit-export.ts'
+import { importHandler } from './doors/grpc-audit-import.ts'
 import { recordingHandlers } from './doors/grpc-audit-recordings.ts'
 import { auditServiceHandlers } from './doors/grpc-audit-service.ts'
 import { clinicServiceHandlers } from './doors/grpc-clinic-service.ts'
 import { consentServiceHandlers } from './doors/grpc-consent-service.ts'
 import { directoryServiceHandlers } from './doors/grpc-directory-service.ts'
 import { emergencyServiceHandlers } from './doors/grpc-emergency-service.ts'
+import { type LogKeyRotation, logKeyHandlers } from './doors/grpc-log-keys.ts'
 import { policyServiceHandlers } from './doors/grpc-policy-service.ts'
 import { simulateHandler } from './doors/grpc-policy-simulate.ts'
 import { relationshipServiceHandlers } from './doors/grpc-relationship-service.ts'
@@ -37,6 +40,8 @@ import { staffServiceHandlers } from './doors/grpc-staff-service.ts'
 import { createEmergencyView } from './emergency-view.ts'
 import { createExpiry, type Expiry } from './expiry.ts'
 import { createExplain } from './explain.ts'
+import { createExportEntries, type ExportSources } from './export-entries.ts'
+import { createImportLedger } from './import-ledger.ts'
 import { createReadPage } from './listing/pages.ts'
 import type { AccessObserver } from './observer.ts'
 import { createPastStates } from './past-states.ts'
@@ -53,12 +58,12 @@ import { createStaffView } from './staff-view.ts'
 import { createWhatCan } from './what-can.ts'
 import { createWhoCan } from './who-can.ts'
 
-const notOffered = (): Promise<never> => Promise.reject(new ChartwardenError('UNIMPLEMENTED'))
-
 // biome-ignore lint/correctness/useYield: it refuses
 const notOfferedStream = async function* (): AsyncGenerator<never> {
   throw new ChartwardenError('UNIMPLEMENTED')
 }
+
+const notMoving = { exportEntries: notOfferedStream, importLedger: notOfferedStream }
 
 export interface AccessOptions {
   readonly ledger: Ledger
@@ -86,6 +91,10 @@ export interface AccessOptions {
   readonly observer?: AccessObserver | undefined
   /** What the audit service says of logs. */
   readonly log: LogHandlers
+  /** Undefined: nothing is signed. */
+  readonly logKeyRotation?: LogKeyRotation | undefined
+  /** What carries entries and keys out and in; undefined: neither is offered. */
+  readonly transfer?: ExportSources | undefined
 }
 
 export interface Access {
@@ -114,6 +123,8 @@ export const createAccess = (options: AccessOptions): Access => {
     tracer,
     observer,
     log,
+    logKeyRotation,
+    transfer,
   } = options
   const { now } = ledgerClock
   const identities = createIdentities({ ledger, now, randomness, clock })
@@ -137,6 +148,10 @@ export const createAccess = (options: AccessOptions): Access => {
   const whoCan = createWhoCan({ identities, readPage })
   const whatCan = createWhatCan({ ledger, identities, readPage })
   const simulate = createSimulate({ ledger, entries, authorise, identities, pinned, clock, now })
+  const moving = (sources: ExportSources) => ({
+    ...exportHandler({ exportEntries: createExportEntries({ ...sources, authorise, identities, randomness, now }), randomness }),
+    ...importHandler({ importLedger: createImportLedger({ ledger, vault, keys: sources.keys, writers, randomness }), randomness }),
+  })
   return {
     authoriseReading: authorise,
     expiry: createExpiry({ ledger, writers, randomness, now, clock, onFault: onExpiryFault }),
@@ -149,9 +164,8 @@ export const createAccess = (options: AccessOptions): Access => {
         ...auditServiceHandlers({ recordAccess, findAccesses, reader, randomness, maxBatchItems, onFault }),
         ...recordingHandlers({ recordDisclosure, recordConcern, randomness }),
         ...log,
-        rotateLogKey: notOffered,
-        exportEntries: notOfferedStream,
-        importLedger: notOfferedStream,
+        ...logKeyHandlers({ administration, rotation: logKeyRotation, randomness }),
+        ...(transfer === undefined ? notMoving : moving(transfer)),
       }),
       implement(ClinicService, clinicServiceHandlers({ registerClinic, writers, ledger, randomness })),
       implement(StaffService, staffServiceHandlers({ administration, authorise, view, past, now, randomness })),

@@ -10,6 +10,7 @@ import { ChartwardenError } from '../kernel/errors.ts'
 import { pause } from '../kernel/pause.ts'
 import type { NamedPerson } from './person.ts'
 import type { AuthoriseReading, ReadingRequest } from './reading.ts'
+import { stillPermitted } from './still-permitted.ts'
 
 /** The sealed part of an entry, as far as the caller may see it and keys exist. */
 export type PrivatePart =
@@ -51,7 +52,7 @@ export interface EntryReader {
 
 const auditLog = { resourceType: 'audit_log', action: 'read' } as const
 
-const openPrivate = async (vault: ClinicVault, entry: StoredEntry, unseal: boolean): Promise<PrivatePart> => {
+export const openPrivate = async (vault: ClinicVault, entry: StoredEntry, unseal: boolean): Promise<PrivatePart> => {
   const sealed = (openEnvelope(entry.bytes).data as EntryData).sealed
   if (sealed === undefined) return { state: 'none' }
   if (!unseal) return { state: 'no_scope' }
@@ -96,22 +97,12 @@ export const createEntryReader = ({ ledger, entries, authorise, now, pollMs = 25
       const { clinic, onBehalfOf, follow } = range
       const unseal = context.caller.scopes.has('audit.unseal')
       const filter = { from: String(range.from), until: range.until === undefined ? '' : String(range.until), follow }
-      const { writer, revision, notAfter } = await authorise(
-        context,
-        requestOf(clinic, onBehalfOf, 'read_entries', { record: 'viewing', streamed: true, filter }),
-      )
+      const request = requestOf(clinic, onBehalfOf, 'read_entries', { record: 'viewing', streamed: true, filter })
+      const authorised = await authorise(context, request)
+      const { writer, revision } = authorised
+      const permitted = stillPermitted({ context, request, authorised, authorise, now })
       // A follower ends itself when the caller goes away and when the service begins to stop.
       const gone = context.draining === undefined ? context.signal : AbortSignal.any([context.signal, context.draining])
-      let decidedOn = writer.state.revision
-      let validUntil = notAfter
-      /** Decides the person again once the state has moved or the permission has run out, before anything more is sent. */
-      const stillPermitted = async (): Promise<void> => {
-        await writer.refresh()
-        if (writer.state.revision === decidedOn && (validUntil === undefined || now() < validUntil)) return
-        decidedOn = writer.state.revision
-        const again = await authorise(context, requestOf(clinic, onBehalfOf, 'read_entries', { record: 'none', streamed: true, filter }))
-        validUntil = again.notAfter
-      }
       // The reading's own entry is part of what is read: nothing is left out.
       const head = (await ledger.head(clinic))?.revision ?? (revision as bigint)
       const last = range.until ?? (follow ? undefined : head)
@@ -130,7 +121,7 @@ export const createEntryReader = ({ ledger, entries, authorise, now, pollMs = 25
           if (!follow) return { completeTo: end }
           await pause(pollMs, gone)
         }
-        await stillPermitted()
+        await permitted()
       }
     },
   }

@@ -64,6 +64,8 @@ export const createRegisterClinic = (options: RegisterClinicOptions): RegisterCl
     }
     // A request that cannot be carried out must leave nothing behind, keys included: so it is planned once before there are any.
     plan('' as Pseudonym, now())
+    // A ledger without keys was imported as evidence, or is being imported: keys made now would be those of another clinic.
+    if ((await vault.clinic(clinic)) === undefined && (await ledger.head(clinic)) !== undefined) throw new ChartwardenError('CLINIC_EXISTS')
     const keys = await vault.createClinic(clinic)
     const requestDigest = keys.requestDigest(canonicalJson({ operation, caller: context.caller.id, request: registration.form }))
     const entryId = entryIdsOf(clinic)

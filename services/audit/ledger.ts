@@ -71,6 +71,24 @@ export interface FeedBatch {
   readonly position: Position
 }
 
+/** Leaves of one clinic's tree, one behind the other. */
+export interface LeafRun {
+  readonly clinic: string
+  /** Revision of the first. */
+  readonly first: bigint
+  /** RFC 6962 leaf hashes, 32 bytes each. */
+  readonly hashes: Buffer
+  /** When the oldest of them was stored, by the ledger's own clock, in milliseconds since the epoch. */
+  readonly recordedAt: number
+}
+
+/** Consecutive entries of the feed as leaves, one run a clinic, and the place to resume after them. */
+export interface LeafBatch {
+  readonly runs: readonly LeafRun[]
+  readonly entries: number
+  readonly position: Position
+}
+
 /** What decides, records and reads entries. The batcher in front of an engine implements this. */
 export interface Ledger {
   append(append: Append): Promise<AppendOutcome>
@@ -98,13 +116,21 @@ export interface LedgerFeed {
   distance(from: Position | undefined, to: Position | undefined): bigint
 }
 
+/** The same for who needs the entries' hashes alone, which an engine may make where the entries are. */
+export interface LeafFeed {
+  /** As `subscribe`, at most `most` entries at once. */
+  leaves(from: Position | undefined, most: number, signal: AbortSignal): AsyncIterable<LeafBatch>
+  /** Leaf hashes of one clinic's entries from a revision on, as many as there are and `most` at most, one behind the other. */
+  leafHashes(clinic: string, from: bigint, most: number): Promise<Buffer>
+}
+
 /**
  * What an engine implements: one statement for many appends, in order. The order of outcomes is the order of appends. `again` asks the
  * batcher to send that append in its next statement: an earlier append of the same batch holds one of its ids.
  */
 export type EngineOutcome = AppendOutcome | { readonly kind: 'again' }
 
-export interface LedgerEngine extends Omit<Ledger, 'append'>, LedgerFeed {
+export interface LedgerEngine extends Omit<Ledger, 'append'>, LedgerFeed, LeafFeed {
   appendBatch(appends: readonly Append[]): Promise<readonly EngineOutcome[]>
   close(): Promise<void>
 }

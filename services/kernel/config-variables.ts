@@ -1,5 +1,20 @@
 /** The documented variables: parsing and documentation both come from this table. */
-import { type HostPort, parseHostPort } from './host-port.ts'
+import {
+  address,
+  addressOrOff,
+  choice,
+  databaseUrl,
+  httpUrl,
+  type Kind,
+  keySet,
+  masterKey,
+  number,
+  path,
+  pathOrOff,
+  schemelessUrl,
+  truth,
+  word,
+} from './config-kinds.ts'
 
 export type Mode = 'development' | 'production'
 
@@ -24,11 +39,6 @@ export interface Row<T> extends ConfigVariable {
   readonly parse: (text: string) => T | undefined
 }
 
-interface Kind<T> {
-  readonly allowed: string
-  readonly parse: (text: string) => T | undefined
-}
-
 interface RowOptions {
   readonly unit?: string
   readonly default?: string | Readonly<Record<Mode, string | undefined>>
@@ -45,54 +55,6 @@ const row = <T>(name: string, kind: Kind<T>, meaning: string, options: RowOption
   secret: options.secret ?? false,
   ...kind,
 })
-
-const choice = <const T extends string>(...values: readonly T[]): Kind<T> => ({
-  allowed: values.join(', ').replace(/, ([^,]*)$/, ' or $1'),
-  parse: (text) => values.find((value) => value === text),
-})
-
-const truth: Kind<boolean> = {
-  allowed: 'true or false',
-  parse: (text) => (text === 'true' ? true : text === 'false' ? false : undefined),
-}
-
-const address: Kind<HostPort> = { allowed: 'host:port', parse: parseHostPort }
-
-const addressOrOff: Kind<HostPort | 'off'> = {
-  allowed: 'host:port or off',
-  parse: (text) => (text === 'off' ? text : parseHostPort(text)),
-}
-
-const path: Kind<string> = { allowed: 'a path', parse: (text) => (text.includes('\0') ? undefined : text) }
-
-const word: Kind<string> = { allowed: 'a text without white space at its ends', parse: (text) => (text.trim() === text ? text : undefined) }
-
-const number = (least: number, most: number): Kind<number> => ({
-  allowed: `a whole number from ${least} to ${most}`,
-  parse: (text) => (/^\d{1,15}$/.test(text) && Number(text) >= least && Number(text) <= most ? Number(text) : undefined),
-})
-
-const databaseUrl: Kind<string> = {
-  allowed: 'a URL that begins with postgres:// or postgresql://, or @ and the path of a file that holds it',
-  parse: (text) => (/^postgres(?:ql)?:\/\/\S+$/.test(text) ? text : undefined),
-}
-
-const httpUrl: Kind<string> = {
-  allowed: 'a URL that begins with http:// or https://',
-  parse: (text) => (/^https?:\/\/\S+$/.test(text) && URL.canParse(text) ? text : undefined),
-}
-
-const schemePattern = /^[A-Za-z][A-Za-z0-9+.-]*:\/\//
-
-const keySet: Kind<string> = {
-  allowed: 'the path of a file or an http(s) URL without user and password',
-  parse: (text) => {
-    if (!schemePattern.test(text)) return path.parse(text)
-    if (!URL.canParse(text)) return undefined
-    const url = new URL(text)
-    return /^https?:$/.test(url.protocol) && url.username === '' && url.password === '' ? text : undefined
-  },
-}
 
 export const rows = {
   mode: row(
@@ -157,10 +119,47 @@ export const rows = {
   masterKeyFile: row(
     'CHARTWARDEN_MASTER_KEY_FILE',
     path,
-    'File with the key that wraps all other keys. In development it is made when unset.',
-    {
-      requiredInProduction: true,
-    },
+    'File with the key that wraps all other keys; production needs it, or the key itself in CHARTWARDEN_MASTER_KEY. In development it is made when unset.',
+  ),
+  masterKey: row(
+    'CHARTWARDEN_MASTER_KEY',
+    masterKey,
+    'The key that wraps all other keys, for platforms that hand secrets over in the environment; not beside CHARTWARDEN_MASTER_KEY_FILE.',
+    { secret: true },
+  ),
+  signerDir: row(
+    'CHARTWARDEN_SIGNER_DIR',
+    pathOrOff,
+    'Directory that remembers what was signed last of each log. Keep it on another disk than the database, with a backup of its own, one for all replicas. Unset in development: signer in the state directory. Unset in production, or off: nothing is signed.',
+  ),
+  logOrigin: row(
+    'CHARTWARDEN_LOG_ORIGIN',
+    schemelessUrl,
+    'What the names of the logs begin with: the public address of this service without a scheme. Never change it once checkpoints are signed.',
+    { default: { development: 'chartwarden.localhost', production: undefined } },
+  ),
+  publishIntervalMs: row(
+    'CHARTWARDEN_PUBLISH_INTERVAL_MS',
+    number(100, 60_000),
+    'How often at most a checkpoint of a log that has grown is signed and published.',
+    { unit: 'milliseconds', default: '500' },
+  ),
+  witnessPolicy: row(
+    'CHARTWARDEN_WITNESS_POLICY',
+    path,
+    'File that names the witnesses and how many of them must have cosigned a checkpoint (C2SP tlog-policy). Unset: no witness is asked.',
+  ),
+  witnessIntervalMs: row(
+    'CHARTWARDEN_WITNESS_INTERVAL_MS',
+    number(1_000, 3_600_000),
+    'How often at most the witnesses are shown the newest checkpoint of each log.',
+    { unit: 'milliseconds', default: '10000' },
+  ),
+  selfCheckHours: row(
+    'CHARTWARDEN_SELF_CHECK_HOURS',
+    number(0, 8_760),
+    'How long after a check of a ledger, its log, its kept state and its read models the next one is made. 0: none are made but those asked for.',
+    { unit: 'hours', default: '24' },
   ),
   databaseUrl: row('DATABASE_URL', databaseUrl, 'Postgres as the writer role. Unset: an embedded Postgres in the state directory.', {
     secret: true,

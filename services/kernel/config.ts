@@ -2,9 +2,10 @@
  * The one configuration object. Every value comes from one variable of `configVariables`; all that is wrong, unknown or unsafe stops the
  * start with one line.
  */
+import { join } from 'node:path'
+import { type Environment, type Problems, type Reader, refuse, startReading } from './config-reader.ts'
 import { type ConfigVariable, type Mode, type Row, rows } from './config-variables.ts'
 import { formatHostPort, type HostPort, isLoopback } from './host-port.ts'
-import { StartError } from './start-error.ts'
 
 export interface TlsFiles {
   readonly certFile: string
@@ -13,7 +14,25 @@ export interface TlsFiles {
   readonly clientCaFile?: string
 }
 
-export type { HostPort }
+export type { Environment, HostPort }
+
+/** Where the key that wraps all others comes from. */
+export type MasterKeySetting = { readonly kind: 'file'; readonly file: string } | { readonly kind: 'key'; readonly key: Buffer }
+
+export interface SigningSettings {
+  /** The directory of the signer store. */
+  readonly signerDir: string
+  /** What the names of logs begin with. */
+  readonly logOrigin: string
+  readonly publishIntervalMs: number
+}
+
+export interface WitnessSettings {
+  /** C2SP tlog-policy. */
+  readonly policyFile: string
+  /** Between two looks for new checkpoints. */
+  readonly intervalMs: number
+}
 
 export interface DatabaseUrls {
   /** Writer role. */
@@ -46,8 +65,12 @@ export interface Config {
   readonly jwtAudience: string
   /** How far the clocks of issuer and service may differ, seconds. */
   readonly clockToleranceSeconds: number
-  /** Undefined in development: made in the state directory. */
-  readonly masterKeyFile: string | undefined
+  /** Undefined: a file made in the state directory (development only). */
+  readonly masterKey: MasterKeySetting | undefined
+  /** What is signed, and how often; undefined: nothing is. */
+  readonly signing: SigningSettings | undefined
+  /** Undefined: no witness is asked. */
+  readonly witnesses: WitnessSettings | undefined
   /** Undefined: embedded Postgres in the state directory. */
   readonly databaseUrls: DatabaseUrls | undefined
   /** Registers the demo clinic at start (development only). */
@@ -56,6 +79,8 @@ export interface Config {
   readonly logLevel: 'fatal' | 'error' | 'warn' | 'info' | 'debug' | 'trace' | 'silent'
   readonly maxMessageBytes: number
   readonly maxBatchItems: number
+  /** Between two scheduled checks of a ledger; 0: none. */
+  readonly selfCheckHours: number
   readonly maxQueuedEntries: number
   readonly maxStreamsPerConnection: number
   readonly maxHttpCalls: number
@@ -63,59 +88,10 @@ export interface Config {
   readonly drainTimeoutMs: number
 }
 
-export type Environment = Readonly<Record<string, string | undefined>>
-
 /** The documented variables as data, in the order of the documentation. */
 export const configVariables: readonly ConfigVariable[] = Object.freeze(
   Object.values<Row<unknown>>(rows).map(({ parse: _parse, ...variable }) => Object.freeze(variable)),
 )
-
-const prefix = 'CHARTWARDEN_'
-
-/** What is wrong, each thing once, in the order it was found. */
-type Problems = Set<string>
-
-const refuse = (problems: Problems): void => {
-  if (problems.size > 0) throw new StartError([...problems].join(' '))
-}
-
-const unknownVariables = (environment: Environment): readonly string[] => {
-  const known = new Set(configVariables.map((variable) => variable.name))
-  return Object.keys(environment)
-    .filter((name) => name.startsWith(prefix) && !known.has(name))
-    .map((name) => `${name} is not a variable of this version; remove it or correct its name.`)
-}
-
-/** A value that was refused; a user and password that do not belong in it are left out. */
-const shown = (text: string): string => JSON.stringify(text.replace(/\/\/.*@/, '//…@').slice(0, 100))
-
-/**
- * Reads one variable after the other, and notes what is wrong with them: whoever reads calls `refuse` before a value is used. An empty
- * variable counts as one that is not set, as compose files write it.
- */
-const createReader = (environment: Environment, mode: Mode, problems: Problems) => {
-  const read = <T>(row: Row<T>): T | undefined => {
-    const given = environment[row.name]
-    const text = given === undefined || given === '' ? row.default[mode] : given
-    if (text === undefined) {
-      if (mode === 'production' && row.requiredInProduction) problems.add(`${row.name} is required in production.`)
-      return undefined
-    }
-    const value = row.parse(text)
-    if (value === undefined) problems.add(`${row.name} must be ${row.allowed}${row.secret ? '' : `, not ${shown(text)}`}.`)
-    return value
-  }
-  const always = <T>(row: Row<T>): T => {
-    const value = read(row)
-    if (value === undefined && ![...problems].some((problem) => problem.startsWith(`${row.name} `))) {
-      problems.add(`${row.name} is required.`)
-    }
-    return value as T
-  }
-  return { mode, problems, read, always }
-}
-
-type Reader = ReturnType<typeof createReader>
 
 const readTls = ({ mode, problems, read }: Reader): TlsFiles | undefined => {
   const certFile = read(rows.tlsCertFile)
@@ -139,6 +115,36 @@ const readTls = ({ mode, problems, read }: Reader): TlsFiles | undefined => {
     return undefined
   }
   return Object.freeze({ certFile, keyFile, ...(clientCaFile === undefined ? {} : { clientCaFile }) })
+}
+
+const readMasterKey = ({ mode, problems, read }: Reader): MasterKeySetting | undefined => {
+  const file = read(rows.masterKeyFile)
+  const key = read(rows.masterKey)
+  if (file !== undefined && key !== undefined)
+    problems.add(`${rows.masterKeyFile.name} and ${rows.masterKey.name} are both set; keep one of them.`)
+  if (file !== undefined) return Object.freeze({ kind: 'file', file })
+  if (key !== undefined) return Object.freeze({ kind: 'key', key })
+  if (mode === 'production') problems.add(`${rows.masterKeyFile.name} or ${rows.masterKey.name} is required in production.`)
+  return undefined
+}
+
+const readSigning = ({ mode, problems, read, always }: Reader): SigningSettings | undefined => {
+  const given = read(rows.signerDir)
+  const logOrigin = read(rows.logOrigin)
+  const publishIntervalMs = always(rows.publishIntervalMs)
+  const signerDir = given ?? (mode === 'development' ? join(always(rows.stateDir), 'signer') : 'off')
+  if (signerDir === 'off') return undefined
+  if (logOrigin === undefined) {
+    problems.add(`${rows.logOrigin.name} is required in production when ${rows.signerDir.name} is set.`)
+    return undefined
+  }
+  return Object.freeze({ signerDir, logOrigin, publishIntervalMs })
+}
+
+const readWitnesses = ({ read, always }: Reader): WitnessSettings | undefined => {
+  const policyFile = read(rows.witnessPolicy)
+  const intervalMs = always(rows.witnessIntervalMs)
+  return policyFile === undefined ? undefined : Object.freeze({ policyFile, intervalMs })
 }
 
 const readMetricsAddr = ({ read }: Reader): HostPort | undefined => {
@@ -200,14 +206,6 @@ const findOpenDevelopment = (config: Config, problems: Problems): void => {
   }
 }
 
-/** Everything else depends on the mode, so that it is refused before the rest is read. */
-const startReading = (environment: Environment): Reader => {
-  const problems: Problems = new Set(unknownVariables(environment))
-  const mode = createReader(environment, 'development', problems).read(rows.mode)
-  if (mode === undefined) refuse(problems)
-  return createReader(environment, mode ?? 'development', problems)
-}
-
 /** Reads and checks the configuration. Throws StartError with all that is wrong in one line, which never shows a secret's value. */
 export const readConfig = (environment: Environment): Config => {
   const reader = startReading(environment)
@@ -226,13 +224,16 @@ export const readConfig = (environment: Environment): Config => {
     jwtIssuer: always(rows.jwtIssuer),
     jwtAudience: always(rows.jwtAudience),
     clockToleranceSeconds: always(rows.clockToleranceSeconds),
-    masterKeyFile: read(rows.masterKeyFile),
+    masterKey: readMasterKey(reader),
+    signing: readSigning(reader),
+    witnesses: readWitnesses(reader),
     databaseUrls: readDatabaseUrls(reader),
     demo: always(rows.demo),
     grpcReflection: always(rows.grpcReflection),
     logLevel: always(rows.logLevel),
     maxMessageBytes: always(rows.maxMessageBytes),
     maxBatchItems: always(rows.maxBatchItems),
+    selfCheckHours: always(rows.selfCheckHours),
     maxQueuedEntries: always(rows.maxQueuedEntries),
     maxStreamsPerConnection: always(rows.maxStreamsPerConnection),
     maxHttpCalls: always(rows.maxHttpCalls),
@@ -243,6 +244,15 @@ export const readConfig = (environment: Environment): Config => {
   else findOpenDevelopment(config, problems)
   refuse(problems)
   return config
+}
+
+/** As `readConfig`, for the commands that look after the signer store. Throws StartError where none is configured. */
+export const readSigningConfig = (environment: Environment): SigningSettings => {
+  const reader = startReading(environment)
+  const signing = readSigning(reader)
+  if (signing === undefined) reader.problems.add(`${rows.signerDir.name} names no directory, so nothing is signed here.`)
+  refuse(reader.problems)
+  return signing as SigningSettings
 }
 
 /** What the commands that look after the database need, and nothing that only serving needs. */

@@ -16,6 +16,7 @@ export const grpcCode = {
   unimplemented: 12,
   internal: 13,
   unavailable: 14,
+  dataLoss: 15,
   unauthenticated: 16,
 } as const
 
@@ -100,6 +101,24 @@ export const errorCatalogue = {
     false,
     'No tree of that size is published; ask for one no larger than the checkpoint.',
   ),
+  TILE_UNKNOWN: row(
+    grpcCode.notFound,
+    404,
+    false,
+    'The published tree has no tile or bundle of that width there; fetch the checkpoint and ask for what its size has.',
+  ),
+  LOG_DAMAGED: row(
+    grpcCode.dataLoss,
+    500,
+    false,
+    'What is stored of this log is not what its signed checkpoint says, so nothing is answered from it; an operator has to look.',
+  ),
+  WITNESSES_OFF: row(
+    grpcCode.failedPrecondition,
+    409,
+    false,
+    'No witnesses are configured here, so none will cosign; ask for a receipt without them.',
+  ),
   LEDGER_EXISTS: row(
     grpcCode.alreadyExists,
     409,
@@ -182,6 +201,7 @@ export const errorMetadata = {
   needs: 'What the person would have to be permitted: resource type and action, separated by a blank. With NOT_PERMITTED.',
   scope: 'The scope that the token lacks. With SCOPE_MISSING.',
   percent: 'How much of what the report is read from is built, as a whole number. With REPORT_BUILDING.',
+  revision: 'The first revision that is not as it should be, decimal. With IMPORT_REFUSED and LEDGER_EXISTS.',
   correlationId: 'Under which the service has logged the call. Always there.',
 } as const satisfies Record<string, string>
 

@@ -3,6 +3,10 @@
  * have closed lists of codes as values; no label ever names a clinic, person, patient, record or caller.
  */
 import { reasonCodes } from '../access/reasons.ts'
+import { haltCauses } from '../audit/log/log-store.ts'
+import { sealerStates } from '../audit/log/sealer.ts'
+import { faultKinds } from '../audit/log/verify/fault.ts'
+import { submissionOutcomes } from '../audit/log/witness-rounds.ts'
 import type { ErrorReason } from '../kernel/errors.ts'
 import { statusNames } from '../kernel/grpc/observe-call.ts'
 import { refusalReasons } from '../kernel/refusal.ts'
@@ -50,6 +54,8 @@ const projection = allProjections.map(({ name }) => name)
 
 export const doors = ['check', 'check_batch', 'check_stream'] as const
 const appendOutcomes = ['stored', 'duplicate', 'mismatch', 'moved', 'stale', 'again', 'failed'] as const
+export const logStates = [...sealerStates, 'off'] as const
+export const witnessStates = ['answering', 'silent', 'not_asked'] as const
 export const runnerStates = ['stopped', 'waiting', 'running', 'retrying', 'halted'] as const
 const snapshotOutcomes = ['opened', 'refused', 'not_read', 'written', 'not_written'] as const
 
@@ -113,6 +119,46 @@ export const metricTable = {
   chartwarden_projection_parked_entries: gauge('{entry}', 'Entries a read model could not take, waiting for somebody to look.', {}),
   chartwarden_projection_runner_state: gauge('', "1 for the state this process's runner is in, 0 for the others.", { state: runnerStates }),
 
+  chartwarden_log_sealer_state: gauge('', "1 for the state this process's sealer is in, 0 for the others.", { state: logStates }),
+  chartwarden_log_behind_entries: gauge('{entry}', 'Entries of all ledgers that are not yet in the tree of their log.', {}),
+  chartwarden_log_halted: gauge('{log}', 'Logs that nothing is signed for until an operator has looked, by cause.', { cause: haltCauses }),
+  chartwarden_log_checkpoints_seen_outside: gauge(
+    '',
+    '1 once a checkpoint was handed to a caller or cosigned by a witness, else 0: then nobody could tell if all of it were changed.',
+    {},
+  ),
+  chartwarden_log_integrated_entries_total: counter('{entry}', 'Entries this process integrated into logs.', {}),
+  chartwarden_log_checkpoints_total: counter('{checkpoint}', 'Checkpoints this process signed and published.', {}),
+  chartwarden_log_publish_duration_seconds: histogram('s', 'One round of signing and publishing checkpoints.', {}, seconds),
+  chartwarden_log_publication_delay_seconds: histogram(
+    's',
+    'From recording an entry to the checkpoint that covers it, of the oldest entry under each checkpoint; by the clock of the database.',
+    {},
+    seconds,
+  ),
+  chartwarden_log_damage_total: counter(
+    '{finding}',
+    'Answers refused because what is stored of a log or ledger is not what was signed: somebody has to look.',
+    {},
+  ),
+
+  chartwarden_witness_requests_total: counter('{checkpoint}', 'Checkpoints shown to a witness by what came out; see the runbooks.', {
+    outcome: submissionOutcomes,
+  }),
+  chartwarden_witnesses: gauge('{witness}', 'Witnesses by how they stand with the process that asks them; absent in the others.', {
+    state: witnessStates,
+  }),
+  chartwarden_witness_disputes: gauge(
+    '{log}',
+    'Logs of which a witness says that they went back or were changed, counted for each witness; absent in processes that do not ask them.',
+    {},
+  ),
+  chartwarden_witness_quorum_wait_seconds: gauge(
+    's',
+    'For how long the log that has waited longest has waited for as many cosignatures as the policy asks; absent in processes that do not ask.',
+    {},
+  ),
+
   chartwarden_call_refusals_total: counter('{call}', 'Calls turned away for their token, clinic or scope.', { reason: refusalReasons }),
   chartwarden_grpc_request_duration_seconds: histogram(
     's',
@@ -126,6 +172,22 @@ export const metricTable = {
     { method: ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'], route: fromCode, status: fromCode },
     seconds,
   ),
+
+  chartwarden_ledger_checks_total: counter('{check}', 'Ledgers checked by why and by what came out; failed: the check could not be made.', {
+    cause: ['schedule', 'asked'],
+    result: ['intact', 'damaged', 'failed'],
+  }),
+  chartwarden_ledger_check_faults: gauge(
+    '{fault}',
+    'Faults that the last scheduled check of each ledger found; absent in processes that do not make them.',
+    { kind: Object.keys(faultKinds) },
+  ),
+  chartwarden_ledger_check_age_seconds: gauge(
+    's',
+    'Since the last complete scheduled check of the ledger where that is longest ago; absent in processes that do not make them.',
+    {},
+  ),
+  chartwarden_ledger_check_interval_seconds: gauge('s', 'How long after a scheduled check of a ledger the next one is due; 0: never.', {}),
 
   chartwarden_expiry_faults_total: counter('{fault}', 'Attempts to record what has ended by itself that failed; tried again.', {}),
   chartwarden_snapshots_total: counter('{snapshot}', 'Snapshots of clinic states by what became of them.', { outcome: snapshotOutcomes }),

@@ -2,6 +2,8 @@
 import type { AccessObserver } from '../access/observer.ts'
 import type { SnapshotOutcome } from '../access/snapshots.ts'
 import type { BatchStats } from '../audit/batcher.ts'
+import type { SealerObserver } from '../audit/log/tenure.ts'
+import type { SubmissionOutcome } from '../audit/log/witness-submission.ts'
 import type { LedgerObserver } from '../audit/observed-ledger.ts'
 import type { CallObserver } from '../kernel/grpc/observe-call.ts'
 import type { HttpObserver } from '../kernel/http/observe-request.ts'
@@ -13,6 +15,9 @@ import { doors, type ServiceMetrics } from './metric-table.ts'
 export interface Observers {
   readonly access: AccessObserver
   readonly ledger: LedgerObserver
+  readonly sealer: SealerObserver
+  logDamage(): void
+  witness(outcome: SubmissionOutcome['kind']): void
   readonly call: Pick<CallObserver, 'ended'>
   readonly http: Pick<HttpObserver, 'ended'>
   readonly projection: Pick<ProjectionObserver, 'applied'>
@@ -20,6 +25,7 @@ export interface Observers {
   refusal: OnRefusal
   snapshot(outcome: SnapshotOutcome): void
   expiryFault(): void
+  ledgerChecked(cause: 'schedule' | 'asked', result: 'intact' | 'damaged' | 'failed'): void
 }
 
 const seconds = (milliseconds: number): number => milliseconds / 1_000
@@ -44,6 +50,16 @@ export const createObservers = (metrics: Metrics<ServiceMetrics>): Observers => 
     appended: (outcome, durationMs) => metrics.record('chartwarden_append_duration_seconds', { outcome }, seconds(durationMs)),
     appendFailed: (reason) => metrics.count('chartwarden_append_failures_total', { reason }),
   },
+  sealer: {
+    integrated: (entries) => metrics.count('chartwarden_log_integrated_entries_total', {}, entries),
+    published: (checkpoints, durationMs, waitedMs) => {
+      metrics.count('chartwarden_log_checkpoints_total', {}, checkpoints)
+      metrics.record('chartwarden_log_publish_duration_seconds', {}, seconds(durationMs))
+      for (const waited of waitedMs) metrics.record('chartwarden_log_publication_delay_seconds', {}, seconds(waited))
+    },
+  },
+  logDamage: () => metrics.count('chartwarden_log_damage_total', {}),
+  witness: (outcome) => metrics.count('chartwarden_witness_requests_total', { outcome }),
   call: {
     ended: (method, status, durationMs) =>
       metrics.record('chartwarden_grpc_request_duration_seconds', { method, status }, seconds(durationMs)),
@@ -70,4 +86,5 @@ export const createObservers = (metrics: Metrics<ServiceMetrics>): Observers => 
   refusal: ({ reason }) => metrics.count('chartwarden_call_refusals_total', { reason }),
   snapshot: (outcome) => metrics.count('chartwarden_snapshots_total', { outcome }),
   expiryFault: () => metrics.count('chartwarden_expiry_faults_total', {}),
+  ledgerChecked: (cause, result) => metrics.count('chartwarden_ledger_checks_total', { cause, result }),
 })

@@ -1,11 +1,16 @@
 import type { Batcher } from '../audit/batcher.ts'
 import type { Ledger } from '../audit/ledger.ts'
 import type { LedgerClock } from '../audit/ledger-clock.ts'
+import type { Log } from '../audit/log/index.ts'
+import { haltCauses } from '../audit/log/log-store.ts'
+import { type FaultKind, faultKinds } from '../audit/log/verify/fault.ts'
+import type { WitnessRounds } from '../audit/log/witness-rounds.ts'
 import type { Readiness } from '../kernel/http/readiness.ts'
 import type { Metrics } from '../kernel/telemetry/metrics.ts'
 import type { TokenVerifier } from '../kernel/tokens/verifier.ts'
 import type { Projections } from '../projections/index.ts'
-import { runnerStates, type ServiceMetrics } from './metric-table.ts'
+import type { SelfCheck } from '../self-check.ts'
+import { logStates, runnerStates, type ServiceMetrics, witnessStates } from './metric-table.ts'
 
 export interface WatchedParts {
   readonly readiness: () => Promise<Readiness>
@@ -13,9 +18,15 @@ export interface WatchedParts {
   readonly ledger: Pick<Ledger, 'time'>
   readonly ledgerClock: LedgerClock
   readonly batcher: Pick<Batcher, 'queued'>
+  readonly log: Pick<Log, 'state' | 'status'>
+  /** Undefined: no policy names any. */
+  readonly witnesses: Pick<WitnessRounds, 'standing'> | undefined
   readonly maxQueuedEntries: number
   readonly projections: Pick<Projections, 'lag' | 'runner'>
   readonly verifier: Pick<TokenVerifier, 'keySetVersion'>
+  /** Undefined where ledgers are not checked by schedule. */
+  readonly selfCheck: Pick<SelfCheck, 'state'> | undefined
+  readonly selfCheckHours: number
   /** When the certificate in use expires, milliseconds since the epoch; undefined without TLS. */
   readonly certificateExpiry: () => number | undefined
 }
@@ -32,11 +43,27 @@ const succeeds = (work: Promise<unknown>): Promise<boolean> =>
     new Promise<boolean>((resolve) => setTimeout(resolve, answerTimeoutMs, false).unref()),
   ])
 
+const witnessState = (answering: boolean | undefined): (typeof witnessStates)[number] =>
+  answering === undefined ? 'not_asked' : answering ? 'answering' : 'silent'
+
 const flag = (value: boolean): number => (value ? 1 : 0)
 
 /** What is looked at only when somebody asks for the metrics. */
 export const addServiceGauges = (metrics: Metrics<ServiceMetrics>, version: string, parts: WatchedParts): void => {
-  const { readiness, ledger, ledgerClock, batcher, maxQueuedEntries, projections, verifier, certificateExpiry } = parts
+  const {
+    readiness,
+    ledger,
+    ledgerClock,
+    batcher,
+    log,
+    witnesses,
+    maxQueuedEntries,
+    projections,
+    verifier,
+    selfCheck,
+    selfCheckHours,
+    certificateExpiry,
+  } = parts
 
   metrics.read(['chartwarden_build_info'], (report) => report('chartwarden_build_info', { version, node: process.versions.node }, 1))
   metrics.read(['chartwarden_ready'], async (report) => {
@@ -71,6 +98,16 @@ export const addServiceGauges = (metrics: Metrics<ServiceMetrics>, version: stri
     },
   )
   metrics.read(
+    ['chartwarden_ledger_check_faults', 'chartwarden_ledger_check_age_seconds', 'chartwarden_ledger_check_interval_seconds'],
+    (report) => {
+      report('chartwarden_ledger_check_interval_seconds', {}, selfCheckHours * 3_600)
+      const { ageSeconds, faults } = selfCheck?.state() ?? {}
+      if (ageSeconds === undefined || faults === undefined) return
+      report('chartwarden_ledger_check_age_seconds', {}, ageSeconds)
+      for (const kind of Object.keys(faultKinds)) report('chartwarden_ledger_check_faults', { kind }, faults.get(kind as FaultKind) ?? 0)
+    },
+  )
+  metrics.read(
     ['chartwarden_projection_lag_entries', 'chartwarden_projection_lag_seconds', 'chartwarden_projection_parked_entries'],
     async (report) => {
       const lag = await projections.lag()
@@ -82,4 +119,30 @@ export const addServiceGauges = (metrics: Metrics<ServiceMetrics>, version: stri
       }
     },
   )
+  metrics.read(
+    [
+      'chartwarden_log_sealer_state',
+      'chartwarden_log_behind_entries',
+      'chartwarden_log_halted',
+      'chartwarden_log_checkpoints_seen_outside',
+    ],
+    async (report) => {
+      for (const state of logStates) report('chartwarden_log_sealer_state', { state }, flag(state === log.state))
+      const { behindEntries, halted, seenOutside } = await log.status()
+      report('chartwarden_log_behind_entries', {}, Number(behindEntries))
+      for (const cause of haltCauses) report('chartwarden_log_halted', { cause }, halted.get(cause) ?? 0)
+      report('chartwarden_log_checkpoints_seen_outside', {}, flag(seenOutside !== 'never'))
+    },
+  )
+  metrics.read(['chartwarden_witnesses', 'chartwarden_witness_disputes', 'chartwarden_witness_quorum_wait_seconds'], (report) => {
+    const standing = witnesses?.standing()
+    if (standing?.active !== true) return
+    for (const state of witnessStates) {
+      const inState = standing.witnesses.filter(({ answering }) => witnessState(answering) === state)
+      report('chartwarden_witnesses', { state }, inState.length)
+    }
+    const disputes = standing.witnesses.reduce((sum, witness) => sum + witness.disputes, 0)
+    report('chartwarden_witness_disputes', {}, disputes)
+    report('chartwarden_witness_quorum_wait_seconds', {}, standing.quorumWaitSeconds)
+  })
 }

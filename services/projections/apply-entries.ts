@@ -135,6 +135,21 @@ const projectCarefully = async (
   return parked
 }
 
+/** Writes the rows of entries into the tables that the search path finds, and nothing else; answers what a member could not take. */
+export const writeRows = async (
+  transaction: ProjectionTransaction,
+  members: readonly Member[],
+  entries: readonly StoredEntry[],
+  careful: boolean,
+): Promise<readonly Parked[]> => {
+  const { events, parked } = decodeAll(members, entries)
+  for (const member of members) {
+    if (careful) parked.push(...(await projectCarefully(transaction, member, events)))
+    else await project(transaction, member, events)
+  }
+  return parked
+}
+
 const park = async (transaction: ProjectionTransaction, parked: readonly Parked[], from: Position | undefined): Promise<void> => {
   if (parked.length === 0) return
   const rows = parked.map(({ member, entry, reason, detail }) => ({
@@ -195,11 +210,7 @@ export const applyWithin = async (
   if (!(await moveLane(transaction, plan, step, pace))) return { kind: 'overtaken' }
   if (step.entries.length === 0) return { kind: 'applied', reached: new Map(), parked: [] }
   const { fresh, reached } = await selectNew(transaction, plan.lane, step.entries)
-  const { events, parked } = decodeAll(plan.members, fresh)
-  for (const member of plan.members) {
-    if (careful) parked.push(...(await projectCarefully(transaction, member, events)))
-    else await project(transaction, member, events)
-  }
+  const parked = await writeRows(transaction, plan.members, fresh, careful)
   await park(transaction, parked, step.from)
   await saveProgress(transaction, plan.lane, reached)
   return { kind: 'applied', reached, parked }

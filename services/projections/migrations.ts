@@ -8,6 +8,7 @@ import { roleGrantsTable } from './migrations/0004-role-grants.ts'
 import { offboardingsTable } from './migrations/0005-offboardings.ts'
 import { generations } from './migrations/0006-generations.ts'
 import { parkedCounted } from './migrations/0007-parked-counted.ts'
+import { comparisons } from './migrations/0008-comparisons.ts'
 
 /** Migrations of the read models; run after the ledger's, which makes the roles. A name once published is never changed or reordered. */
 export const projectionMigrations: MigrationSet = {
@@ -20,6 +21,7 @@ export const projectionMigrations: MigrationSet = {
     { name: '0005_offboardings', ...offboardingsTable },
     { name: '0006_generations', ...generations },
     { name: '0007_parked_counted', ...parkedCounted },
+    { name: '0008_comparisons', ...comparisons },
   ],
   afterwards: (db) => publishDefinitions(db, allProjections),
 }

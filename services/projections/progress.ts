@@ -1,7 +1,7 @@
 import type { Clock } from '../kernel/clock.ts'
 import { ChartwardenError } from '../kernel/errors.ts'
 import { pause } from '../kernel/pause.ts'
-import { createSharedLooks } from './shared-looks.ts'
+import { createSharedLooks } from '../kernel/shared-looks.ts'
 
 /** How far the read models of each clinic have come, for whoever waits for a revision. */
 export interface Progress {

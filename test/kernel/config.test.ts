@@ -35,13 +35,16 @@ t.test('an empty environment is a development service on this machine', async (t
     jwtIssuer: 'chartwarden-development',
     jwtAudience: 'chartwarden',
     clockToleranceSeconds: 30,
-    masterKeyFile: undefined,
+    masterKey: undefined,
+    signing: { signerDir: '.chartwarden/signer', logOrigin: 'chartwarden.localhost', publishIntervalMs: 500 },
+    witnesses: undefined,
     databaseUrls: undefined,
     demo: false,
     grpcReflection: true,
     logLevel: 'info',
     maxMessageBytes: 1_048_576,
     maxBatchItems: 512,
+    selfCheckHours: 24,
     maxQueuedEntries: 16_384,
     maxStreamsPerConnection: 1024,
     maxHttpCalls: 1024,
@@ -65,6 +68,7 @@ t.test('every default in the table is a value the table allows, and every variab
   t.strictSame(
     configVariables.filter(({ secret }) => secret).map(({ name }) => name),
     [
+      'CHARTWARDEN_MASTER_KEY',
       'DATABASE_URL',
       'CHARTWARDEN_FEED_DATABASE_URL',
       'CHARTWARDEN_QUERY_DATABASE_URL',
@@ -93,10 +97,13 @@ t.test('each variable is read', async (t) => {
     CHARTWARDEN_LOG_LEVEL: 'debug',
     CHARTWARDEN_MAX_MESSAGE_BYTES: '65536',
     CHARTWARDEN_MAX_BATCH_ITEMS: '1',
+    CHARTWARDEN_SELF_CHECK_HOURS: '0',
     CHARTWARDEN_MAX_QUEUED_ENTRIES: '1024',
     CHARTWARDEN_MAX_STREAMS_PER_CONNECTION: '8',
     CHARTWARDEN_DEFAULT_DEADLINE_MS: '100',
     CHARTWARDEN_DRAIN_TIMEOUT_MS: '0',
+    CHARTWARDEN_WITNESS_POLICY: '/etc/chartwarden/witnesses',
+    CHARTWARDEN_WITNESS_INTERVAL_MS: '1000',
   })
   t.strictSame(config, {
     mode: 'production',
@@ -112,19 +119,50 @@ t.test('each variable is read', async (t) => {
     jwtIssuer: 'https://idp.example',
     jwtAudience: 'chartwarden',
     clockToleranceSeconds: 0,
-    masterKeyFile: '/run/secrets/master',
+    masterKey: { kind: 'file', file: '/run/secrets/master' },
+    signing: undefined,
+    witnesses: { policyFile: '/etc/chartwarden/witnesses', intervalMs: 1000 },
     databaseUrls: { writer: 'postgres://writer@db/c', feed: 'postgresql://feed@db/c', query: 'postgresql://feed@db/c', migrate: undefined },
     demo: false,
     grpcReflection: true,
     logLevel: 'debug',
     maxMessageBytes: 65_536,
     maxBatchItems: 1,
+    selfCheckHours: 0,
     maxQueuedEntries: 1024,
     maxStreamsPerConnection: 8,
     maxHttpCalls: 1024,
     defaultDeadlineMs: 100,
     drainTimeoutMs: 0,
   } satisfies Config)
+})
+
+t.test('the master key comes from a file or from the environment, never from both', async (t) => {
+  const bytes = Buffer.alloc(32, 7)
+  const { CHARTWARDEN_MASTER_KEY_FILE: _, ...without } = production
+  for (const text of [bytes.toString('base64'), bytes.toString('hex'), `${bytes.toString('hex')}\n`])
+    t.strictSame(readConfig({ ...without, CHARTWARDEN_MASTER_KEY: text }).masterKey, { kind: 'key', key: bytes })
+  t.match(messageOf({ ...production, CHARTWARDEN_MASTER_KEY: bytes.toString('hex') }), /are both set; keep one of them/)
+  for (const text of ['c2hvcnQ=', 'a'.repeat(62)]) {
+    t.match(messageOf({ ...without, CHARTWARDEN_MASTER_KEY: text }), /CHARTWARDEN_MASTER_KEY must be 32 bytes/)
+    t.notMatch(messageOf({ ...without, CHARTWARDEN_MASTER_KEY: text }), text, 'it is never shown')
+  }
+})
+
+t.test('nothing is signed in production unless a signer store and a name are configured', async (t) => {
+  const signerDir = '/mnt/signer'
+  t.equal(readConfig(production).signing, undefined)
+  t.equal(readConfig({ CHARTWARDEN_SIGNER_DIR: 'off' }).signing, undefined)
+  t.strictSame(readConfig({ ...production, CHARTWARDEN_SIGNER_DIR: signerDir, CHARTWARDEN_LOG_ORIGIN: 'log.example/eu' }).signing, {
+    signerDir,
+    logOrigin: 'log.example/eu',
+    publishIntervalMs: 500,
+  })
+  t.match(messageOf({ ...production, CHARTWARDEN_SIGNER_DIR: signerDir }), /^CHARTWARDEN_LOG_ORIGIN is required in production when/)
+  for (const origin of ['https://log.example', 'log example', 'log+example', 'log.example/', 'LOG.example', ''.padEnd(101, 'a')])
+    t.match(messageOf({ CHARTWARDEN_LOG_ORIGIN: origin }), /CHARTWARDEN_LOG_ORIGIN must be/, origin)
+  for (const interval of ['99', '60001', '1.5', '-1'])
+    t.match(messageOf({ CHARTWARDEN_PUBLISH_INTERVAL_MS: interval }), /CHARTWARDEN_PUBLISH_INTERVAL_MS must be/, interval)
 })
 
 t.test('the configuration cannot be changed', async (t) => {
@@ -187,7 +225,11 @@ const refusals: readonly (readonly [string, Environment, RegExp])[] = [
   ['production with keys by http', { ...production, CHARTWARDEN_JWKS: 'http://idp.example/jwks' }, /^CHARTWARDEN_JWKS must use https/],
   ['production without issuer', { ...production, CHARTWARDEN_JWT_ISSUER: undefined }, /^CHARTWARDEN_JWT_ISSUER is required/],
   ['production without audience', { ...production, CHARTWARDEN_JWT_AUDIENCE: undefined }, /^CHARTWARDEN_JWT_AUDIENCE is required/],
-  ['production without master key', { ...production, CHARTWARDEN_MASTER_KEY_FILE: undefined }, /^CHARTWARDEN_MASTER_KEY_FILE is required/],
+  [
+    'production without master key',
+    { ...production, CHARTWARDEN_MASTER_KEY_FILE: undefined },
+    /^CHARTWARDEN_MASTER_KEY_FILE or CHARTWARDEN_MASTER_KEY is required/,
+  ],
   [
     'production without TLS',
     { ...production, CHARTWARDEN_TLS_CERT_FILE: '', CHARTWARDEN_TLS_KEY_FILE: '' },
@@ -222,7 +264,7 @@ t.test('everything that is wrong is said at once, each thing once', async (t) =>
       'CHARTWARDEN_JWKS is required in production.',
       'CHARTWARDEN_JWT_ISSUER is required in production.',
       'CHARTWARDEN_JWT_AUDIENCE is required in production.',
-      'CHARTWARDEN_MASTER_KEY_FILE is required in production.',
+      'CHARTWARDEN_MASTER_KEY_FILE or CHARTWARDEN_MASTER_KEY is required in production.',
       'CHARTWARDEN_LOG_LEVEL must be fatal, error, warn, info, debug, trace or silent, not "loud".',
       'CHARTWARDEN_DEMO is for development only.',
     ].join(' '),

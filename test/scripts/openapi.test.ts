@@ -6,7 +6,8 @@ import { methodRules } from '../../services/kernel/scopes.ts'
 import { openApiFile, readOpenApi, schemaFaults } from '../support/open-api.ts'
 
 const document = readOpenApi()
-const operations = Object.entries(document.paths).map(([path, { post }]) => ({ path, ...post }))
+const operations = Object.entries(document.paths).flatMap(([path, { post }]) => (post === undefined ? [] : [{ path, ...post }]))
+const logRoutes = Object.entries(document.paths).flatMap(([path, { get }]) => (get === undefined ? [] : [{ path, ...get }]))
 
 t.test('the document is OpenAPI 3.1, and one that is not is noticed', async (t) => {
   const text = readFileSync(openApiFile, 'utf8')
@@ -18,13 +19,24 @@ t.test('the document is OpenAPI 3.1, and one that is not is noticed', async (t) 
   t.match(await new Validator().validate(broken), { valid: false }, 'twin')
 })
 
+const bothWays = ['chartwarden.access.v1.AccessService/CheckStream', 'chartwarden.audit.v1.AuditService/ImportLedger']
+
 t.test('every method but those that stream requests has one operation, with the scope of the published table', async (t) => {
   const documented = new Map(operations.map((operation) => [operation['x-grpc-method'], operation['x-required-scope']]))
   const expected = Object.entries(methodRules)
-    .filter(([name]) => name !== 'chartwarden.access.v1.AccessService/CheckStream')
+    .filter(([name]) => !bothWays.includes(name))
     .map(([name, { scope }]) => [name, scope] as const)
   t.strictSame(new Map([...documented].sort()), new Map([...expected].sort()))
   t.equal(new Set(operations.map(({ operationId }) => operationId)).size, operations.length)
+})
+
+t.test('the routes of logs are there, with the scope that they need', async (t) => {
+  t.strictSame(
+    logRoutes.map(({ path, 'x-required-scope': scope }) => [path, scope]),
+    ['checkpoint', 'tile/{level}/{index}', 'tile/entries/{index}'].map((path) => [`/v1/clinics/{clinic}/log/${path}`, 'ledger.verify']),
+  )
+  const ids = [...operations, ...logRoutes].map(({ operationId }) => operationId)
+  t.equal(new Set(ids).size, ids.length)
 })
 
 t.test('everything that is referred to is there, and every schema says what it means', async (t) => {

@@ -33,6 +33,16 @@ const hireManager = async (own: Clients, clinic: string): Promise<void> => {
   await hire(own, clinic, manager.id, 'manager')
 }
 
+/** Methods of the audit service that answer with the newest checkpoint or with the whole ledger. */
+const growing: ReadonlySet<string> = new Set([
+  'GetCheckpoint',
+  'ProveInclusion',
+  'ProveConsistency',
+  'AwaitReceipt',
+  'CheckLedger',
+  'ExportEntries',
+])
+
 /** A stream that follows ends so, at both doors. */
 const patienceMs = 1_500
 
@@ -85,7 +95,9 @@ const masked = (value: unknown): unknown =>
       .replaceAll(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, '<time>')
       .replaceAll(/"(nonce|leaf_hash|next_page_token|canonical)":"[^"]+"/g, '"$1":"<opaque>"')
       .replaceAll(/"(?=[^"]*[A-Z])(?=[^"]*[a-z])[A-Za-z0-9_-]{22,}=*"/g, '"<opaque>"')
-      .replaceAll(/north|south/g, '<clinic>'),
+      .replaceAll(/north|south/g, '<clinic>')
+      .replaceAll(/log\+[0-9a-f]{8}\+[A-Za-z0-9+/=]+/g, '<key of the log>')
+      .replaceAll(/"(root|size|checkpoint_size)":"[^"]+"/g, '"$1":"<of the log>"'),
   )
 
 const json = (method: DescMethod, message: Message): JsonValue =>
@@ -148,7 +160,8 @@ const variantsOf = function* (request: Message, { input }: DescMethod): Generato
 
 t.test('every twin does what its method does', async (t) => {
   const database = await createTestDatabase(t)
-  const service = await startTestService(t, { database })
+  // A check by schedule would be an entry of one clinic and not yet of the other.
+  const service = await startTestService(t, { database, environment: { CHARTWARDEN_SELF_CHECK_HOURS: '0' } })
   const document = readOpenApi()
   const faults = schemaFaults(document)
   const own = clientsOf(service, await service.token({ clinics: [...clinics] }))
@@ -203,8 +216,8 @@ t.test('every twin does what its method does', async (t) => {
       const [forGrpc, forHttp] = (await Promise.all(
         clinics.map(async (clinic) => requestOf(name, clinic, manager, await restoreStanding(own, clinic))),
       )) as [Message, Message]
-      // What reports hold by now depends on how far they have come.
-      const settled = !plan.method.parent.typeName.startsWith('chartwarden.report.')
+      // What reports and logs hold by now depends on how far they have come.
+      const settled = !plan.method.parent.typeName.startsWith('chartwarden.report.') && !growing.has(plan.method.name)
       const compare = async (one: Message, other: Message, what: string): Promise<Outcome> => {
         const [expected, found] = [await overGrpc(caller.clients, twin, one), await overHttp(twin, other)]
         t.strictSame([found.reason, found.fields], [expected.reason, expected.fields], `${what}: ${expected.reason}`)
@@ -217,7 +230,7 @@ t.test('every twin does what its method does', async (t) => {
       if (reason === 'none' || twin.streams) served.add(twin.path)
       const [nothing, nothingElse] = clinics.map((clinic) => create(plan.method.input, { clinic })) as [Message, Message]
       const empty = await compare(nothing, nothingElse, 'nothing')
-      const { required } = document.paths[twin.path]?.post.requestBody ?? {}
+      const { required } = document.paths[twin.path]?.post?.requestBody ?? {}
       t.equal(empty.reason === 'INVALID_ARGUMENT', required, `the document says whether the body may be left out: ${name}`)
       const others = variantsOf(forHttp, plan.method)
       let count = 0
@@ -228,7 +241,7 @@ t.test('every twin does what its method does', async (t) => {
     })
   }
   t.strictSame(
-    Object.keys(document.paths).filter((path) => !served.has(path)),
+    Object.entries(document.paths).flatMap(([path, { post }]) => (post === undefined || served.has(path) ? [] : [path])),
     [],
     'every documented route has given an answer that was checked',
   )

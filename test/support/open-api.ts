@@ -16,12 +16,15 @@ export interface Operation {
   >
 }
 
+/** A route of a log: it has no body and is no method of the contract. */
+type GetOperation = Omit<Operation, 'x-grpc-method' | 'requestBody'>
+
 interface Reference {
   readonly $ref: string
 }
 
 export interface OpenApi {
-  readonly paths: Readonly<Record<string, { readonly post: Operation }>>
+  readonly paths: Readonly<Record<string, { readonly post?: Operation; readonly get?: GetOperation }>>
   readonly components: {
     readonly schemas: Readonly<Record<string, { readonly type: string; readonly properties?: object }>>
     readonly responses: Readonly<Record<string, object>>

@@ -1,7 +1,8 @@
+import { once } from 'node:events'
 import { Command } from 'commander'
 import { formatVerifierKey, parseVerifierKey, type VerifierKey } from '../../../services/audit/log/note.ts'
+import type { RunningWitness } from '../../../services/audit/log/witness/run-witness.ts'
 import { parseTrustedLogs } from '../../../services/audit/log/witness/trusted-logs.ts'
-import type { WitnessEvent } from '../../../services/audit/log/witness/witness.ts'
 import { formatHostPort, type HostPort } from '../../../services/kernel/host-port.ts'
 import { StartError } from '../../../services/kernel/start-error.ts'
 import { readTls, type TlsMaterial } from '../../../services/kernel/tls.ts'
@@ -13,6 +14,7 @@ import type { Act } from '../../program.ts'
 import type { Session } from '../../session.ts'
 import { untilStopped } from '../../until-stopped.ts'
 import { policyLines, recordJson, secondsText } from './describe.ts'
+import { tellAnswer } from './tell-answer.ts'
 
 interface ServeOptions {
   readonly stateDir: string
@@ -39,43 +41,38 @@ const readCertificate = async ({ certificate, privateKey }: ServeOptions): Promi
   return readTls({ certFile: certificate, keyFile: privateKey })
 }
 
-/** What a person should hear of an answer; undefined: nothing out of the ordinary. */
-const warningOf = ({ answer, origin, size, lastSize, evidence }: WitnessEvent): string | undefined => {
-  const log = printable(origin ?? '')
-  switch (answer) {
-    case 'fork':
-      return `FORK: ${log} has signed two different histories of ${count(size ?? 0n, 'entry', 'entries')}. The proof is in ${evidence}. Keep it, and tell the clinic.`
-    case 'not_proven':
-      return `REFUSED: ${log} has signed a checkpoint of ${count(size ?? 0n, 'entry', 'entries')} that does not continue the one of ${lastSize ?? 0n}. Tell the clinic.`
-    case 'conflict':
-      return size !== undefined && lastSize !== undefined && size < lastSize
-        ? `ROLLED BACK: ${log} shows a checkpoint of ${count(size, 'entry', 'entries')}; it has shown ${lastSize} before. Tell the clinic.`
-        : undefined
-    case 'not_signed':
-      return `Refused a checkpoint of ${log}: it bears no right signature of a key given with --log.`
-    case 'cosigned':
-    case 'malformed':
-    case 'old_size_too_large':
-    case 'unknown_origin':
-      return undefined
-    default:
-      return answer satisfies never
-  }
-}
-
-const tellAnswer = async (session: Session, verbose: boolean, event: WitnessEvent): Promise<void> => {
-  const time = new Date(session.io.clock.wall()).toISOString()
-  const { answer, origin, size, evidence } = event
-  const warning = warningOf(event)
-  if (warning === undefined && !verbose) return
+/** Who it is, what it watches, and what the clinic needs to know. */
+const greet = async (session: Session, witness: RunningWitness, facts: { readonly url: string; readonly origins: readonly string[] }) => {
+  const { key, newKey, port } = witness
+  const { url, origins } = facts
+  const forks = await witness.forks()
+  const records = new Map(witness.records().map((record) => [record.origin, record] as const))
   if (session.json) {
-    const sizes = { ...(size === undefined ? {} : { size: String(size) }), ...(evidence === undefined ? {} : { evidence }) }
-    await session.note(JSON.stringify({ time, answer, ...(origin === undefined ? {} : { origin }), ...sizes }))
-    return
+    const made = {
+      name: key.name,
+      verifier_key: formatVerifierKey(key.verifierKey),
+      new_key: newKey,
+      url,
+      port,
+      policy: policyLines(key, url),
+    }
+    const cosigned = [...records.values()].map((record) => recordJson(record, forks))
+    return session.print(`${JSON.stringify({ ...made, logs: origins, cosigned })}\n`)
   }
-  await session.note(
-    `${time} ${warning ?? `${answer.replaceAll('_', ' ')} ${printable(origin ?? '')} ${size === undefined ? '' : count(size, 'entry', 'entries')}`.trimEnd()}`,
-  )
+  const watched = origins.map((origin) => {
+    const record = records.get(origin)
+    const seen = record && `${count(record.head.size, 'entry', 'entries')}, cosigned ${secondsText(record.cosignedAt)}`
+    return `  ${printable(origin)}: ${seen ?? 'nothing seen yet'}`
+  })
+  const lines = [
+    `The witness ${printable(key.name)} listens on ${printable(url)}${newKey ? '; its key was made now' : ''}.`,
+    'It watches:',
+    ...watched,
+    'Give these lines to the clinic, for the file that CHARTWARDEN_WITNESS_POLICY names:',
+    ...policyLines(key, printable(url)).map((line) => `  ${line}`),
+    ...[...forks.values()].map((file) => `FORK: ${printable(file)} proves that a log has signed two different histories.`),
+  ]
+  return session.print(`${lines.join('\n')}\n`)
 }
 
 export const serveWitnessCommand = (act: Act): Command =>
@@ -101,51 +98,26 @@ export const serveWitnessCommand = (act: Act): Command =>
         const logs = await readLogs(options.log)
         // Loaded only here: no other command should wait for an HTTP server to be read.
         const { runWitness } = await import('../../../services/audit/log/witness/run-witness.ts')
-        const { readWitnessStatus } = await import('../../../services/audit/log/witness/run-witness.ts')
-        const witness = await runWitness({
-          directory: options.stateDir,
-          name: options.name,
-          logs,
-          address: options.listen,
-          tls,
-          clock: session.io.clock,
-          onAnswer: (event) => void tellAnswer(session, options.verbose === true, event),
-          onFault: (error) => void session.note(`A checkpoint could not be kept: ${printable(String(error))}`),
-        })
-        try {
-          const { key, newKey, port } = witness
-          const url = options.url ?? `${tls === undefined ? 'http' : 'https'}://${formatHostPort({ ...options.listen, port })}`
-          const { forks } = await readWitnessStatus(options.stateDir)
-          const records = new Map(witness.records().map((record) => [record.origin, record] as const))
-          if (session.json) {
-            const seen = [...records.values()].map((record) => recordJson(record, forks))
-            const facts = { name: key.name, verifier_key: formatVerifierKey(key.verifierKey), new_key: newKey, url, port }
-            await session.print(`${JSON.stringify({ ...facts, policy: policyLines(key, url), logs: [...logs.keys()], cosigned: seen })}\n`)
-          } else {
-            const watched = [...logs.keys()].map((origin) => {
-              const record = records.get(origin)
-              const seen =
-                record === undefined
-                  ? 'nothing seen yet'
-                  : `${count(record.head.size, 'entry', 'entries')}, cosigned ${secondsText(record.cosignedAt)}`
-              return `  ${printable(origin)}: ${seen}`
-            })
-            await session.print(
-              [
-                `The witness ${printable(key.name)} listens on ${url}${newKey ? '; its key was made now' : ''}.`,
-                'It watches:',
-                ...watched,
-                'Give these lines to the clinic, for the file that CHARTWARDEN_WITNESS_POLICY names:',
-                ...policyLines(key, printable(url)).map((line) => `  ${line}`),
-                '',
-              ].join('\n'),
-            )
+        await untilStopped(async (stop) => {
+          const witness = await runWitness({
+            directory: options.stateDir,
+            name: options.name,
+            logs,
+            address: options.listen,
+            tls,
+            clock: session.io.clock,
+            onAnswer: (event) => void tellAnswer(session, options.verbose === true, event),
+            onFault: (error) => void session.note(`A checkpoint could not be kept: ${printable(String(error))}`),
+          })
+          try {
+            const address = formatHostPort({ ...options.listen, port: witness.port })
+            const url = options.url ?? `${tls === undefined ? 'http' : 'https'}://${address}`
+            await greet(session, witness, { url, origins: [...logs.keys()] })
+            if (!stop.aborted) await once(stop, 'abort')
+          } finally {
+            await witness.close()
           }
-          for (const file of forks.values()) await session.note(`FORK: ${file} proves that a log has signed two different histories.`)
-          await untilStopped((stop) => new Promise<void>((resolve) => stop.addEventListener('abort', () => resolve(), { once: true })))
-        } finally {
-          await witness.close()
-        }
+        })
         return 'ok'
       }),
     )

@@ -84,6 +84,12 @@ export interface PutSettings {
   readonly settings: SettingsDraft
 }
 
+export interface RotateLogKey {
+  readonly kind: 'rotate_log_key'
+  /** Absent: 30 days after. */
+  readonly retireAt?: number
+}
+
 export interface PutCareTeam {
   readonly kind: 'put_care_team'
   readonly patient: Pseudonym
@@ -196,6 +202,7 @@ export type AdministrativeCommand =
   | PutRole
   | RetireRole
   | PutSettings
+  | RotateLogKey
   | PutCareTeam
   | RemoveCareTeam
   | ShareRecord
@@ -222,6 +229,7 @@ export const commandMethods = {
   put_role: 'chartwarden.access.v1.PolicyService/PutRole',
   retire_role: 'chartwarden.access.v1.PolicyService/RetireRole',
   put_settings: 'chartwarden.access.v1.PolicyService/PutSettings',
+  rotate_log_key: 'chartwarden.audit.v1.AuditService/RotateLogKey',
   put_care_team: 'chartwarden.access.v1.RelationshipService/PutCareTeam',
   remove_care_team: 'chartwarden.access.v1.RelationshipService/RemoveCareTeam',
   share_record: 'chartwarden.access.v1.RelationshipService/ShareRecord',

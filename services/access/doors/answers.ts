@@ -1,10 +1,7 @@
 /** Ledger facts as contract messages. */
 import { create } from '@bufbuild/protobuf'
 import { type Timestamp, timestampFromMs } from '@bufbuild/protobuf/wkt'
-import { type EntryRef, EntryRefSchema, type ItemError, ItemErrorSchema } from '../../../proto/gen/chartwarden/types/v1/types_pb.js'
-import { entryTime } from '../../audit/entry.ts'
-import type { StoredEntry } from '../../audit/ledger.ts'
-import { leafHash } from '../../audit/log/tree-hash.ts'
+import { type ItemError, ItemErrorSchema } from '../../../proto/gen/chartwarden/types/v1/types_pb.js'
 import type { CallContext } from '../../kernel/caller.ts'
 import { toChartwardenError } from '../../kernel/errors.ts'
 import type { ObligationData } from '../events.ts'
@@ -13,14 +10,6 @@ export const timestampOf = (millis: number): Timestamp => timestampFromMs(millis
 
 /** An RFC 3339 time of an entry as a timestamp. */
 export const timestampOfText = (text: string): Timestamp => timestampFromMs(Date.parse(text))
-
-export const entryRefOf = (entry: StoredEntry): EntryRef =>
-  create(EntryRefSchema, {
-    id: entry.id,
-    revision: entry.revision,
-    time: timestampOfText(entryTime(entry.bytes)),
-    leafHash: leafHash(entry.bytes),
-  })
 
 /** One item's refusal, where the others of its batch or stream go on. */
 export const itemErrorOf = (thrown: unknown): ItemError => {

@@ -9,12 +9,12 @@ import {
   RecordDisclosureResponseSchema,
 } from '../../../proto/gen/chartwarden/audit/v1/audit_service_pb.js'
 import { ConcernKind, ConcernOutcome, DisclosureCategory } from '../../../proto/gen/chartwarden/types/v1/types_pb.js'
+import { entryRefOf } from '../../audit/entry-ref.ts'
 import type { CallContext } from '../../kernel/caller.ts'
 import { isUuid, type Randomness } from '../../kernel/ids.ts'
 import type { DisclosureCategory as Category, ConcernRecorded } from '../events.ts'
 import type { Concern, RecordConcern } from '../record-concern.ts'
 import type { Disclosure, RecordDisclosure } from '../record-disclosure.ts'
-import { entryRefOf } from './answers.ts'
 import { createFields, type Fields, maxIdLength } from './fields.ts'
 import { requestForm } from './form.ts'
 

@@ -14,6 +14,7 @@ import {
   SealState,
 } from '../../../proto/gen/chartwarden/audit/v1/audit_service_pb.js'
 import { entryTime } from '../../audit/entry.ts'
+import { entryRefOf } from '../../audit/entry-ref.ts'
 import { leafHash } from '../../audit/log/tree-hash.ts'
 import type { CallContext } from '../../kernel/caller.ts'
 import { canonicalJson } from '../../kernel/canonical-json.ts'
@@ -22,7 +23,7 @@ import { isUuid, type Randomness } from '../../kernel/ids.ts'
 import type { EntryReader, PrivatePart, ShownEntry } from '../read-entries.ts'
 import type { FindAccesses, PerformedAccess, RecordAccess } from '../record-access.ts'
 import type { FactFound } from '../record-fact.ts'
-import { entryRefOf, refuseItem, timestampOfText } from './answers.ts'
+import { refuseItem, timestampOfText } from './answers.ts'
 import { createFields, maxIdLength, maxTypeLength } from './fields.ts'
 import { requestForm } from './form.ts'
 import { inOrderOfId } from './in-order-of-id.ts'
@@ -45,7 +46,7 @@ const sealStates: Record<PrivatePart['state'], SealState> = {
   key_destroyed: SealState.KEY_DESTROYED,
 }
 
-const entryMessage = ({ entry, private: part }: ShownEntry) =>
+export const entryMessage = ({ entry, private: part }: ShownEntry) =>
   create(EntrySchema, {
     id: entry.id,
     revision: entry.revision,

@@ -7,13 +7,13 @@ import {
   RegisterClinicRequestSchema,
   type RegisterClinicResponseSchema,
 } from '../../../proto/gen/chartwarden/access/v1/administration_pb.js'
+import { entryRefOf } from '../../audit/entry-ref.ts'
 import type { Ledger } from '../../audit/ledger.ts'
 import type { CallContext } from '../../kernel/caller.ts'
 import { ChartwardenError } from '../../kernel/errors.ts'
 import type { Randomness } from '../../kernel/ids.ts'
 import type { ClinicWriters } from '../clinic-writer.ts'
 import type { RegisterClinic } from '../register-clinic.ts'
-import { entryRefOf } from './answers.ts'
 import { createFields } from './fields.ts'
 import { requestForm } from './form.ts'
 import { pageSize, pageToken, readPageToken } from './paging.ts'

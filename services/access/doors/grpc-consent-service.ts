@@ -11,6 +11,7 @@ import {
   WithdrawConsentRequestSchema,
   type WithdrawConsentResponseSchema,
 } from '../../../proto/gen/chartwarden/access/v1/consent_pb.js'
+import { entryRefOf } from '../../audit/entry-ref.ts'
 import type { Identities } from '../../audit/identities.ts'
 import type { CallContext } from '../../kernel/caller.ts'
 import { isUuid, type Randomness } from '../../kernel/ids.ts'
@@ -19,7 +20,7 @@ import type { AuthoriseReading } from '../reading.ts'
 import { shownPatient, shownSubject } from '../shown.ts'
 import { isNotOver } from '../state/period.ts'
 import { type AdministrativeMethod, administrativeCall, patientIdentity, referenceOf, subjectIdentity } from './administrative-call.ts'
-import { entryRefOf, timestampOf } from './answers.ts'
+import { timestampOf } from './answers.ts'
 import { createFields, maxIdLength } from './fields.ts'
 
 export interface ConsentDoorOptions {

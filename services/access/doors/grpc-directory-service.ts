@@ -17,6 +17,7 @@ import {
   RemoveSubjectRequestSchema,
   type RemoveSubjectResponseSchema,
 } from '../../../proto/gen/chartwarden/access/v1/directory_pb.js'
+import { entryRefOf } from '../../audit/entry-ref.ts'
 import type { Identities } from '../../audit/identities.ts'
 import type { Identity } from '../../audit/vault.ts'
 import type { CallContext } from '../../kernel/caller.ts'
@@ -35,7 +36,6 @@ import {
   referenceOf,
   subjectIdentity,
 } from './administrative-call.ts'
-import { entryRefOf } from './answers.ts'
 import { createFields, type Fields, maxIdLength, maxTypeLength } from './fields.ts'
 
 export interface DirectoryDoorOptions {

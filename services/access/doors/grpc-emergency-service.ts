@@ -14,6 +14,7 @@ import {
   ReviewRequestSchema,
   type ReviewResponseSchema,
 } from '../../../proto/gen/chartwarden/access/v1/emergency_pb.js'
+import { entryRefOf } from '../../audit/entry-ref.ts'
 import type { CallContext } from '../../kernel/caller.ts'
 import type { JsonValue } from '../../kernel/canonical-json.ts'
 import { ChartwardenError } from '../../kernel/errors.ts'
@@ -27,7 +28,7 @@ import type { EmergencyOpened } from '../events.ts'
 import type { NamedPerson } from '../person.ts'
 import type { AuthoriseReading } from '../reading.ts'
 import { type AdministrativeMethod, administrativeCall, patientIdentity, referenceOf, subjectIdentity } from './administrative-call.ts'
-import { entryRefOf, timestampOf, timestampOfText } from './answers.ts'
+import { timestampOf, timestampOfText } from './answers.ts'
 import { createFields, type Fields, maxIdLength } from './fields.ts'
 import { pageSize } from './paging.ts'
 

@@ -14,6 +14,7 @@ import {
   RetireRoleRequestSchema,
   type RetireRoleResponseSchema,
 } from '../../../proto/gen/chartwarden/access/v1/administration_pb.js'
+import { entryRefOf } from '../../audit/entry-ref.ts'
 import type { CallContext } from '../../kernel/caller.ts'
 import { ChartwardenError } from '../../kernel/errors.ts'
 import type { Randomness } from '../../kernel/ids.ts'
@@ -24,7 +25,6 @@ import { roleDraftOf, roleMessage } from '../policy/role-message.ts'
 import { settingsDraftOf, settingsMessage } from '../policy/settings-message.ts'
 import type { ClinicState } from '../state.ts'
 import { type AdministrativeMethod, aboutNobody, administrativeCall } from './administrative-call.ts'
-import { entryRefOf } from './answers.ts'
 import { createFields, maxTypeLength } from './fields.ts'
 
 export interface PolicyDoorOptions {

@@ -13,6 +13,7 @@ import {
   ShareRecordRequestSchema,
   type ShareRecordResponseSchema,
 } from '../../../proto/gen/chartwarden/access/v1/administration_pb.js'
+import { entryRefOf } from '../../audit/entry-ref.ts'
 import type { CallContext } from '../../kernel/caller.ts'
 import { isUuid, type Randomness } from '../../kernel/ids.ts'
 import type { Administration } from '../administration.ts'
@@ -24,7 +25,7 @@ import {
   referenceOf,
   subjectIdentity,
 } from './administrative-call.ts'
-import { entryRefOf, obligationMessages } from './answers.ts'
+import { obligationMessages } from './answers.ts'
 import { type Fields, maxIdLength, maxTypeLength } from './fields.ts'
 
 export interface RelationshipDoorOptions {

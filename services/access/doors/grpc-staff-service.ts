@@ -26,6 +26,7 @@ import {
   type UpdateStaffResponseSchema,
 } from '../../../proto/gen/chartwarden/access/v1/administration_pb.js'
 import type { SubjectRef } from '../../../proto/gen/chartwarden/types/v1/types_pb.js'
+import { entryRefOf } from '../../audit/entry-ref.ts'
 import type { ClinicVault } from '../../audit/vault.ts'
 import type { CallContext } from '../../kernel/caller.ts'
 import { ChartwardenError } from '../../kernel/errors.ts'
@@ -44,7 +45,7 @@ import {
   referenceOf,
   subjectIdentity,
 } from './administrative-call.ts'
-import { entryRefOf, timestampOf } from './answers.ts'
+import { timestampOf } from './answers.ts'
 import { createFields, type Fields, maxIdLength, maxTypeLength } from './fields.ts'
 import { pageSize, pageToken, readPageToken } from './paging.ts'
 

@@ -5,7 +5,18 @@
 import type { Clock } from '../../kernel/clock.ts'
 import { ChartwardenError } from '../../kernel/errors.ts'
 import { checkAppend } from '../append-rules.ts'
-import { type Append, type EngineOutcome, type Head, type LedgerEngine, noState, type StoredEntry, systemLedger } from '../ledger.ts'
+import {
+  type Append,
+  type EngineOutcome,
+  type FeedBatch,
+  type Head,
+  type LedgerEngine,
+  noState,
+  type Position,
+  type StoredEntry,
+  systemLedger,
+} from '../ledger.ts'
+import { leafHash } from '../log/tree-hash.ts'
 import { createChanges } from './changes.ts'
 import { numberOf, positionOf } from './position.ts'
 
@@ -29,6 +40,8 @@ interface Turn {
   readonly fresh: Set<string>
   stateMoved: boolean
 }
+
+const hashesOf = (entries: readonly StoredEntry[]): Buffer => Buffer.concat(entries.map(({ bytes }) => leafHash(bytes)))
 
 const byBytes = (left: string, right: string): number => Buffer.compare(Buffer.from(left), Buffer.from(right))
 
@@ -115,6 +128,22 @@ export const createMemoryEngine = ({ clock }: { readonly clock: Clock }): Ledger
     )
   }
 
+  const pages = async function* (from: Position | undefined, most: number, signal: AbortSignal): AsyncGenerator<FeedBatch> {
+    const stop = AbortSignal.any([signal, closing.signal])
+    let last = Number(numberOf(from))
+    if (last > log.length) throw new ChartwardenError('LEDGER_REGRESSED')
+    while (!stop.aborted) {
+      const mark = changes.mark()
+      const entries = log.slice(last, last + most)
+      if (entries.length === 0) {
+        await changes.after(mark, Number.POSITIVE_INFINITY, stop)
+        continue
+      }
+      last += entries.length
+      yield { entries, position: positionOf(BigInt(last)) }
+    }
+  }
+
   return {
     async appendBatch(appends) {
       return appendBatch(appends)
@@ -140,20 +169,21 @@ export const createMemoryEngine = ({ clock }: { readonly clock: Clock }): Ledger
       const names = [...ledgers.keys()].filter((name) => name !== systemLedger && byBytes(name, after) > 0)
       return names.sort(byBytes).slice(0, limit)
     },
-    async *subscribe(from, signal) {
-      const stop = AbortSignal.any([signal, closing.signal])
-      let last = Number(numberOf(from))
-      if (last > log.length) throw new ChartwardenError('LEDGER_REGRESSED')
-      while (!stop.aborted) {
-        const mark = changes.mark()
-        const entries = log.slice(last, last + feedPage)
-        if (entries.length === 0) {
-          await changes.after(mark, Number.POSITIVE_INFINITY, stop)
-          continue
-        }
-        last += entries.length
-        yield { entries, position: positionOf(BigInt(last)) }
+    subscribe: (from, signal) => pages(from, feedPage, signal),
+    async *leaves(from, most, signal) {
+      for await (const { entries, position } of pages(from, most, signal)) {
+        const byClinic = Map.groupBy(entries, ({ clinic }) => clinic)
+        const runs = [...byClinic].map(([clinic, own]) => ({
+          clinic,
+          first: own[0]?.revision ?? 0n,
+          hashes: hashesOf(own),
+          recordedAt: Math.min(...own.map(({ recordedAt }) => recordedAt)),
+        }))
+        yield { runs, entries: entries.length, position }
       }
+    },
+    async leafHashes(clinic, from, most) {
+      return hashesOf((ledgers.get(clinic)?.entries ?? []).slice(Number(from), Number(from) + most))
     },
     async end() {
       return log.length === 0 ? undefined : positionOf(BigInt(log.length))

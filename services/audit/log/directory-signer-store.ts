@@ -90,7 +90,7 @@ export const createDirectorySignerStore = (options: DirectorySignerStoreOptions)
     if (state.records.size > 0 && state.installation !== undefined && state.installation !== installation)
       throw new StartError(
         `The signer store in ${files.directory} holds the heads of another installation. Name another directory in CHARTWARDEN_SIGNER_DIR, ` +
-          'or, if this installation has taken the place of that one, run chartwarden log adopt.',
+          'or, if this installation has taken the place of that one, run chartwarden log release.',
       )
     return { ...state, installation }
   }

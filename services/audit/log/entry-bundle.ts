@@ -1,5 +1,6 @@
 /** Bundles of entries (C2SP tlog-tiles v0.1.0, "Log entries"): each entry behind its length, two bytes with the higher one first. */
 import { maxEntryBytes } from '../ledger.ts'
+import { leafMessageHash, leafPrefix } from './tree-hash.ts'
 
 /** Bytes of a length. */
 const prefixBytes = 2
@@ -30,4 +31,27 @@ export const parseBundle = (bytes: Uint8Array): Buffer[] | undefined => {
     entries.push(bundle.subarray(start, offset))
   }
   return entries
+}
+
+/**
+ * The leaf hashes of a bundle's entries, one behind the other; undefined where `parseBundle` gives none. The fastest way to many of them,
+ * since nothing is copied: the byte ahead of each entry, the lower one of its length, is the leaf's prefix for as long as that entry takes.
+ * Nobody else may read or write the bytes meanwhile.
+ */
+export const bundleLeafHashes = (bytes: Uint8Array): Buffer | undefined => {
+  const { buffer, byteOffset, length } = bytes
+  let hashes = ''
+  let offset = 0
+  while (offset < length) {
+    const [higher, lower] = [bytes[offset], bytes[offset + 1]]
+    if (higher === undefined || lower === undefined) return undefined
+    const entryBytes = (higher << 8) | lower
+    const end = offset + prefixBytes + entryBytes
+    if (end > length) return undefined
+    bytes[offset + 1] = leafPrefix
+    hashes += leafMessageHash(new Uint8Array(buffer, byteOffset + offset + 1, 1 + entryBytes))
+    bytes[offset + 1] = lower
+    offset = end
+  }
+  return Buffer.from(hashes, 'latin1')
 }

@@ -16,6 +16,8 @@ export type HaltCause =
   /** Checkpoints are published that the signer store knows nothing of. */
   | 'store_behind'
 
+export const haltCauses = ['ledger_behind', 'ledger_differs', 'tiles_differ', 'store_behind'] as const satisfies readonly HaltCause[]
+
 /** A clinic's log. */
 export interface LogState {
   readonly clinic: string
@@ -25,6 +27,12 @@ export interface LogState {
   /** Entries in the tree. */
   readonly size: bigint
   readonly halted?: HaltCause | undefined
+}
+
+/** A clinic's log as the sealer finds it. */
+export interface KeptLog extends LogState {
+  /** The newest checkpoint of this generation. */
+  readonly published?: { readonly size: bigint; readonly root: Buffer } | undefined
 }
 
 /** A signed head as it was published. */
@@ -57,28 +65,58 @@ export interface Integration {
   readonly tiles: readonly Tile[]
 }
 
+/** A log as it should be. */
+export interface WantedLog {
+  readonly clinic: string
+  readonly origin: string
+  readonly generation: number
+}
+
+/** A signed head to publish. */
+export interface NewCheckpoint extends Omit<PublishedCheckpoint, 'publishedAt'> {
+  readonly clinic: string
+}
+
 /** The sealer's side: all clinics, through the feed's role. One sealer writes; one that was superseded finds out by its epoch. */
 export interface LogWriter {
   /** Where the sealer is, after making this epoch the only one that writes. */
   begin(epoch: bigint): Promise<{ readonly position: Position | undefined }>
-  /** Logs of these clinics, made (empty, under the origin given) where they are missing. */
-  logs(wanted: readonly { readonly clinic: string; readonly origin: string }[]): Promise<ReadonlyMap<string, LogState>>
+  /** Logs of these clinics, made (empty, under the origin and generation given) where they are missing. */
+  logs(wanted: readonly WantedLog[]): Promise<ReadonlyMap<string, KeptLog>>
+  /** Every log there is, in order of clinic, after the one named. */
+  page(after: string, limit: number): Promise<readonly KeptLog[]>
   /** The tiles at the right edge of each tree, level by level, as far as they are partial. */
   edges(clinics: readonly string[]): Promise<ReadonlyMap<string, readonly Tile[]>>
-  /** Writes tiles, sizes and the place in the feed in one transaction; false: superseded, nothing was written. */
-  integrate(epoch: bigint, integrations: readonly Integration[], position: Position): Promise<boolean>
-  /** Publishes signed heads and tells whoever waits; false: superseded, nothing was written. */
-  publish(epoch: bigint, checkpoints: readonly (Omit<PublishedCheckpoint, 'publishedAt'> & { readonly clinic: string })[]): Promise<boolean>
+  /** Tiles of one log that exist. */
+  tiles(clinic: string, ids: readonly TileId[]): Promise<readonly Tile[]>
+  /**
+   * Writes tiles, sizes and the place in the feed (undefined: it stays) in one transaction; false: superseded, nothing was written. Throws
+   * INTERNAL where a tree is not of the size it is to grow from.
+   */
+  integrate(epoch: bigint, integrations: readonly Integration[], position: Position | undefined): Promise<boolean>
+  /**
+   * Publishes signed heads and tells whoever waits; undefined: superseded, nothing was written. Else the time of the database, milliseconds
+   * since the epoch.
+   */
+  publish(epoch: bigint, checkpoints: readonly NewCheckpoint[]): Promise<number | undefined>
+  /**
+   * Drops checkpoints of these logs that nobody needs any more. Kept are the newest; those of the last minute, which a witness may be about
+   * to cosign; and each that carries cosignatures of witnesses who have not all cosigned one newer checkpoint, since it may be the newest that
+   * a policy is satisfied by. What a retired log published stays as it was.
+   */
+  tidy(clinics: readonly string[]): Promise<void>
   halt(epoch: bigint, clinic: string, cause: HaltCause | undefined): Promise<boolean>
   /** Begins the clinic's log anew: no tiles, another origin; the published checkpoints of the old one stay readable as history. */
-  restart(epoch: bigint, clinic: string, origin: string): Promise<LogState | undefined>
+  restart(epoch: bigint, log: WantedLog): Promise<KeptLog | undefined>
+  /** Lines under checkpoints that are no longer kept are dropped. */
   addCosignatures(cosignatures: readonly StoredCosignature[]): Promise<void>
 }
 
 /** The reader's side: one clinic at a time, through the query role under row security. */
 export interface LogReader {
   log(clinic: string): Promise<LogState | undefined>
-  tiles(clinic: string, ids: readonly TileId[]): Promise<readonly Tile[]>
+  /** Each whole, as far as it is there. `generation`: that of the log they are wanted of; none when the clinic's log has begun anew since. */
+  tiles(clinic: string, ids: readonly TileId[], generation?: number): Promise<readonly Tile[]>
   /** The newest, with its cosignatures so far. */
   checkpoint(
     clinic: string,

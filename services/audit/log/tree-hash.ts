@@ -9,7 +9,8 @@ import { maxEntryBytes } from '../ledger.ts'
 /** Bytes of a hash. */
 export const hashLength = 32
 
-const leafPrefix = 0
+/** Ahead of an entry. */
+export const leafPrefix = 0
 const nodePrefix = 1
 
 const leafMessage = Buffer.alloc(1 + maxEntryBytes, leafPrefix)
@@ -28,22 +29,20 @@ const leafMessageOf = (bytes: Uint8Array): Uint8Array => {
   return view
 }
 
-/** SHA-256 as a text of 32 characters, one for each byte. */
-const digest = (message: Uint8Array): string => hash('sha256', message, 'binary')
-
 /** Root of the tree without entries: SHA-256 of nothing. */
 export const emptyRoot = (): Buffer => hash('sha256', '', 'buffer')
 
+/** SHA-256(0x00 || entry) in Latin-1, a character for each byte: the fastest form where many are gathered and then made bytes at once. */
+export const leafHashLatin1 = (bytes: Uint8Array): string => hash('sha256', leafMessageOf(bytes), 'binary')
+
+/** The same of bytes that begin with the prefix already. */
+export const leafMessageHash = (message: Uint8Array): string => hash('sha256', message, 'binary')
+
 /** SHA-256(0x00 || entry). */
-export const leafHash = (bytes: Uint8Array): Buffer => Buffer.from(digest(leafMessageOf(bytes)), 'binary')
+export const leafHash = (bytes: Uint8Array): Buffer => Buffer.from(leafHashLatin1(bytes), 'latin1')
 
 /** The same in hexadecimal. */
 export const leafHashHex = (bytes: Uint8Array): string => hash('sha256', leafMessageOf(bytes), 'hex')
-
-/** Writes the leaf hash of an entry to its place among others. */
-export const writeLeafHash = (bytes: Uint8Array, hashes: Buffer, place: number): void => {
-  hashes.write(digest(leafMessageOf(bytes)), place * hashLength, hashLength, 'binary')
-}
 
 /** SHA-256(0x01 || left || right). */
 export const nodeHash = (left: Uint8Array, right: Uint8Array): Buffer => {
@@ -52,5 +51,5 @@ export const nodeHash = (left: Uint8Array, right: Uint8Array): Buffer => {
   }
   nodeMessage.set(left, 1)
   nodeMessage.set(right, 1 + hashLength)
-  return Buffer.from(digest(nodeMessage), 'binary')
+  return Buffer.from(hash('sha256', nodeMessage, 'binary'), 'latin1')
 }

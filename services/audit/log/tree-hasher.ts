@@ -1,7 +1,8 @@
 /** Builds a tree over entries, one after the other, as fast as one thread does it (bench/README.md, "Building a tree"). */
+import { bundleLeafHashes } from './entry-bundle.ts'
 import { type Tile, tileWidth, widthOf } from './tile.ts'
 import { appendLeaves, edgeRoot, emptyEdge, type TreeEdge } from './tree-edge.ts'
-import { hashLength, writeLeafHash } from './tree-hash.ts'
+import { hashLength, leafHashLatin1 } from './tree-hash.ts'
 
 export interface TreeHasherOptions {
   /** The tree to go on from. Defaults to the one without entries. */
@@ -13,6 +14,8 @@ export interface TreeHasherOptions {
 export interface TreeHasher {
   /** Takes the next entry; keeps nothing of its bytes. */
   append(entry: Uint8Array): void
+  /** Takes the entries of a bundle, without a copy (see `bundleLeafHashes`). False for one that is not well formed: nothing of it is taken. */
+  appendBundle(bundle: Uint8Array): boolean
   /** Entries in the tree. */
   readonly size: bigint
   /** The tree so far, leaf hashes of the last tile included. */
@@ -21,26 +24,35 @@ export interface TreeHasher {
 }
 
 export const createTreeHasher = ({ from = emptyEdge, onTile }: TreeHasherOptions = {}): TreeHasher => {
-  const leaves = Buffer.alloc(tileWidth * hashLength)
-  let waiting = 0
   let tree = from
-  let untilFull = tileWidth - Number(from.size % BigInt(tileWidth))
+  let leaves = ''
+  let waiting = 0
+  const grow = (leafHashes: Buffer): void => {
+    const { edge, tiles } = appendLeaves(tree, leafHashes)
+    tree = edge
+    if (onTile === undefined) return
+    for (const tile of tiles) if (widthOf(tile) === tileWidth) onTile(tile)
+  }
   const settled = (): TreeEdge => {
     if (waiting === 0) return tree
-    const { edge, tiles } = appendLeaves(tree, leaves.subarray(0, waiting * hashLength))
-    tree = edge
-    untilFull = untilFull === waiting ? tileWidth : untilFull - waiting
+    const text = leaves
+    leaves = ''
     waiting = 0
-    if (onTile !== undefined) {
-      for (const tile of tiles) if (widthOf(tile) === tileWidth) onTile(tile)
-    }
+    grow(Buffer.from(text, 'latin1'))
     return tree
   }
   return {
     append: (entry) => {
-      writeLeafHash(entry, leaves, waiting)
+      leaves += leafHashLatin1(entry)
       waiting += 1
-      if (waiting === untilFull) settled()
+      if (waiting === tileWidth - (tree.levels[0]?.length ?? 0) / hashLength) settled()
+    },
+    appendBundle: (bundle) => {
+      const hashes = bundleLeafHashes(bundle)
+      if (hashes === undefined) return false
+      settled()
+      grow(hashes)
+      return true
     },
     get size() {
       return tree.size + BigInt(waiting)

@@ -89,7 +89,10 @@ export const createHttpServer = async (options: HttpServerOptions): Promise<Http
     if (error.reason === 'INTERNAL') {
       logger.error({ event: 'http.failed', route: request.routeOptions.url, correlationId: request.id, err: error }, 'a request failed')
     }
-    report(error, { caller: request.user ?? undefined, address: request.ip })
+    const caller = request.user ?? undefined
+    // What a caller without a valid token names is not looked at.
+    const clinic = caller === undefined ? undefined : (request.params as { readonly clinic?: string } | null)?.clinic
+    report(error, { caller, clinic, address: request.ip })
     const shown = error.reason === 'INTERNAL' ? new ChartwardenError('INTERNAL') : error
     sendProblem(reply, shown, request.id)
   }

@@ -48,12 +48,19 @@ const takeFileLock = (file: string): DatabaseSync | undefined => {
   }
 }
 
+export interface StateLockOptions {
+  readonly directory: string
+  readonly clock: Clock
+  /** What the operator is to do about another holder; completes the sentence. Defaults to words about the service. */
+  readonly advice?: string
+}
+
 /**
  * Takes the lock of an existing state directory, or throws StartError that names the directory and the process that holds it. Does not wait
  * for the holder to finish.
  */
-export const acquireStateLock = async (options: { readonly directory: string; readonly clock: Clock }): Promise<StateLock> => {
-  const { directory, clock } = options
+export const acquireStateLock = async (options: StateLockOptions): Promise<StateLock> => {
+  const { directory, clock, advice = 'stop that service first, or set CHARTWARDEN_STATE_DIR to another directory' } = options
   const holderFile = path.join(directory, 'holder.json')
   const database = takeFileLock(path.join(directory, 'lock'))
   if (database === undefined) {
@@ -64,10 +71,7 @@ export const acquireStateLock = async (options: { readonly directory: string; re
     // A holder that has only just taken the lock has yet to write its number.
     await waitUntil(known, { clock, timeoutMs: 1000 })
     const pid = known() ? `process ${holderIn(holderFile)}` : 'another process'
-    throw new StartError(
-      `The state directory ${directory} is in use by ${pid}; stop that service first, or set CHARTWARDEN_STATE_DIR to another directory.`,
-      { mayPass: true },
-    )
+    throw new StartError(`The state directory ${directory} is in use by ${pid}; ${advice}.`, { mayPass: true })
   }
   const unfinished = `${holderFile}.new`
   writeFileSync(unfinished, `${JSON.stringify({ pid: process.pid })}\n`, { mode: 0o600 })

@@ -19,7 +19,7 @@ t.test('the example of the specification is read, and written as it was read', a
 })
 
 t.test('every size of 64 bits and whatever further lines come back as they were written', async () => {
-  const line = fc.string({ minLength: 1 }).filter((text) => !/[\0-\x1f]/.test(text))
+  const line = fc.string({ minLength: 1 }).filter((text) => [...text].every((character) => character >= ' '))
   fc.assert(
     fc.property(line, fc.bigInt({ min: 0n, max: 2n ** 64n - 1n }), fc.array(line), (name, size, extensions) => {
       const written: Checkpoint = { origin: name, size, root, extensions }

@@ -6,15 +6,26 @@ import t, { type Test } from 'tap'
 import { createDirectorySignerStore } from '../../../services/audit/log/directory-signer-store.ts'
 import { giveFree, readSignerState, retireOrigin } from '../../../services/audit/log/signer/operate.ts'
 import { createSignerFiles, type SignerFiles } from '../../../services/audit/log/signer/signer-files.ts'
-import type { Advance, SignedHead } from '../../../services/audit/log/signer-store.ts'
+import type { Advance, SignedHead, SignerStore } from '../../../services/audit/log/signer-store.ts'
 import { systemRandomness } from '../../../services/kernel/ids.ts'
 import { headOf } from '../../support/signed-heads.ts'
 
 const at = (test: Test, options: { readonly compactAfter?: number; readonly wrap?: (files: SignerFiles) => SignerFiles } = {}) => {
   const directory = path.join(test.testdir(), 'signer')
   const files = createSignerFiles(directory, systemRandomness)
-  const store = (installation = 'here') =>
-    createDirectorySignerStore({ files: options.wrap?.(files) ?? files, installation, compactAfter: options.compactAfter ?? 1_000_000 })
+  const store = (installation = 'here'): SignerStore => {
+    const opened = createDirectorySignerStore({
+      files: options.wrap?.(files) ?? files,
+      installation,
+      compactAfter: options.compactAfter ?? 1_000_000,
+    })
+    const claim = async () => {
+      const session = await opened.claim()
+      test.teardown(() => session.close())
+      return session
+    }
+    return { ...opened, claim }
+  }
   return { directory, files, store }
 }
 
@@ -250,7 +261,7 @@ t.test('the heads of another installation are left alone until an operator gives
   const { store, files } = at(t)
   const session = await store('there').claim()
   await session.advance([first])
-  await t.rejects(store('here').claim(), { name: 'StartError', message: /another installation.*chartwarden log adopt/ })
+  await t.rejects(store('here').claim(), { name: 'StartError', message: /another installation.*chartwarden log release/ })
   await t.rejects(store('here').read(), { name: 'StartError' })
   t.same(await session.advance([{ from: head(1n), to: head(2n) }]), { kind: 'recorded' }, 'whoever owns it was not disturbed')
   t.equal(await giveFree(files), 'there')

@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import t from 'tap'
-import { formatBundle, parseBundle } from '../../../services/audit/log/entry-bundle.ts'
+import { bundleLeafHashes, formatBundle, parseBundle } from '../../../services/audit/log/entry-bundle.ts'
+import { naiveLeaf } from '../../support/naive-tree.ts'
 
 t.test('each entry stands behind its length, the higher byte first', async (t) => {
   t.equal(formatBundle([]).length, 0)
@@ -40,4 +41,32 @@ t.test('a bundle that was cut anywhere but between entries is none', async (t) =
     t.equal(parseBundle(bytes.subarray(0, end))?.length, whole.includes(end) ? whole.indexOf(end) : undefined)
   }
   t.equal(parseBundle(Buffer.concat([bytes, Buffer.alloc(1)])), undefined, 'nor one with a byte behind it')
+})
+
+t.test('leaf hashes of a bundle are those of its entries, and its bytes are as they were', async (t) => {
+  const ahead = Buffer.from('ahead')
+  fc.assert(
+    fc.property(fc.array(fc.uint8Array({ maxLength: 700 }), { maxLength: 300 }), (entries) => {
+      const formatted = Buffer.concat([ahead, formatBundle(entries)])
+      const view = new Uint8Array(formatted).subarray(ahead.length)
+      t.ok(bundleLeafHashes(view)?.equals(Buffer.concat(entries.map(naiveLeaf))))
+      t.ok(formatted.subarray(ahead.length).equals(view))
+    }),
+  )
+  const largest = Buffer.alloc(65_535, 1)
+  t.ok(bundleLeafHashes(formatBundle([largest]))?.equals(naiveLeaf(largest)))
+})
+
+t.test('a bundle that is cut has no leaf hashes, and its bytes are as they were', async (t) => {
+  const bytes = formatBundle([Buffer.from('one'), Buffer.alloc(0), Buffer.alloc(300, 3)])
+  for (let end = 0; end <= bytes.length; end += 1) {
+    const part = Buffer.from(bytes.subarray(0, end))
+    t.equal(
+      bundleLeafHashes(part)?.length,
+      parseBundle(part)
+        ?.map(() => 32)
+        .reduce((sum, length) => sum + length, 0),
+    )
+    t.ok(part.equals(bytes.subarray(0, end)))
+  }
 })

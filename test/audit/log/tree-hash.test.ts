@@ -1,6 +1,6 @@
-import { createHash } from 'node:crypto'
+import { createHash, randomBytes } from 'node:crypto'
 import t from 'tap'
-import { emptyRoot, leafHash, leafHashHex, nodeHash } from '../../../services/audit/log/tree-hash.ts'
+import { emptyRoot, leafHash, leafHashHex, leafHashLatin1, nodeHash } from '../../../services/audit/log/tree-hash.ts'
 
 /** RFC 6962's reference leaves and constants, as Certificate Transparency's implementations have them. */
 const constants = {
@@ -15,6 +15,7 @@ t.test('hashes of nothing, of leaves and of nodes are those of RFC 6962', async 
   t.equal(leafHash(new Uint8Array()).toString('hex'), constants.emptyLeaf)
   t.equal(leafHash(Buffer.from('L123456')).toString('hex'), constants.leaf)
   t.equal(leafHashHex(Buffer.from('L123456')), constants.leaf, 'spelled out')
+  t.equal(Buffer.from(leafHashLatin1(Buffer.from('L123456')), 'latin1').toString('hex'), constants.leaf, 'as text')
   t.equal(nodeHash(Buffer.from('N123'), Buffer.from('N456')).toString('hex'), constants.node)
 })
 
@@ -40,4 +41,20 @@ t.test('a hash that was given out stays as it is', async (t) => {
   nodeHash(Buffer.from('left'), Buffer.from('right'))
   t.equal(first.toString('hex'), constants.leaf)
   t.equal(node.toString('hex'), constants.node)
+})
+
+t.test('entries of every length are hashed whole, one after the other', async (t) => {
+  for (const length of [65_536, 0, 1, 55, 56, 4_094, 4_095, 4_096, 4_097, 65_534, 65_535, 70_000, 3]) {
+    const entry = randomBytes(length)
+    const expected = createHash('sha256').update(Uint8Array.of(0)).update(entry).digest()
+    t.ok(leafHash(entry).equals(expected), `${length} bytes`)
+    t.equal(leafHashHex(entry), expected.toString('hex'))
+  }
+})
+
+t.test('a node of hashes is that of OpenSSL', async (t) => {
+  const [left, right] = [randomBytes(32), randomBytes(32)]
+  const expected = createHash('sha256').update(Uint8Array.of(1)).update(left).update(right).digest()
+  t.ok(nodeHash(left, right).equals(expected))
+  t.notOk(nodeHash(right, left).equals(expected))
 })

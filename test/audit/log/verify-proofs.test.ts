@@ -50,7 +50,8 @@ const otherProofs = (proof: readonly Uint8Array[], bits: readonly number[]): Uin
     others.push(proof.with(place, Buffer.alloc(0)), proof.with(place, hash.subarray(1)), proof.with(place, Buffer.concat([hash, hash])))
     for (const bit of bits) others.push([...proof.with(place, turned(hash, bit))])
     for (const [later, other] of proof.entries()) {
-      if (later > place && Buffer.compare(hash, other) !== 0) others.push(proof.with(place, other).with(later, hash))
+      const near = later === place + 1 || (later > place && proof.length <= 8)
+      if (near && Buffer.compare(hash, other) !== 0) others.push(proof.with(place, other).with(later, hash))
     }
   }
   return others

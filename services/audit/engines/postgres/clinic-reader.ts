@@ -1,11 +1,11 @@
 import type { Pool, QueryResult } from 'pg'
-import { type ClinicGate, createClinicGate, type Wanted } from '../../../kernel/clinic-gate.ts'
+import { type ClinicGate, createClinicGate, type Wanted, type Weight } from '../../../kernel/clinic-gate.ts'
 import { type Clock, systemClock } from '../../../kernel/clock.ts'
 import { ChartwardenError } from '../../../kernel/errors.ts'
 import { isUuid } from '../../../kernel/ids.ts'
 import { lendConnection } from '../../../kernel/postgres/lend-connection.ts'
-import type { ClinicEntries } from '../../clinic-entries.ts'
-import { type EntryRow, findStatement, pagesOf, readStatement, storedEntry, unavailable } from './entry-rows.ts'
+import type { ClinicEntries, ClinicRows, ClinicScan } from '../../clinic-entries.ts'
+import { type EntryRow, findStatement, holdingStatement, pagesOf, readStatement, storedEntry, unavailable } from './entry-rows.ts'
 
 export interface ClinicReaderOptions {
   /** Connects as a member of `chartwarden_query`, to which row security shows one clinic at a time. */
@@ -16,7 +16,12 @@ export interface ClinicReaderOptions {
   readonly clock?: Clock
   /** Entries fetched at once. Default 1,000. */
   readonly pageEntries?: number
+  /** Revisions looked through by one statement. Default 5,000. */
+  readonly scanEntries?: number
 }
+
+/** Of a `bigint`. */
+const lastRevision = 2n ** 63n - 1n
 
 const forEver: Wanted = { deadline: Number.POSITIVE_INFINITY }
 
@@ -24,11 +29,17 @@ const forEver: Wanted = { deadline: Number.POSITIVE_INFINITY }
  * A reader whose every statement runs in a transaction that may see this one clinic: should the service ask for another's entries by
  * mistake, the database shows none. Each page waits for the clinic's turn.
  */
-export const createClinicReader = (options: ClinicReaderOptions): ClinicEntries => {
-  const { pool, clock = systemClock, gate = createClinicGate({ clock }), pageEntries = 1_000 } = options
+export const createClinicReader = (options: ClinicReaderOptions): ClinicEntries & ClinicRows & ClinicScan => {
+  const { pool, clock = systemClock, gate = createClinicGate({ clock }), pageEntries = 1_000, scanEntries = 5_000 } = options
 
-  const query = (clinic: string, wanted: Wanted, text: string, values: readonly unknown[]): Promise<readonly EntryRow[]> =>
-    gate.run(clinic, 'light', wanted, async () => {
+  const query = (
+    clinic: string,
+    wanted: Wanted,
+    text: string,
+    values: readonly unknown[],
+    weight: Weight = 'light',
+  ): Promise<readonly EntryRow[]> =>
+    gate.run(clinic, weight, wanted, async () => {
       try {
         return await lendConnection(pool, wanted.signal, async (client) => {
           await client.query('begin read only')
@@ -48,6 +59,16 @@ export const createClinicReader = (options: ClinicReaderOptions): ClinicEntries 
     find: async (clinic, ids, wanted = forEver) => {
       const rows = await query(clinic, wanted, findStatement, [clinic, ids.filter(isUuid)])
       return new Map(rows.map((row) => [row.id, storedEntry(row)]))
+    },
+    rows: async (clinic, from, limit, wanted = forEver) =>
+      (await query(clinic, wanted, readStatement, [clinic, from, lastRevision, limit])).map(storedEntry),
+    async *holding(clinic, texts, from, to, wanted) {
+      const bytes = texts.map((text) => Buffer.from(text, 'latin1'))
+      for (let next = from; next <= to; next += BigInt(scanEntries)) {
+        const last = next + BigInt(scanEntries) - 1n
+        const values = [clinic, next, last < to ? last : to, bytes]
+        for (const row of await query(clinic, wanted, holdingStatement, values, 'heavy')) yield storedEntry(row)
+      }
     },
   }
 }

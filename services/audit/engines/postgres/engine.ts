@@ -11,6 +11,7 @@ import { createChanges } from '../changes.ts'
 import { numberOf, positionOf } from '../position.ts'
 import { type AppendRow, appendOutcomes, appendStatement } from './append-statement.ts'
 import { type EntryRow, entries, findStatement, gap, pagesOf, readStatement, storedEntry, unavailable } from './entry-rows.ts'
+import { type LeafRow, leafRuns, leavesAfterStatement, leavesOfStatement } from './leaf-rows.ts'
 import { createWakeUp } from './wake-up.ts'
 
 export interface PostgresEngineOptions {
@@ -36,6 +37,8 @@ const statements = {
   head: 'select revision, state_revision from chartwarden_ledger.heads where clinic = $1',
   time: 'select floor(extract(epoch from clock_timestamp()) * 1000)::bigint as ledger_time',
   clinics: `select clinic from chartwarden_ledger.heads where clinic > $1 and clinic <> '_system' order by clinic limit $2`,
+  leavesAfter: leavesAfterStatement,
+  leavesOf: leavesOfStatement,
   end: 'select position from chartwarden_ledger.log_head where log_id = 1',
 } as const
 
@@ -69,14 +72,18 @@ export const createPostgresEngine = (options: PostgresEngineOptions): LedgerEngi
 
   const endOfLog = async (): Promise<bigint> => BigInt((await query<{ position: string }>(feed, 'end', []))[0]?.position ?? 0)
 
-  /** The entries after a position, none missing; waits if there are none. Undefined once stopped. */
-  const nextPage = async (last: bigint, stop: AbortSignal): Promise<readonly EntryRow[] | undefined> => {
+  /** What there is after a position; waits if there is nothing. Undefined once stopped. */
+  const nextPage = async <Row extends QueryResultRow>(
+    last: bigint,
+    stop: AbortSignal,
+    fetch: () => Promise<readonly Row[]>,
+  ): Promise<readonly Row[] | undefined> => {
     while (!stop.aborted) {
       const mark = changes.mark()
       const end = await endOfLog()
       if (end < last) throw new ChartwardenError('LEDGER_REGRESSED')
       if (end > last) {
-        const page = await run<EntryRow>(feed, { ...feedPage, values: [last] })
+        const page = await fetch()
         if (page.length === 0) throw gap('position', last + 1n, undefined)
         return page
       }
@@ -127,7 +134,7 @@ export const createPostgresEngine = (options: PostgresEngineOptions): LedgerEngi
       wakeUp.start()
       let last = numberOf(from)
       while (true) {
-        const page = await nextPage(last, stop)
+        const page = await nextPage(last, stop, () => run<EntryRow>(feed, { ...feedPage, values: [last] }))
         if (!page || stop.aborted) return
         for (const row of page) {
           if (BigInt(row.position) !== last + 1n) throw gap('position', last + 1n, BigInt(row.position))
@@ -135,6 +142,25 @@ export const createPostgresEngine = (options: PostgresEngineOptions): LedgerEngi
         }
         yield { entries: page.map(storedEntry), position: positionOf(last) }
       }
+    },
+    async *leaves(from, most, signal) {
+      const stop = AbortSignal.any([signal, closing.signal])
+      wakeUp.start()
+      let last = numberOf(from)
+      while (true) {
+        const page = await nextPage(last, stop, () => query<LeafRow>(feed, 'leavesAfter', [last, most]))
+        if (!page || stop.aborted) return
+        const { runs, end } = leafRuns(page, last)
+        const entries = Number(end - last)
+        last = end
+        yield { runs, entries, position: positionOf(end) }
+      }
+    },
+    async leafHashes(clinic, from, most) {
+      const [row] = await query<LeafRow>(feed, 'leavesOf', [clinic, from, most])
+      if (row === undefined) return Buffer.alloc(0)
+      if (BigInt(row.first) !== from) throw gap('revision', from, BigInt(row.first))
+      return row.hashes
     },
     async end(): Promise<Position | undefined> {
       const end = await endOfLog()

@@ -24,6 +24,10 @@ const regressed = 'CW001'
 /** $1 clinic, $2 first and $3 last revision, $4 at most. */
 export const readStatement = `${entries} where clinic = $1 and revision >= $2 and revision <= $3 order by revision limit $4`
 
+/** $1 clinic, $2 first and $3 last revision, $4 what must stand in the bytes, all of it. */
+export const holdingStatement = `${entries} where clinic = $1 and revision >= $2 and revision <= $3
+  and not exists (select from unnest($4::bytea[]) as wanted where position(wanted in bytes) = 0) order by revision`
+
 /** $1 clinic, $2 ids. */
 export const findStatement = `${entries} where clinic = $1 and id = any ($2::uuid[])`
 

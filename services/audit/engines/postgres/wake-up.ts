@@ -7,8 +7,8 @@ import type { Pool, PoolClient } from 'pg'
 export interface WakeUpOptions {
   readonly pool: Pool
   readonly channel: string
-  /** Called for every notification, and whenever one may have been missed. */
-  readonly onWake: () => void
+  /** Called for every notification with what it says, and without whenever one may have been missed. */
+  readonly onWake: (payload?: string) => void
   /** Milliseconds before a lost connection is sought again. */
   readonly retryMs: number
 }
@@ -26,7 +26,7 @@ export const createWakeUp = ({ pool, channel, onWake, retryMs }: WakeUpOptions):
   /** Resolves when the connection is lost or the wake-up closed. */
   const listen = async (client: PoolClient): Promise<void> => {
     const { promise: ended, resolve: end } = Promise.withResolvers<void>()
-    client.on('notification', onWake)
+    client.on('notification', ({ payload }) => onWake(payload))
     client.once('error', () => end())
     client.once('end', () => end())
     closing.signal.addEventListener('abort', () => end(), { once: true })

@@ -1,7 +1,9 @@
 /** What an operator does to a signer store by hand, beside the running service or without it. */
+
+import type { SignedHead, SignerRecord } from '../signer-store.ts'
 import { asStartError, type Claim, claimDirectory, readState } from './claim.ts'
 import type { SignerFiles } from './signer-files.ts'
-import { emptyState, formatRecords, type RetirementCause, type SignerState } from './signer-state.ts'
+import { emptyState, formatRecords, type RetirementCause, type SignerState, sameHead } from './signer-state.ts'
 
 /** What it holds; empty where there is nothing yet. */
 export const readSignerState = async (files: SignerFiles): Promise<SignerState> =>
@@ -50,6 +52,26 @@ export const retireOrigin = async (
     },
   ).catch(asStartError(files))
 }
+
+/**
+ * Puts a head that was signed, and that the store has lost, in its place: whoever signs next goes on from it. Nothing is taken back: what is
+ * recorded of a larger tree, of another tree of that size, or of an origin that was retired stays, and is returned.
+ */
+export const adoptHead = async (
+  files: SignerFiles,
+  head: SignedHead,
+): Promise<{ readonly kind: 'adopted' | 'known' } | { readonly kind: 'refused'; readonly record: SignerRecord }> =>
+  whileClaimed(
+    files,
+    (state) => state,
+    async (claim) => {
+      const record = claim.state.records.get(head.origin)
+      if (record !== undefined && sameHead(record, head)) return { kind: 'known' as const }
+      if (record !== undefined && (record.size >= head.size || record.retired !== undefined)) return { kind: 'refused' as const, record }
+      await claim.append(formatRecords([head]))
+      return { kind: 'adopted' as const }
+    },
+  ).catch(asStartError(files))
 
 /** Gives the store free: the next installation that claims it takes it over with all that it holds. Returns whose it was. */
 export const giveFree = async (files: SignerFiles): Promise<string | undefined> => {

@@ -6,7 +6,7 @@ import { hashLength } from '../tree-hash.ts'
 import { parseUint64 } from '../uint64.ts'
 
 /** Hashes that a proof may have: enough for every tree of 2^63 entries. */
-export const maxProofHashes = 63
+const maxProofHashes = 63
 
 /** The longest proof with room for a checkpoint that carries many signatures, the long ones of ML-DSA among them. */
 export const maxRequestBytes = 65_536

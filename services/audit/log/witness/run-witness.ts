@@ -8,7 +8,7 @@ import type { TlsMaterial } from '../../../kernel/tls.ts'
 import type { VerifierKey } from '../note.ts'
 import { createWitness, type Witness, type WitnessOptions } from './witness.ts'
 import { isWitnessName, makeWitnessKey, readWitnessKey, type WitnessKey } from './witness-key.ts'
-import { createWitnessRecords, type WitnessRecord } from './witness-records.ts'
+import { createWitnessRecords, type WitnessRecord, type WitnessRecords } from './witness-records.ts'
 import { createWitnessServer } from './witness-server.ts'
 
 export interface RunWitnessOptions extends Pick<WitnessOptions, 'onAnswer' | 'decide'> {
@@ -29,6 +29,7 @@ export interface RunningWitness {
   /** Whether the key was made by this start. */
   readonly newKey: boolean
   readonly records: Witness['records']
+  readonly forks: WitnessRecords['forks']
   /** Finishes what is under way and gives the directory back. */
   close(): Promise<void>
 }
@@ -61,10 +62,11 @@ export const runWitness = async (options: RunWitnessOptions): Promise<RunningWit
   const lock = await acquireStateLock({ directory, clock, advice: 'stop that witness first, or use another directory' })
   try {
     const { key, newKey } = await openKey(directory, name)
+    const records = createWitnessRecords(directory, key.verifierKey)
     const witness = await createWitness({
       logs,
       key,
-      records: createWitnessRecords(directory, key.verifierKey),
+      records,
       clock,
       ...(onAnswer === undefined ? {} : { onAnswer }),
       ...(decide === undefined ? {} : { decide }),
@@ -75,7 +77,7 @@ export const runWitness = async (options: RunWitnessOptions): Promise<RunningWit
       await server.close()
       lock.release()
     }
-    return { port, key, newKey, records: witness.records, close }
+    return { port, key, newKey, records: witness.records, forks: records.forks, close }
   } catch (error) {
     lock.release()
     throw error

@@ -1537,6 +1537,13 @@ export declare type ExportedEntry = Message<"chartwarden.audit.v1.ExportedEntry"
    * @generated from field: google.protobuf.Timestamp recorded_at = 3;
    */
   recordedAt?: Timestamp | undefined;
+
+  /**
+   * Whom pseudonyms in the entry stand for, as far as keys still exist; empty without scope audit.unseal. No proof covers it.
+   *
+   * @generated from field: repeated chartwarden.audit.v1.ExportedName names = 4;
+   */
+  names: ExportedName[];
 };
 
 /**
@@ -1544,6 +1551,40 @@ export declare type ExportedEntry = Message<"chartwarden.audit.v1.ExportedEntry"
  * Use `create(ExportedEntrySchema)` to create a new message.
  */
 export declare const ExportedEntrySchema: GenMessage<ExportedEntry>;
+
+/**
+ * Whom a pseudonym stands for.
+ *
+ * @generated from message chartwarden.audit.v1.ExportedName
+ */
+export declare type ExportedName = Message<"chartwarden.audit.v1.ExportedName"> & {
+  /**
+   * As it stands in the entry.
+   *
+   * @generated from field: string pseudonym = 1;
+   */
+  pseudonym: string;
+
+  /**
+   * Type of a subject; empty for a patient.
+   *
+   * @generated from field: string type = 2;
+   */
+  type: string;
+
+  /**
+   * Identifier.
+   *
+   * @generated from field: string id = 3;
+   */
+  id: string;
+};
+
+/**
+ * Describes the message chartwarden.audit.v1.ExportedName.
+ * Use `create(ExportedNameSchema)` to create a new message.
+ */
+export declare const ExportedNameSchema: GenMessage<ExportedName>;
 
 /**
  * A part of a ledger, in this order: one head, the entries from revision 0 on, the keys, one end.

@@ -1,0 +1,80 @@
+/**
+ * A ledger of this installation against its log, its newest checkpoint and what the signer store says was signed last. The keys of the log are
+ * the vault's, and the signer store lies outside the database, so that both count here for as much as what somebody outside has kept.
+ */
+import type { Wanted } from '../../kernel/clinic-gate.ts'
+import type { ClinicRows } from '../clinic-entries.ts'
+import type { Ledger } from '../ledger.ts'
+import type { CheckResult } from './ledger-check.ts'
+import type { LogKeys } from './log-keys.ts'
+import type { LogReader } from './log-store.ts'
+import { readOwnLedger } from './own-ledger.ts'
+import type { SignedHead } from './signer-store.ts'
+import type { Fault } from './verify/fault.ts'
+import type { ChangesState } from './verify/plain-faults.ts'
+import type { LedgerReport } from './verify/report.ts'
+import { verifyLedger } from './verify/verify-ledger.ts'
+
+export interface CompareEntriesOptions {
+  readonly rows: ClinicRows['rows']
+  readonly reader: Pick<LogReader, 'log' | 'tiles' | 'checkpoint'>
+  readonly keys: Pick<LogKeys, 'current'>
+  /** What was signed last for the clinic's log, by the signer store; undefined where nothing is signed here, or nothing was. */
+  readonly signed: (clinic: string) => Promise<SignedHead | undefined>
+  readonly ledger: Pick<Ledger, 'head'>
+  /** Knows the types of entries. */
+  readonly changesState: ChangesState
+}
+
+export type EntriesCompared = Pick<CheckResult, 'size' | 'root' | 'checkpoint' | 'faults' | 'moreFaults'>
+
+/** What the signer store shows beside the report. */
+const signedFaults = ({ clinic, size, anchors }: LedgerReport, signed: SignedHead | undefined): readonly Fault[] => {
+  if (signed === undefined) return []
+  if (signed.size > size) {
+    const detail = 'The signer store says that these entries were signed; they are gone: an older copy of the database is in use.'
+    return [{ kind: 'ledger_rolled_back', clinic, revision: size, lastRevision: signed.size - 1n, detail }]
+  }
+  const other = anchors.find((anchor) => anchor.origin === signed.origin && anchor.size === signed.size)
+  if (other === undefined || Buffer.from(other.root, 'base64').equals(signed.root)) return []
+  const detail = 'The published checkpoint is not the one that the signer store says was signed.'
+  return [{ kind: 'checkpoint_inconsistent', clinic, revision: 0n, lastRevision: signed.size - 1n, detail }]
+}
+
+/** Entries that the clinic's head counts and that are not there, where nothing else says so already. */
+const headFaults = ({ clinic, size, faults }: LedgerReport, claimed: bigint): readonly Fault[] => {
+  if (size >= claimed || faults.some(({ kind }) => kind === 'ledger_truncated' || kind === 'ledger_rolled_back')) return []
+  const detail = 'These entries are not there any more; the database itself still says that they were.'
+  return [{ kind: 'ledger_truncated', clinic, revision: size, lastRevision: claimed - 1n, detail }]
+}
+
+export const createCompareEntries =
+  ({ rows, reader, keys, signed, ledger, changesState }: CompareEntriesOptions) =>
+  async (clinic: string, passed: (done: bigint, total: bigint) => Promise<void>, wanted: Wanted): Promise<EntriesCompared> => {
+    // In this order: each covers no more than what is read after it.
+    const last = await signed(clinic)
+    const published = await reader.checkpoint(clinic)
+    const log = await reader.log(clinic)
+    const claimed = ((await ledger.head(clinic))?.revision ?? -1n) + 1n
+    const known = log === undefined ? [] : (await keys.current(clinic)).map((key) => key.verifierKey(log.origin))
+    const report = await verifyLedger({
+      source: {
+        clinic,
+        published: published === undefined ? [] : [published.checkpoint.note],
+        verifierKeys: [],
+        claimedSize: claimed,
+        hasColumns: true,
+        read: () => readOwnLedger({ clinic, rows, reader, log, total: claimed, passed, wanted }),
+      },
+      anchors: { checkpoints: [], receipts: [], keys: known },
+      changesState,
+    })
+    const faults = [...report.faults, ...signedFaults(report, last), ...headFaults(report, claimed)]
+    return {
+      size: report.size,
+      root: Buffer.from(report.root ?? '', 'base64'),
+      checkpoint: published && { note: published.checkpoint.note, size: published.checkpoint.size },
+      faults,
+      moreFaults: report.moreFaults,
+    }
+  }

@@ -1,0 +1,41 @@
+/** A whole ledger in an evidence bundle. */
+import type { OpenBundle } from '../../bundle/bundle.ts'
+import { tileWidth } from '../../tile.ts'
+import type { FoundEntry, LedgerPart } from '../found.ts'
+import type { LedgerSource } from '../verify-ledger.ts'
+
+/** The file again from its beginning. Throws BundleError where it is not as it should be. */
+async function* read(open: OpenBundle, path: string): AsyncGenerator<LedgerPart> {
+  const bundle = await open(path)
+  let entries: FoundEntry[] = []
+  try {
+    for await (const item of bundle.items()) {
+      if (item.kind === 'entry') entries.push({ revision: item.entry.revision, bytes: item.entry.bytes })
+      if (entries.length > 0 && (item.kind !== 'entry' || entries.length >= tileWidth)) {
+        yield { kind: 'entries', entries }
+        entries = []
+      }
+      if (item.kind === 'tile') yield { kind: 'tile', tile: item.tile }
+    }
+    if (entries.length > 0) yield { kind: 'entries', entries }
+  } finally {
+    await bundle.close()
+  }
+}
+
+export interface BundleSourceOptions {
+  readonly open: OpenBundle
+  readonly path: string
+  /** As its head says. */
+  readonly clinic: string
+  readonly checkpoint: string
+  readonly verifierKeys: readonly string[]
+}
+
+export const bundleSource = ({ open, path, clinic, checkpoint, verifierKeys }: BundleSourceOptions): LedgerSource => ({
+  clinic,
+  published: [checkpoint],
+  verifierKeys,
+  hasColumns: false,
+  read: () => read(open, path),
+})

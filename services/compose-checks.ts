@@ -1,0 +1,72 @@
+/** The part of the composition that checks ledgers: when somebody asks, and by schedule. */
+import type { Pool } from 'pg'
+import { type EventType, stateChanging } from './access/events.ts'
+import { createPostgresSnapshotStore } from './access/snapshot/postgres-snapshot-store.ts'
+import type { ClinicEntries, ClinicRows } from './audit/clinic-entries.ts'
+import type { Ledger } from './audit/ledger.ts'
+import { createCompareEntries } from './audit/log/compare-entries.ts'
+import { checkLedgerHandler } from './audit/log/doors/check-ledger.ts'
+import type { LogHandlers } from './audit/log/doors/log-handlers.ts'
+import type { Log } from './audit/log/index.ts'
+import type { Vault } from './audit/vault.ts'
+import type { Clock } from './kernel/clock.ts'
+import type { Randomness } from './kernel/ids.ts'
+import type { Logger } from './kernel/logging.ts'
+import { createLedgerCheck, type LedgerCheckOptions } from './ledger-check.ts'
+import { allProjections } from './projections/all-projections.ts'
+import { compareReadModels } from './projections/compare-read-models.ts'
+import { createSelfCheck, type SelfCheck } from './self-check.ts'
+
+export interface ComposeChecksOptions {
+  readonly ledger: Ledger
+  readonly log: Pick<Log, 'reader' | 'keys' | 'signed'>
+  readonly entries: ClinicEntries & ClinicRows
+  readonly writerPool: Pool
+  readonly feedPool: Pool
+  readonly vault: Vault
+  readonly clock: Clock
+  readonly randomness: Randomness
+  /** Ledger time, milliseconds since the epoch. */
+  readonly now: () => number
+  readonly logger: Logger
+  readonly onChecked: LedgerCheckOptions['onChecked']
+  /** Hours between two scheduled checks of a ledger; 0: none are made. */
+  readonly hours: number
+}
+
+export interface Checks {
+  readonly checkLedger: LogHandlers['checkLedger']
+  /** Undefined where none are made by schedule. */
+  readonly selfCheck: SelfCheck | undefined
+}
+
+/** Of the types of today; a type of the past is known by its name alone. */
+const changesState = (type: string): boolean | undefined =>
+  Object.hasOwn(stateChanging, type) ? stateChanging[type as EventType] : undefined
+
+export const composeChecks = (options: ComposeChecksOptions): Checks => {
+  const { ledger, log, entries, writerPool, feedPool, vault, clock, randomness, now, logger, onChecked, hours } = options
+  const { check } = createLedgerCheck({
+    ledger,
+    compareEntries: createCompareEntries({
+      rows: entries.rows,
+      reader: log.reader,
+      keys: log.keys,
+      signed: log.signed,
+      ledger,
+      changesState,
+    }),
+    snapshots: createPostgresSnapshotStore({ pool: writerPool }),
+    compareReadModels: (clinic, passed, wanted) =>
+      compareReadModels(clinic, { pool: feedPool, entries, projections: allProjections, passed, wanted }),
+    vault,
+    clock,
+    randomness,
+    now,
+    onChecked,
+  })
+  return {
+    checkLedger: checkLedgerHandler({ check, randomness }),
+    selfCheck: hours === 0 ? undefined : createSelfCheck({ check, ledger, pool: feedPool, hours, now, clock, logger }),
+  }
+}

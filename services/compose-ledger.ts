@@ -1,0 +1,126 @@
+/** The lower half of the composition: databases → vault → ledger → logs. */
+import { createBatcher } from './audit/batcher.ts'
+import { createPostgresEngine } from './audit/engines/postgres/engine.ts'
+import { createLedgerClock } from './audit/ledger-clock.ts'
+import { createLog } from './audit/log/index.ts'
+import { readWitnessPolicy } from './audit/log/read-witness-policy.ts'
+import { createWitnessRounds } from './audit/log/witness-rounds.ts'
+import { createLedgerObservation } from './audit/observed-ledger.ts'
+import { createLogKeys } from './audit/vault/create-log-keys.ts'
+import { createMasterKey } from './audit/vault/master-key.ts'
+import { masterKeySource } from './audit/vault/master-key-source.ts'
+import { openVault } from './audit/vault/open-vault.ts'
+import { createPostgresKeyStore } from './audit/vault/postgres-key-store.ts'
+import { createPostgresLogKeyStore } from './audit/vault/postgres-log-key-store.ts'
+import type { ServiceOptions } from './compose.ts'
+import { createClinicGate } from './kernel/clinic-gate.ts'
+import { type Databases, openDatabases, queryConnections } from './kernel/postgres/databases.ts'
+import { migrate } from './kernel/postgres/migrate.ts'
+import { reachDatabases } from './kernel/postgres/reach-database.ts'
+import { checkSchema } from './kernel/postgres/schema-version.ts'
+import type { Observability } from './observability/start-observability.ts'
+import { schemaMigrations } from './schema-migrations.ts'
+import type { Teardown } from './teardown.ts'
+
+const bringUpToDate = async (databases: Databases, { logger }: ServiceOptions): Promise<void> => {
+  await reachDatabases(databases)
+  if (databases.migrate !== undefined) {
+    const applied = await migrate(databases.migrate, schemaMigrations)
+    if (applied.length > 0) logger.info({ event: 'database.migrated', applied }, 'the database schema was brought up to date')
+  } else {
+    const later = await checkSchema(databases.writer, schemaMigrations)
+    if (later.length > 0) logger.info({ event: 'database.later_schema', later }, 'a later release has added to the database schema')
+  }
+  await databases.check()
+}
+
+/** Throws StartError with one clear line where something cannot be had; what was made by then is in the teardown. */
+export const composeLedger = async (
+  options: ServiceOptions,
+  { tracer, observers }: Pick<Observability, 'tracer' | 'observers'>,
+  teardown: Teardown,
+) => {
+  const { config, logger, clock, randomness, decorateLedger = (ledger) => ledger, decorateVault = (vault) => vault } = options
+  // What can be seen to be wrong without a database is said before one is started.
+  const source = masterKeySource(config.masterKey, config.stateDir, randomness)
+  if (config.masterKey !== undefined) await source.read()
+  const witnessPolicy = config.witnesses === undefined ? undefined : await readWitnessPolicy(config.witnesses.policyFile, config.mode)
+
+  const databases = await openDatabases({ config, logger, clock, randomness })
+  teardown.add(() => databases.close())
+  await bringUpToDate(databases, options)
+  const failed = new Promise<unknown>((resolve) => {
+    databases.onExit((exit) => {
+      if (exit.kind === 'failed') resolve(exit.error)
+    })
+  })
+
+  const { vault: openedVault, masterKey } = await openVault({
+    source,
+    keyStore: createPostgresKeyStore({ pool: databases.writer }),
+    clock,
+    randomness,
+  })
+  const vault = decorateVault(openedVault)
+  const engine = createPostgresEngine({ writer: databases.writer, feed: databases.feed })
+  teardown.add(() => engine.close())
+  const ledgerClock = createLedgerClock({ clock })
+  const observation = createLedgerObservation({ tracer, observer: observers?.ledger, clock })
+  const batcher = createBatcher({
+    engine: observation.engine(engine),
+    clock,
+    ledgerClock,
+    maxQueuedEntries: config.maxQueuedEntries,
+    onBatch: (stats) => {
+      observers?.batch(stats)
+      logger.debug({ event: 'ledger.batch', ...stats }, 'one statement')
+    },
+  })
+  teardown.add(() => batcher.drain())
+  const unguarded = observation.ledger(batcher)
+  await unguarded.time()
+
+  const queryGate = createClinicGate({ places: queryConnections, clock })
+  const log = await createLog({
+    signing: config.signing,
+    feedPool: databases.feed,
+    queryPool: databases.query,
+    queryGate,
+    engine,
+    ledger: unguarded,
+    vault,
+    keys: createLogKeys({
+      masterKey: createMasterKey(masterKey, randomness),
+      store: createPostgresLogKeyStore({ pool: databases.writer }),
+      randomness,
+      clock,
+      now: ledgerClock.now,
+    }),
+    clock,
+    randomness,
+    now: ledgerClock.now,
+    logger,
+    observer: observers?.sealer,
+  })
+  teardown.add(() => log.close())
+  await log.check()
+  log.start()
+  teardown.add(() => log.stop())
+  const witnesses =
+    config.witnesses === undefined || witnessPolicy === undefined
+      ? undefined
+      : createWitnessRounds({
+          policy: witnessPolicy,
+          writer: log.writer,
+          reader: log.reader,
+          active: () => log.state === 'publishing',
+          intervalMs: config.witnesses.intervalMs,
+          clock,
+          logger,
+          onOutcome: observers?.witness,
+        })
+  witnesses?.start()
+  teardown.add(() => witnesses?.stop())
+  const ledger = decorateLedger(log.guard(unguarded))
+  return { databases, vault, masterKey, engine, ledgerClock, batcher, queryGate, log, ledger, failed, witnessPolicy, witnesses }
+}
