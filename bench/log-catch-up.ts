@@ -46,6 +46,7 @@ export const runCatchUp = async (entries = 400_000): Promise<CatchUp> => {
   const [admin, writer, feed] = [database.adminUrl, database.writerUrl, database.feedUrl].map(
     (connectionString) => new pg.Pool({ connectionString, max: 10 }),
   ) as [pg.Pool, pg.Pool, pg.Pool]
+  for (const pool of [admin, writer, feed]) pool.on('error', () => {})
   const engine = createPostgresEngine({ writer, feed })
   const { privateKey } = generateKeyPairSync('ed25519')
   const nameless = (origin: string) => verifierKeyOf(origin, privateKey)
@@ -62,7 +63,7 @@ export const runCatchUp = async (entries = 400_000): Promise<CatchUp> => {
     pool: feed,
     store: createDirectorySignerStore({ files: createSignerFiles(directory, systemRandomness), installation: 'bench' }),
     feed: engine,
-    keys: { current: async () => [key], prepare: async () => key, activate: async () => {} },
+    keys: { current: async () => [key], known: async () => [key], prepare: async () => key, activate: async () => {} },
     base: 'log.example',
     entries: async (clinic) => ((await engine.head(clinic))?.revision ?? -1n) + 1n,
     announceRestart: async () => {},

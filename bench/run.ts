@@ -13,14 +13,16 @@ import { memoryOf, startServer } from './child.ts'
 import { registerClinics } from './clinics.ts'
 import { createH2load, h2loadVersion } from './load/h2load.ts'
 import { clinicName, personName } from './load/questions.ts'
+import { runCatchUp } from './log-catch-up.ts'
 import { cellsOf } from './measure/cells.ts'
 import { pageOf } from './measure/page.ts'
-import { historyRatioOf, loadRatiosOf } from './measure/ratios.ts'
+import { historyRatioOf, loadRatiosOf, sealingRatioOf } from './measure/ratios.ts'
 import type { Memory, Results } from './measure/results.ts'
 import { measureDisk } from './parts/disk.ts'
 import { type HistorySettings, runHistory } from './parts/history.ts'
 import { type LoadSettings, runLoad } from './parts/load.ts'
 import { measureLoss } from './parts/loss.ts'
+import { measureSealing } from './parts/sealing.ts'
 import { measureStarting } from './parts/starting.ts'
 import { startCerbos } from './peers/cerbos.ts'
 import { installPeers } from './peers/install.ts'
@@ -32,6 +34,7 @@ interface Form {
   readonly history: HistorySettings
   readonly starts: number
   readonly projectedEntries: number
+  readonly caughtUpEntries: number
 }
 
 const load = { unaryInFlight: 32, streamInFlight: 512, batchSize: 50, batchesInFlight: 8 } as const
@@ -42,12 +45,14 @@ const forms: Readonly<Record<'short' | 'long', Form>> = {
     history: { small: 100_000, large: 1_000_000, rounds: 3, calls: 20 },
     starts: 1,
     projectedEntries: 40_000,
+    caughtUpEntries: 200_000,
   },
   long: {
     load: { ...load, rounds: 5, secondsEach: 5, practice: { clinics: 200, people: 10, patients: 200, questions: 40_000 } },
     history: { small: 100_000, large: 10_000_000, rounds: 5, calls: 40 },
     starts: 3,
     projectedEntries: 200_000,
+    caughtUpEntries: 1_000_000,
   },
 }
 
@@ -135,6 +140,8 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
 const measureAll = async (): Promise<Results> => {
   say('rates of the read models are measured')
   const projections = await runProjections({ entries: chosen.projectedEntries })
+  say('the log of a ledger that nobody sealed is made')
+  const catchUp = await runCatchUp(chosen.caughtUpEntries)
   const profileDir = values.profile ? path.join(values.out, 'profile') : undefined
   mkdirSync(directory('cerbos'))
   mkdirSync(directory('h2load'))
@@ -179,6 +186,10 @@ const measureAll = async (): Promise<Results> => {
   await endPool()
   await Promise.all([echo.stop(), cerbos.stop(), service.stop()])
   if (profileDir !== undefined) say(`the profile of the service is in ${profileDir}`)
+  say('decisions with sealing and without are measured')
+  const sealing = sealingRatioOf(
+    await measureSealing({ settings: loadSettings, stateDirs: { on: directory('sealing'), off: directory('not-sealing') }, say }),
+  )
   say('starts are measured')
   const question = { clinic: clinicName(0), person: personName(0), patient: 'patient-0', record: 'record-0' }
   const starting = await measureStarting({ times: chosen.starts, freshDir: directory('fresh'), usedDir: directory('service'), question })
@@ -190,7 +201,7 @@ const measureAll = async (): Promise<Results> => {
     say,
   })
   const [historyName, historyRatio] = historyRatioOf(historySettings.small, historySettings.large, history.rounds)
-  const ratioDetails = { ...loadRatiosOf(rounds), [historyName]: historyRatio }
+  const ratioDetails = { ...loadRatiosOf(rounds), [historyName]: historyRatio, sealing_on_vs_off: sealing }
   const [cpu] = os.cpus()
   return {
     command: ['npm run bench', ...(process.argv.length > 2 ? ['--', ...process.argv.slice(2)] : [])].join(' '),
@@ -225,6 +236,9 @@ const measureAll = async (): Promise<Results> => {
     loss,
     memoryMiB,
     projections,
+    catchUp,
+    sealing_on_vs_off: sealing.value,
+    catch_up_entries_per_second: catchUp.entriesPerSecond,
   }
 }
 

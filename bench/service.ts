@@ -23,15 +23,20 @@ export interface StartOptions {
   readonly stateDir: string
   /** Takes a profile of the processor's time when the service stops. */
   readonly profileDir?: string
+  /** Variables beside those that every service here has. */
+  readonly environment?: Readonly<Record<string, string>>
 }
 
-export const startService = async ({ stateDir, profileDir }: StartOptions): Promise<BenchService> => {
+export const startService = async ({ stateDir, profileDir, environment: more = {} }: StartOptions): Promise<BenchService> => {
   const anyPort = '127.0.0.1:0'
   const environment = {
     CHARTWARDEN_STATE_DIR: stateDir,
     CHARTWARDEN_GRPC_ADDR: anyPort,
     CHARTWARDEN_HTTP_ADDR: anyPort,
     CHARTWARDEN_METRICS_ADDR: anyPort,
+    // Its entries would come between those that are counted.
+    CHARTWARDEN_SELF_CHECK_HOURS: '0',
+    ...more,
   }
   const profiling = profileDir === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profileDir}`]
   const server = await startServer([...profiling, path.join(import.meta.dirname, '../cli/launch.js'), 'serve'], environment)

@@ -7,9 +7,11 @@ import { hash, randomBytes } from 'node:crypto'
 import { loadavg } from 'node:os'
 import { formatBundle } from '../services/audit/log/entry-bundle.ts'
 import { createNodeLanes } from '../services/audit/log/node-lanes.ts'
-import { tileWidth } from '../services/audit/log/tile.ts'
+import { type Tile, tileWidth } from '../services/audit/log/tile.ts'
 import { nodeHash } from '../services/audit/log/tree-hash.ts'
 import { createTreeHasher } from '../services/audit/log/tree-hasher.ts'
+import type { LedgerPart } from '../services/audit/log/verify/found.ts'
+import { observe } from '../services/audit/log/verify/observe.ts'
 import { machine } from './machine.ts'
 import { spreadOf } from './measure/statistics.ts'
 
@@ -25,6 +27,21 @@ const bundles = Array.from({ length: Math.ceil(count / tileWidth) }, (_, index) 
   formatBundle(entries.slice(index * tileWidth, (index + 1) * tileWidth)),
 )
 
+/** Entries and the tiles of leaf hashes behind them, as a check of the ledger reads them. */
+const parts: LedgerPart[] = []
+const takeTile = (tile: Tile): void => {
+  if (tile.level > 0) return
+  const first = Number(tile.index) * tileWidth
+  const row = entries.slice(first, first + tileWidth).map((each, place) => ({ revision: BigInt(first + place), bytes: each }))
+  parts.push({ kind: 'entries', entries: row }, { kind: 'tile', tile })
+}
+const kept = createTreeHasher({ onTile: takeTile })
+for (const entry of entries) kept.append(entry)
+
+async function* ledger(): AsyncGenerator<LedgerPart> {
+  yield* parts
+}
+
 const pairs = 128
 const lanes = createNodeLanes()
 const row = randomBytes(64 * pairs)
@@ -33,7 +50,7 @@ const [left, right] = [row.subarray(0, 32), row.subarray(32, 64)]
 interface Way {
   readonly name: string
   readonly hashes: number
-  readonly run: () => void
+  readonly run: () => void | Promise<void>
 }
 
 const ways: readonly Way[] = [
@@ -63,6 +80,13 @@ const ways: readonly Way[] = [
     },
   },
   {
+    name: 'the check: entries beside their tiles',
+    hashes: count,
+    run: async () => {
+      await observe({ clinic: 'bench', parts: ledger(), sizes: [BigInt(count)] })
+    },
+  },
+  {
     name: 'nodes, one at a time',
     hashes: count,
     run: () => {
@@ -85,7 +109,7 @@ const spent = new Map<Way, number[]>(ways.map((way) => [way, []]))
 for (let round = -warmUp; round < rounds; round += 1) {
   for (const way of ways) {
     const before = process.cpuUsage()
-    way.run()
+    await way.run()
     const { user, system } = process.cpuUsage(before)
     if (round >= 0) spent.get(way)?.push((1_000 * (user + system)) / way.hashes)
   }

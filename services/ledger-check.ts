@@ -43,7 +43,7 @@ const operation = 'check_ledger'
 /** Id of the entry that records the result of a check. */
 export const checkEntryId = (clinic: string, requestId: string): string => entryId(clinic, operation, requestId, 0)
 
-export const readChecked = (entry: StoredEntry): LedgerChecked => openEnvelope(entry.bytes).data as unknown as LedgerChecked
+export const readChecked = (entry: Pick<StoredEntry, 'bytes'>): LedgerChecked => openEnvelope(entry.bytes).data as unknown as LedgerChecked
 
 /** Faults that are answered, and those of them that the entry names. */
 const mostFaults = 1_000

@@ -126,6 +126,11 @@ and ${count(history.large.indexBytesPerRow)} more for its indexes. The service o
 Entries a second of a ledger of ${count(results.projections.entries)}, with nothing else under way: ${count(results.projections.rebuildAccessHistory)} into the report of accesses built anew, ${count(results.projections.rebuildAll)} into all
 read models built anew, ${count(results.projections.catchUpAll)} into all of them after a pause, ${count(results.projections.liveAll)} while the entries are being appended.
 
+## Logs
+
+A log that nobody sealed before is made at ${count(results.catchUp.entriesPerSecond)} entries a second (${count(results.catchUp.entries)} entries of ${results.catchUp.bytesPerEntry} bytes in ${results.catchUp.clinics} clinics), signed
+checkpoints on the way included. What sealing costs decisions is the ratio \`sealing_on_vs_off\`.
+
 ## Disk
 
 ${count(results.disk.entries)} entries of the load above, just written:

@@ -1,3 +1,4 @@
+import type { SealingRound } from '../parts/sealing.ts'
 import type { Round } from './cells.ts'
 import type { HistoryRound } from './history.ts'
 import { spreadOf } from './statistics.ts'
@@ -87,3 +88,11 @@ export const historyRatioOf = (small: number, large: number, rounds: readonly Hi
     ),
   ]
 }
+
+/** Rounds of two services in turn. */
+export const sealingRatioOf = (rounds: readonly SealingRound[]): Ratio =>
+  overRounds(
+    rounds.map(({ on, off }) => on / off),
+    'higher',
+    'Decisions a second of one CheckStream of a service that seals as it does by default ÷ of one that signs nothing (CHARTWARDEN_SIGNER_DIR=off); two services with an embedded Postgres each, loaded in turn. 1 means that sealing costs decisions nothing.',
+  )

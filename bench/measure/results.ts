@@ -1,3 +1,4 @@
+import type { CatchUp } from '../log-catch-up.ts'
 import type { DiskUse } from '../parts/disk.ts'
 import type { HistoryResult } from '../parts/history.ts'
 import type { LoadSettings } from '../parts/load.ts'
@@ -38,4 +39,9 @@ export interface Results {
   /** By process; empty where the system does not tell. */
   readonly memoryMiB: Readonly<Record<string, Memory>>
   readonly projections: ProjectionRates
+  /** A log that is made for a ledger which nobody sealed before. */
+  readonly catchUp: CatchUp
+  /** Median over the rounds: with sealing ÷ without. */
+  readonly sealing_on_vs_off: number
+  readonly catch_up_entries_per_second: number
 }

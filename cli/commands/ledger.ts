@@ -10,6 +10,10 @@ import { tellIncomplete } from '../output/incomplete.ts'
 import { createProgress } from '../output/progress.ts'
 import type { Act } from '../program.ts'
 import { clinicFields, needsOf, optional } from '../request.ts'
+import { checkpointCommand } from './ledger/checkpoint.ts'
+import { keysCommand } from './ledger/keys.ts'
+import { proofCommand } from './ledger/proof.ts'
+import { receiptCommand } from './ledger/receipt.ts'
 
 interface ReadOptions extends ClinicOptions {
   readonly from?: bigint
@@ -93,4 +97,11 @@ const readCommand = (act: Act): Command =>
     )
 
 export const ledgerCommand = (act: Act): Command =>
-  new Command('ledger').description("A clinic's ledger as it is.").addCommand(headCommand(act)).addCommand(readCommand(act))
+  new Command('ledger')
+    .description("A clinic's ledger as it is, and what proves that it stays so.")
+    .addCommand(headCommand(act))
+    .addCommand(readCommand(act))
+    .addCommand(checkpointCommand(act))
+    .addCommand(receiptCommand(act))
+    .addCommand(proofCommand(act))
+    .addCommand(keysCommand(act))

@@ -75,11 +75,13 @@ const policyOf = async (path: string): Promise<WitnessPolicy> => {
   return policy
 }
 
-const keyOf = async (given: string): Promise<VerifierKey> => {
-  const text = given.startsWith('@') ? (await readNoteFile(given.slice(1))).trim() : given
-  const key = parseVerifierKey(text)
-  if (key === undefined) throw invalid(`"${given}" is not a verifier key (C2SP signed-note), nor @ and a file that holds one.`)
-  return key
+const keysOf = async (given: string): Promise<readonly VerifierKey[]> => {
+  const lines = given.startsWith('@') ? (await readNoteFile(given.slice(1))).split('\n').filter((line) => line.trim() !== '') : [given]
+  return lines.map((line) => {
+    const key = parseVerifierKey(line.trim())
+    if (key === undefined) throw invalid(`"${line}" is not a verifier key (C2SP signed-note), nor @ and a file of them.`)
+    return key
+  })
 }
 
 /** Everything that was given to compare with. Throws INVALID_ARGUMENT for what is not what it should be. */
@@ -89,7 +91,7 @@ export const readAnchors = async (options: AnchorOptions): Promise<GivenAnchors>
   return {
     checkpoints: await Promise.all(trustedCheckpoint.map(checkpointOf)),
     receipts: await Promise.all(receipt.map(receiptOf)),
-    keys: await Promise.all(key.map(keyOf)),
+    keys: (await Promise.all(key.map(keysOf))).flat(),
     policy,
   }
 }

@@ -24,10 +24,24 @@ export interface VerifyFileOptions {
 const invalid = (message: string, cause?: unknown): ChartwardenError =>
   new ChartwardenError('INVALID_ARGUMENT', cause === undefined ? { message } : { message, cause })
 
+/** A line of `ledger read`: its `canonical` is the text of the entry's bytes. No entry has such a member itself. */
+const canonicalOf = (bytes: Buffer): Buffer | undefined => {
+  try {
+    const { canonical } = JSON.parse(bytes.toString('utf8')) as { readonly canonical?: unknown }
+    return typeof canonical === 'string' ? Buffer.from(canonical, 'utf8') : undefined
+  } catch {
+    return undefined
+  }
+}
+
+/** A line of `ledger read` is longer than its entry: what is quoted in it is quoted again. */
+const mostEntryFileBytes = 16 * maxEntryBytes
+
 /** The exact bytes; an editor's or a shell's line feed at the end is not part of them. */
 const entryFile = async (path: string): Promise<Buffer> => {
-  const bytes = await readBounded(path, maxEntryBytes + 1)
-  return bytes.at(-1) === 0x0a ? bytes.subarray(0, -1) : bytes
+  const read = await readBounded(path, mostEntryFileBytes)
+  const bytes = read.at(-1) === 0x0a ? read.subarray(0, -1) : read
+  return canonicalOf(bytes) ?? bytes
 }
 
 const verifyReceipt = async ({ path, anchors: given, entry }: VerifyFileOptions): Promise<LedgerReport> => {

@@ -10,6 +10,7 @@ import type { TestDatabase } from '../support/postgres-server.ts'
 import { query } from '../support/query.ts'
 import { scratchDirectory, startTestService, testCallers, testEnvironment } from '../support/service.ts'
 import { startServiceProcess } from '../support/service-process.ts'
+import { waitFor } from '../support/wait-for.ts'
 
 const clinic = 'north'
 
@@ -45,10 +46,12 @@ const lived = async (t: Test) => {
   return here
 }
 
-const mayRead = async ({ clients }: Pick<Installation, 'clients'>, id: string) => (await clients.access.check(readRecord(clinic, id))).decision
+const mayRead = async ({ clients }: Pick<Installation, 'clients'>, id: string) =>
+  (await clients.access.check(readRecord(clinic, id))).decision
 
 /** Why the clinic is not served. */
-const refusal = async ({ clients }: Pick<Installation, 'clients'>) => (await caught(clients.access.check(readRecord(clinic, 'anna')))).reason
+const refusal = async ({ clients }: Pick<Installation, 'clients'>) =>
+  (await caught(clients.access.check(readRecord(clinic, 'anna')))).reason
 
 const clinicKeys = (moved: Moved) => JSON.parse(moved.keys.split('\n')[0] as string) as { pseudonym_key: string; digest_key: string }
 
@@ -65,8 +68,12 @@ t.test('a clinic that moves is the same clinic there: same root, same people, sa
   t.equal(await mayRead(there, 'anna'), Decision.PERMIT)
   t.equal(await mayRead(there, 'ben'), Decision.DENY, 'who left there has left here')
   t.equal(await mayRead(there, 'nobody'), Decision.DENY)
-  const grants = await there.clients.reports.roleGrants({ clinic, waitForRevision: result.entry?.revision ?? 0n })
-  t.same(grants.rows.map(({ subject, role }) => `${subject?.id} ${role}`).sort(), ['anna dentist', 'ben dentist', 'boss administrator'])
+  await waitFor('the reports', async () => {
+    const { completeToRevision } = await there.clients.reports.roleGrants({ clinic })
+    return completeToRevision >= moved.size
+  })
+  const { grants } = await there.clients.reports.roleGrants({ clinic })
+  t.same(grants.map(({ subject, role }) => `${subject?.id} ${role}`).sort(), ['anna dentist', 'boss administrator'])
 
   const again = await exportOf(there.clients, { clinic })
   t.same(
@@ -78,7 +85,10 @@ t.test('a clinic that moves is the same clinic there: same root, same people, sa
   const introductions = again.entries.filter(({ entry }) => entry?.type === 'chartwarden.identity.introduced.v1')
   const names = introductions.map(({ entry }) => Buffer.from(entry?.private ?? []).toString())
   t.ok(names.some((text) => text.includes('patient-1')))
-  t.notOk(names.some((text) => text.includes('patient-2')), 'its key was destroyed and stays so')
+  t.notOk(
+    names.some((text) => text.includes('patient-2')),
+    'its key was destroyed and stays so',
+  )
   const gone = introductions.find(({ entry }) => entry?.private.length === 0)?.entry
   const rows = await query<{ destroyed: boolean }>(
     there.database.adminUrl,
@@ -117,7 +127,13 @@ t.test('no key stands in the clear in what is sent, logged or stored', async (t)
   const places: readonly (readonly [string, string])[] = [
     ['logs', JSON.stringify([old.logs.lines, there.logs.lines])],
     ['what was sent', `${keys.toString('hex')}${keys.toString('latin1')}`],
-    ['databases', stored.flat().map(({ row }) => row).join('\n')],
+    [
+      'databases',
+      stored
+        .flat()
+        .map(({ row }) => row)
+        .join('\n'),
+    ],
   ]
   for (const [place, text] of places) {
     t.ok(text.length > 0, place)
@@ -166,7 +182,8 @@ t.test('until everything is here nothing is served; an import whose service is k
 
   const second = await running()
   t.equal(await refusal(second), 'CLINIC_NOT_ALLOWED')
-  const counted = () => query<{ count: string }>(database.adminUrl, `select count(*) from chartwarden_ledger.entries where clinic = '${clinic}'`)
+  const counted = () =>
+    query<{ count: string }>(database.adminUrl, `select count(*) from chartwarden_ledger.entries where clinic = '${clinic}'`)
   t.same(await counted(), [{ count: '256' }])
   const evidence = await moveIn(second.clients, { ...moved, keys: '' })
   t.equal(evidence.served, false)
@@ -214,7 +231,11 @@ t.test('what is not the ledger announced is refused with the revision, and nothi
   }
   const [, reordered, revision] = cases.at(-2) as (typeof cases)[number]
   const elsewhere = await installation(t)
-  t.match(await caught(moveIn(elsewhere.clients, reordered)), { reason: 'IMPORT_REFUSED', metadata: { revision: String(revision) } }, 'out of order')
+  t.match(
+    await caught(moveIn(elsewhere.clients, reordered)),
+    { reason: 'IMPORT_REFUSED', metadata: { revision: String(revision) } },
+    'out of order',
+  )
   t.match(await caught(moveIn(elsewhere.clients, moved)), { reason: 'LEDGER_EXISTS', metadata: { revision: '3' } })
   const [, forged] = cases.at(-1) as (typeof cases)[number]
   t.match(await caught(moveIn(there.clients, forged)), { reason: 'IMPORT_REFUSED' }, 'another root')
@@ -236,7 +257,10 @@ t.test('keys are taken only if they are the keys of the ledger that is here', as
     ['of another clinic', withLines(lines.with(0, (lines[0] as string).replace('"north"', '"south"')))],
     ['with another data key', withLines(lines.with(1, JSON.stringify({ ...first, key: other })))],
     ['with a key missing', withLines(lines.toSpliced(1, 1))],
-    ['with a key missing and the count mended', withLines([...lines.slice(0, 1), ...lines.slice(2, -1), `{"identities":${lines.length - 3}}`])],
+    [
+      'with a key missing and the count mended',
+      withLines([...lines.slice(0, 1), ...lines.slice(2, -1), `{"identities":${lines.length - 3}}`]),
+    ],
     ['out of order', withLines([...lines.slice(0, 1), ...lines.slice(1, -1).toReversed(), ...lines.slice(-1)])],
     ['cut', withLines(lines.slice(0, -1))],
     ['cut in the middle of a line', { ...moved, keys: moved.keys.slice(0, -5) }],

@@ -1,5 +1,6 @@
 import type { Test } from 'tap'
 import type { Position, StoredEntry } from '../../services/audit/ledger.ts'
+import { leafHash } from '../../services/audit/log/tree-hash.ts'
 import { fault } from '../support/fault.ts'
 import { appendOf, decision, openClinic, readFeed } from '../support/ledger-entries.ts'
 import type { EnginePair } from './ledger.ts'
@@ -113,6 +114,37 @@ export const ledgerFeedContract = async (t: Test, { first: engine, second }: Eng
     for (const position of ['', '0', '-1', '1.5', 'abc', ' 1', '01'] as Position[]) {
       const read = engine.subscribe(position, new AbortController().signal)[Symbol.asyncIterator]()
       await t.rejects(read.next(), fault('INTERNAL'), `"${position}"`)
+    }
+  })
+
+  await t.test('leaves are the hashes of the same entries, one run a clinic, in pages of any size', async (t) => {
+    const start = await engine.end()
+    for (let round = 0; round < 12; round += 1) await appendOne(round % 2 === 0 ? engine : second, clinics[round % 3])
+    const { entries } = await readFeed(engine, start, (seen) => seen.length === 12)
+    for (const most of [1, 5, 12, 100]) {
+      const hashes = new Map<string, Buffer>()
+      const stop = new AbortController()
+      let position = start
+      let seen = 0
+      for await (const batch of second.leaves(start, most, AbortSignal.any([stop.signal, AbortSignal.timeout(20_000)]))) {
+        t.ok(batch.entries <= most)
+        seen += batch.entries
+        position = batch.position
+        for (const { clinic, first, hashes: leaves, recordedAt } of batch.runs) {
+          t.equal(recordedAt, entries.find((entry) => entry.clinic === clinic && entry.revision === first)?.recordedAt)
+          hashes.set(clinic, Buffer.concat([hashes.get(clinic) ?? Buffer.alloc(0), leaves]))
+        }
+        if (seen >= 12) stop.abort()
+      }
+      t.equal(seen, 12)
+      t.equal(position, await engine.end())
+      for (const clinic of clinics) {
+        const own = entries.filter((entry) => entry.clinic === clinic)
+        t.same(hashes.get(clinic), Buffer.concat(own.map(({ bytes }) => leafHash(bytes))))
+        const [first] = own
+        if (first !== undefined) t.same(await engine.leafHashes(clinic, first.revision, 2), hashes.get(clinic)?.subarray(0, 64))
+        t.equal((await engine.leafHashes(clinic, (own.at(-1)?.revision ?? 0n) + 1n, 10)).length, 0)
+      }
     }
   })
 }

@@ -49,6 +49,8 @@ t.test('what the parts tell is in the metrics', async (t) => {
   observers.refusal({ reason: 'TOKEN_EXPIRED', caller: 'zebulon', clinic: 'north', address: '10.0.0.1' })
   observers.snapshot('written')
   observers.expiryFault()
+  observers.witness('ahead')
+  observers.witness('ahead')
   const found = await lines()
   for (const line of [
     'chartwarden_checks_total{door="check_batch",intent="access"} 1',
@@ -67,6 +69,7 @@ t.test('what the parts tell is in the metrics', async (t) => {
     'chartwarden_http_request_duration_seconds_count{method="POST",route="/v1/clinics/:clinic/access/check",status="200"} 1',
     'chartwarden_http_request_duration_seconds_count{method="other",route="none",status="404"} 1',
     'chartwarden_projection_applied_entries_total{projection="access_history"} 7',
+    'chartwarden_witness_requests_total{outcome="ahead"} 2',
     'chartwarden_projection_apply_duration_seconds_count{projection="access_history"} 1',
     'chartwarden_batch_appends_sum 3',
     'chartwarden_batch_entries_sum 4',

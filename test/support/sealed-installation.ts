@@ -24,12 +24,6 @@ export interface InstallationCopy {
   start(): Promise<TestService>
 }
 
-/** What somebody outside has kept of a clinic. */
-export interface Kept {
-  /** A receipt of this revision, as it was handed out. */
-  receipt(clinic: string, revision: bigint): Promise<string>
-}
-
 export interface SealedInstallation {
   /** Entries of `north` in the older copy, and in the one of now; both are published. */
   readonly older: bigint
@@ -43,7 +37,8 @@ export interface SealedInstallation {
   readonly middle: bigint
   /** Keys of the log of `north`, by the service itself. */
   readonly verifierKeys: readonly string[]
-  copy(test: Test, of?: 'now' | 'older'): Promise<InstallationCopy>
+  /** `of`: which database; `outside`: which of what its process keeps outside of it. Both default to those of now. */
+  copy(test: Test, of?: 'now' | 'older', outside?: 'now' | 'older'): Promise<InstallationCopy>
 }
 
 const published = async ({ audit }: Clients, clinic: string): Promise<{ note: string; size: bigint; verifierKeys: readonly string[] }> => {
@@ -146,13 +141,12 @@ export const sealedInstallation = async (test: Test): Promise<SealedInstallation
     receipts: { ...receipts, last },
     middle,
     verifierKeys: late.verifierKeys,
-    copy: async (of, which = 'now') => {
+    copy: async (of, which = 'now', outside = 'now') => {
       copies += 1
       const source = which === 'now' ? database.name : olderDatabase.name
       const copied = await copyDatabase(source, `${database.name}_${copies}`)
       const directory = path.join(scratchDirectory(of, 'attacked'), 'state')
-      // What is outside of the database stays as it is, whatever is done to that.
-      cpSync(stateDir, directory, { recursive: true })
+      cpSync(outside === 'now' ? stateDir : olderDir, directory, { recursive: true })
       const environment = { ...testEnvironment(copied, directory), ...over } as Readonly<Record<string, string>>
       return {
         database: copied,

@@ -74,8 +74,9 @@ export const attacked = async (
   installation: SealedInstallation,
   attack: TamperCase['attack'],
   of?: TamperCase['of'],
+  outside?: TamperCase['of'],
 ): Promise<{ readonly copy: InstallationCopy; readonly chartwarden: Chartwarden }> => {
-  const copy = await installation.copy(test, of)
+  const copy = await installation.copy(test, of, outside)
   const attacker = await openAttacker(copy.database.adminUrl)
   try {
     await attack(attacker)

@@ -3,11 +3,13 @@
  * the vault's, and the signer store lies outside the database, so that both count here for as much as what somebody outside has kept.
  */
 import type { Wanted } from '../../kernel/clinic-gate.ts'
+import { ChartwardenError } from '../../kernel/errors.ts'
 import type { ClinicRows } from '../clinic-entries.ts'
 import type { Ledger } from '../ledger.ts'
 import type { CheckResult } from './ledger-check.ts'
 import type { LogKeys } from './log-keys.ts'
 import type { LogReader } from './log-store.ts'
+import type { VerifierKey } from './note.ts'
 import { readOwnLedger } from './own-ledger.ts'
 import type { SignedHead } from './signer-store.ts'
 import type { Fault } from './verify/fault.ts'
@@ -48,15 +50,32 @@ const headFaults = ({ clinic, size, faults }: LedgerReport, claimed: bigint): re
   return [{ kind: 'ledger_truncated', clinic, revision: size, lastRevision: claimed - 1n, detail }]
 }
 
-export const createCompareEntries =
-  ({ rows, reader, keys, signed, ledger, changesState }: CompareEntriesOptions) =>
-  async (clinic: string, passed: (done: bigint, total: bigint) => Promise<void>, wanted: Wanted): Promise<EntriesCompared> => {
+/** `keys`: undefined where the vault cannot open what is stored. */
+const keyFaults = ({ clinic, size }: LedgerReport, keys: readonly VerifierKey[] | undefined): readonly Fault[] => {
+  if (keys !== undefined) return []
+  const detail = 'A stored key of the log is not one that was made here, or its public part was replaced.'
+  return [{ kind: 'key_replaced', clinic, revision: 0n, lastRevision: size > 0n ? size - 1n : 0n, detail }]
+}
+
+export const createCompareEntries = (options: CompareEntriesOptions) => {
+  const { rows, reader, keys, signed, ledger, changesState } = options
+
+  const keysOf = async (clinic: string, origin: string): Promise<readonly VerifierKey[] | undefined> => {
+    try {
+      return (await keys.current(clinic)).map((key) => key.verifierKey(origin))
+    } catch (thrown) {
+      if (thrown instanceof ChartwardenError && thrown.reason === 'INTERNAL') return undefined
+      throw thrown
+    }
+  }
+
+  return async (clinic: string, passed: (done: bigint, total: bigint) => Promise<void>, wanted: Wanted): Promise<EntriesCompared> => {
     // In this order: each covers no more than what is read after it.
     const last = await signed(clinic)
     const published = await reader.checkpoint(clinic)
     const log = await reader.log(clinic)
     const claimed = ((await ledger.head(clinic))?.revision ?? -1n) + 1n
-    const known = log === undefined ? [] : (await keys.current(clinic)).map((key) => key.verifierKey(log.origin))
+    const known = log === undefined ? [] : await keysOf(clinic, log.origin)
     const report = await verifyLedger({
       source: {
         clinic,
@@ -66,10 +85,10 @@ export const createCompareEntries =
         hasColumns: true,
         read: () => readOwnLedger({ clinic, rows, reader, log, total: claimed, passed, wanted }),
       },
-      anchors: { checkpoints: [], receipts: [], keys: known },
+      anchors: { checkpoints: [], receipts: [], keys: known ?? [] },
       changesState,
     })
-    const faults = [...report.faults, ...signedFaults(report, last), ...headFaults(report, claimed)]
+    const faults = [...report.faults, ...keyFaults(report, known), ...signedFaults(report, last), ...headFaults(report, claimed)]
     return {
       size: report.size,
       root: Buffer.from(report.root ?? '', 'base64'),
@@ -78,3 +97,4 @@ export const createCompareEntries =
       moreFaults: report.moreFaults,
     }
   }
+}

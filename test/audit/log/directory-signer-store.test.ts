@@ -10,6 +10,8 @@ import type { Advance, SignedHead, SignerStore } from '../../../services/audit/l
 import { systemRandomness } from '../../../services/kernel/ids.ts'
 import { headOf } from '../../support/signed-heads.ts'
 
+t.setTimeout(300_000)
+
 const at = (test: Test, options: { readonly compactAfter?: number; readonly wrap?: (files: SignerFiles) => SignerFiles } = {}) => {
   const directory = path.join(test.testdir(), 'signer')
   const files = createSignerFiles(directory, systemRandomness)

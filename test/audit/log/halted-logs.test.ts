@@ -1,7 +1,7 @@
 /** A sealer that meets a database, a signer store or a ledger from another time. */
 import t, { type Test } from 'tap'
 import { createRegressionGuard } from '../../../services/audit/log/regression-guard.ts'
-import { retireOrigin } from '../../../services/audit/log/signer/operate.ts'
+import { adoptHead, retireOrigin } from '../../../services/audit/log/signer/operate.ts'
 import { createSignerFiles } from '../../../services/audit/log/signer/signer-files.ts'
 import type { SignerStore } from '../../../services/audit/log/signer-store.ts'
 import { systemRandomness } from '../../../services/kernel/ids.ts'
@@ -233,6 +233,13 @@ t.test('a signer store that was lost signs nothing where something is published,
   await fresh.published(later)
   t.same(await sealing.newest(harmed), before)
   t.same(await fresh.faults(later), [])
+
+  t.same(await adoptHead(files, { origin: originOf(harmed), size: 301n, root: Buffer.from(before?.root ?? '', 'hex') }), {
+    kind: 'adopted',
+  })
+  await fresh.published(harmed)
+  t.same(await fresh.faults(harmed), [])
+  t.equal(await fresh.halted(harmed), undefined)
 })
 
 t.test('twin: a sealer that does not look at the signer store publishes a second root for a size', async (t) => {

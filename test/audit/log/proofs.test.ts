@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import fc from 'fast-check'
 import t from 'tap'
 import { consistencyProof, type HashSource, inclusionProof, rootAt } from '../../../services/audit/log/proofs.ts'
+import { leafHash, nodeHash } from '../../../services/audit/log/tree-hash.ts'
 import { fault } from '../../support/fault.ts'
 import { type NaiveTree, naiveTreeOf, numberedEntries, sparseTree } from '../../support/naive-tree.ts'
 
@@ -30,6 +31,9 @@ t.test('roots over the eight reference leaves are those of Certificate Transpare
   ]
   const source = naiveTreeOf(leaves.map((leaf) => Buffer.from(leaf, 'hex'))).source(8n)
   for (const [size, root] of roots.entries()) t.equal((await rootAt(BigInt(size), source)).toString('hex'), root)
+  const [first, second, third] = leaves.map((leaf) => leafHash(Buffer.from(leaf, 'hex'))) as [Buffer, Buffer, Buffer]
+  const doubled = nodeHash(nodeHash(first, second), nodeHash(third, third))
+  t.not(doubled.toString('hex'), roots[3], 'a tree that doubles its last leaf misses them')
 })
 
 /**

@@ -2,13 +2,14 @@
 import pg from 'pg'
 import t from 'tap'
 import { createPostgresKeyStore } from '../../../services/audit/vault/postgres-key-store.ts'
+import { createPostgresLogKeyStore } from '../../../services/audit/vault/postgres-log-key-store.ts'
 import type { Pseudonym } from '../../../services/audit/vault.ts'
 import { openPool } from '../../support/postgres-engine.ts'
 import { createVaultDatabase } from '../../support/postgres-vault.ts'
 
 const { escapeLiteral } = pg
 const schema = 'chartwarden_vault'
-const tables = ['clinic_keys', 'identity_keys'] as const
+const tables = ['clinic_keys', 'identity_keys', 'log_key_activations', 'log_keys'] as const
 const database = await createVaultDatabase(t)
 const pools = {
   writer: openPool(t, database.writerUrl),
@@ -24,6 +25,12 @@ for (const clinic of ['north', 'south']) {
     clinic,
     ['a', 'b'].map((name) => ({ pseudonym: `${clinic}-${name}` as Pseudonym, wrapped: Buffer.from(name), commit: name })),
   )
+}
+const logKeyStore = createPostgresLogKeyStore({ pool: pools.writer })
+const logKeyId = '00000000-0000-0000-0000-000000000001'
+for (const clinic of ['north', 'south']) {
+  await logKeyStore.put(clinic, { id: logKeyId, wrapped: Buffer.from('w'), publicKey: Buffer.alloc(32) })
+  await logKeyStore.activate(clinic, logKeyId, { ordinal: -1n })
 }
 const naming = (clinic: string) => `select set_config('chartwarden.clinic', ${escapeLiteral(clinic)}, true)`
 
@@ -57,6 +64,8 @@ const forbidden: readonly string[] = [
   `update ${schema}.identity_keys set wrapped_key = null, destroyed_at = now()`,
   `insert into ${schema}.identity_keys values ('north', 'north-a', 'x', 'x') on conflict (clinic, pseudonym) do update set wrapped_key = 'x'`,
   `merge into ${schema}.identity_keys k using (select 1) s on k.clinic = 'north' when matched then delete`,
+  `update ${schema}.log_keys set public_key = wrapped_key`,
+  `update ${schema}.log_key_activations set retire_others_at = null`,
   `create or replace function ${schema}.clinic_keys(of_clinic text) returns setof ${schema}.clinic_keys language sql as 'select 1'`,
   `create table ${schema}.mine (x int)`,
   `drop schema ${schema} cascade`,
@@ -73,6 +82,7 @@ t.test('only the writer role reaches the keys', async (t) => {
   for (const role of ['feed', 'query'] as const) {
     for (const table of tables) t.equal(await attempt(pools[role], `select from ${schema}.${table}`, [naming('north')]), '42501')
     t.equal(await attempt(pools[role], `select * from ${schema}.identity_keys('north', '{north-a}')`), '42501')
+    t.equal(await attempt(pools[role], `select * from ${schema}.log_keys('north')`), '42501')
   }
 })
 
@@ -94,6 +104,8 @@ t.test('the writer adds keys only to the clinic it has named', async (t) => {
   const inserting = (clinic: string) => [
     `insert into ${schema}.clinic_keys values ('${clinic}', 'p', 'd') on conflict do nothing`,
     `insert into ${schema}.identity_keys (clinic, pseudonym, wrapped_key, commitment) values ('${clinic}', 'new', 'x', 'x')`,
+    `insert into ${schema}.log_keys (clinic, id, wrapped_key, public_key) values ('${clinic}', gen_random_uuid(), 'x', decode(repeat('00', 32), 'hex'))`,
+    `insert into ${schema}.log_key_activations (clinic, id, ordinal) values ('${clinic}', '${logKeyId}', 7) on conflict do nothing`,
   ]
   for (const statement of inserting('north')) {
     t.same(await attempt(pools.writer, statement, [naming('north')]), [], statement)
@@ -131,7 +143,7 @@ t.test('row security is on and forced, and everything belongs to the owner, who 
   const { rows: functions } = await pools.superuser.query(
     `select p.prosecdef, p.proowner::regrole::text as owner, p.proacl::text as acl from pg_proc p where p.pronamespace = '${schema}'::regnamespace`,
   )
-  t.equal(functions.length, 4)
+  t.equal(functions.length, 9)
   for (const { prosecdef, owner, acl } of functions) {
     t.equal(prosecdef, false, 'they run as whoever calls')
     t.equal(owner, 'chartwarden_owner')

@@ -22,6 +22,19 @@ const restarted = Buffer.from('"type":"chartwarden.log.restarted.v1"}')
 const endsWith = (bytes: Uint8Array, end: Buffer): boolean =>
   bytes.length >= end.length && end.compare(bytes, bytes.length - end.length) === 0
 
+const fromEnd = (end: Buffer): number => end.length - end.indexOf('log.')
+const [fromKeyAdded, fromRestarted] = [fromEnd(keyAdded), fromEnd(restarted)]
+const [l, o] = Buffer.from('lo')
+
+/** Whether an entry may be one of these: told at a glance, since every entry is asked. */
+export const mayTellOfLog = (bytes: Uint8Array): boolean => {
+  const { length } = bytes
+  return (
+    (bytes[length - fromKeyAdded] === l && bytes[length - fromKeyAdded + 1] === o) ||
+    (bytes[length - fromRestarted] === l && bytes[length - fromRestarted + 1] === o)
+  )
+}
+
 const dataOf = (bytes: Uint8Array): Readonly<Record<string, unknown>> | undefined => {
   try {
     const { data } = JSON.parse(Buffer.from(bytes).toString('utf8')) as { readonly data?: unknown }

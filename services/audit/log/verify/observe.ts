@@ -3,13 +3,13 @@
  * not grow with the ledger. Judging comes afterwards (judge.ts): only then it is known which of the two, entries or tiles, a signature proves.
  */
 import { type Tile, tileLevels, tileWidth } from '../tile.ts'
-import { hashLength, leafHash } from '../tree-hash.ts'
+import { hashLength, leafHashLatin1 } from '../tree-hash.ts'
 import { type Alignment, createAlignment, type FoundBytes, noHash } from './alignment.ts'
 import { createEdgesAt, type EdgesAt, newRows, type OnTiles } from './edges-at.ts'
 import { envelopeEnd } from './envelope-end.ts'
 import type { Fault } from './fault.ts'
 import type { FoundEntry, LedgerPart } from './found.ts'
-import { type KeyAdded, keyAddedOf, type Restarted, restartedOf } from './log-events.ts'
+import { type KeyAdded, keyAddedOf, mayTellOfLog, type Restarted, restartedOf } from './log-events.ts'
 import type { ReceiptLeaf } from './narrow.ts'
 import { type ChangesState, columnFaults } from './plain-faults.ts'
 import { createRowComparison, type RowComparison } from './row-comparison.ts'
@@ -55,6 +55,8 @@ const mostHoles = 65_536
 
 /** Faults and events of each kind that are kept. */
 const mostKept = 1000
+
+const noHashText = noHash.toString('latin1')
 
 const holes = (count: number): Buffer => Buffer.alloc(count * hashLength, noHash)
 
@@ -163,7 +165,7 @@ export const observe = async (options: ObserveOptions): Promise<Observation> => 
   }
 
   const takeEntries = (batch: readonly FoundEntry[]): void => {
-    const hashes: Buffer[] = []
+    let hashes = ''
     const bytes: FoundBytes[] = []
     for (const entry of broken ? [] : batch) {
       const { revision } = entry
@@ -178,22 +180,25 @@ export const observe = async (options: ObserveOptions): Promise<Observation> => 
         broken = revision - size > BigInt(mostHoles)
         if (broken) break
         const missing = Number(revision - size)
-        hashes.push(holes(missing))
+        hashes += noHashText.repeat(missing)
         for (let hole = 0; hole < missing; hole += 1) bytes.push(undefined)
       }
-      const hash = leafHash(entry.bytes)
-      hashes.push(hash)
+      const hash = leafHashLatin1(entry.bytes)
+      hashes += hash
       bytes.push(entry.bytes)
       size = revision + 1n
-      entries += 1n
-      first ??= entry.bytes
-      last = entry.bytes
       if (entry.columns !== undefined) for (const fault of columnFaults(clinic, entry, changesState)) note(fault)
-      if (wanted.size > 0 && wanted.has(revision)) watch(revision, { found: hash, time: envelopeEnd(entry.bytes)?.time })
-      takeEvents(entry)
+      if (wanted.size > 0 && wanted.has(revision)) {
+        watch(revision, { found: Buffer.from(hash, 'latin1'), time: envelopeEnd(entry.bytes)?.time })
+      }
+      if (mayTellOfLog(entry.bytes)) takeEvents(entry)
     }
-    const row = Buffer.concat(hashes)
-    if (row.length === 0) return
+    const taken = bytes.filter((each) => each !== undefined)
+    entries += BigInt(taken.length)
+    first ??= taken[0]
+    last = taken.at(-1) ?? last
+    if (hashes === '') return
+    const row = Buffer.from(hashes, 'latin1')
     trees.entry(row)
     alignment.found(row, bytes)
   }

@@ -11,6 +11,8 @@ import type { SignerSession, SignerStore } from '../../../../services/audit/log/
 import { createMemorySignerFiles, type MemoryDisk, steppedFiles } from '../../../support/memory-signer-files.ts'
 import { forkIn, headOf, type Signed } from '../../../support/signed-heads.ts'
 
+t.setTimeout(300_000)
+
 const origins = ['a', 'b', 'retired']
 
 interface Sabotage {

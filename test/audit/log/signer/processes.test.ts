@@ -9,6 +9,8 @@ import type { SignedHead } from '../../../../services/audit/log/signer-store.ts'
 import { systemRandomness } from '../../../../services/kernel/ids.ts'
 import { forkIn, type Signed } from '../../../support/signed-heads.ts'
 
+t.setTimeout(300_000)
+
 const script = path.resolve(import.meta.dirname, '../../../support/signer-process.ts')
 
 interface Written {

@@ -1301,7 +1301,7 @@ export declare type CheckResult = Message<"chartwarden.audit.v1.CheckResult"> & 
   projections: boolean;
 
   /**
-   * The entry that says so.
+   * The entry that says so; unset only for a damaged ledger that takes no entries any more.
    *
    * @generated from field: chartwarden.types.v1.EntryRef entry = 8;
    */

@@ -1,12 +1,12 @@
 /** `chartwarden witness` as somebody types it. */
 import path from 'node:path'
 import t from 'tap'
-import { originHash } from '../../services/audit/log/witness/witness-records.ts'
-import { commandLine } from '../support/command-line.ts'
-import { scratchDirectory } from '../support/service.ts'
-import { startTestWitness } from '../support/test-witness.ts'
-import { startWitnessProcess } from '../support/witness-process.ts'
-import { forkedTree, witnessedLog } from '../support/witnessed-log.ts'
+import { originHash } from '../../../services/audit/log/witness/witness-records.ts'
+import { commandLine } from '../../support/command-line.ts'
+import { scratchDirectory } from '../../support/service.ts'
+import { startTestWitness } from '../../support/test-witness.ts'
+import { startWitnessProcess } from '../../support/witness-process.ts'
+import { forkedTree, witnessedLog } from '../../support/witnessed-log.ts'
 
 t.setTimeout(240_000)
 

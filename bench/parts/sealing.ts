@@ -1,0 +1,91 @@
+/**
+ * What sealing costs the decisions: two services with an embedded Postgres each, one that integrates, signs and publishes as it does by
+ * default and one without a signer store, under the same load in turn.
+ */
+import pg from 'pg'
+import { askOnce, registerClinics } from '../clinics.ts'
+import { createLedgerGrowth } from '../ledger-growth.ts'
+import { runJob } from '../load/client.ts'
+import { clinicName, drawQuestions, type Practice, personName } from '../load/questions.ts'
+import { type BenchService, serviceDatabase, startService } from '../service.ts'
+
+export interface SealingSettings {
+  readonly rounds: number
+  readonly secondsEach: number
+  readonly practice: Practice
+  readonly streamInFlight: number
+}
+
+/** Decisions a second of one CheckStream, in one round. */
+export interface SealingRound {
+  readonly on: number
+  readonly off: number
+}
+
+export interface SealingOptions {
+  readonly settings: SealingSettings
+  readonly stateDirs: Readonly<Record<keyof SealingRound, string>>
+  readonly say: (text: string) => void
+}
+
+const warmUpMs = 700
+/** Of the questions; the same for both. */
+const seed = 2
+
+const prepare = async (service: BenchService, { practice, streamInFlight, secondsEach }: SealingSettings) => {
+  const people = Array.from({ length: practice.people }, (_, index) => personName(index))
+  const clinics = Array.from({ length: practice.clinics }, (_, index) => clinicName(index))
+  await registerClinics(
+    service,
+    clinics.map((clinic) => ({ clinic, people })),
+  )
+  await askOnce(service, drawQuestions(practice, seed))
+  const database = new pg.Pool({ connectionString: service.adminUrl(serviceDatabase), max: 2 })
+  const growth = createLedgerGrowth(database)
+  const token = service.token(clinics, ['access.check'])
+  const timing = { warmUpMs, measureMs: secondsEach * 1_000 }
+  return {
+    measure: async (): Promise<number> => {
+      const { perSecond } = await growth.during(
+        () => runJob({ kind: 'stream', address: service.address, token, practice, seed, inFlight: streamInFlight, ...timing }),
+        ({ answers }) => answers,
+      )
+      await growth.waitForReadModels()
+      return perSecond
+    },
+    /** Entries under a signed checkpoint, of all that there are. */
+    published: async (): Promise<readonly [published: number, entries: number]> => {
+      const { rows } = await database.query<{ published: string; entries: string }>(
+        `select coalesce(sum(c.size), 0) as published, sum(h.revision + 1) as entries from chartwarden_ledger.heads h
+         left join lateral (select max(size) as size from chartwarden_log.checkpoints c where c.clinic = h.clinic) c on true`,
+      )
+      return [Number(rows[0]?.published), Number(rows[0]?.entries)]
+    },
+    close: () => database.end(),
+  }
+}
+
+export const measureSealing = async ({ settings, stateDirs, say }: SealingOptions): Promise<readonly SealingRound[]> => {
+  await using stack = new AsyncDisposableStack()
+  const open = async (name: keyof SealingRound) => {
+    const environment = name === 'off' ? { CHARTWARDEN_SIGNER_DIR: 'off' } : {}
+    const service = await startService({ stateDir: stateDirs[name], environment })
+    stack.defer(() => service.stop())
+    const prepared = await prepare(service, settings)
+    stack.defer(prepared.close)
+    return prepared
+  }
+  const sides = { on: await open('on'), off: await open('off') }
+  for (const side of [sides.on, sides.off]) await side.measure()
+  const rounds: SealingRound[] = []
+  for (let index = 0; index < settings.rounds; index += 1) {
+    const measured = { on: 0, off: 0 }
+    for (const name of index % 2 === 0 ? (['on', 'off'] as const) : (['off', 'on'] as const)) measured[name] = await sides[name].measure()
+    rounds.push(measured)
+    say(`round ${index + 1}: ${Math.round(measured.on)} a second with sealing, ${Math.round(measured.off)} without`)
+  }
+  const [[sealed, entries], [unsealed]] = [await sides.on.published(), await sides.off.published()]
+  if (sealed < 0.9 * entries || unsealed > 0)
+    throw new Error(`of ${entries} entries ${sealed} were sealed with sealing on, and ${unsealed} with it off`)
+  return rounds
+}

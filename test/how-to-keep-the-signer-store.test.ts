@@ -1,0 +1,111 @@
+/** The commands of the guide to the signer store, over a directory that a signer has used. */
+import { generateKeyPairSync } from 'node:crypto'
+import { mkdirSync, writeFileSync } from 'node:fs'
+import path from 'node:path'
+import t, { type Test } from 'tap'
+import { formatCheckpoint } from '../services/audit/log/checkpoint.ts'
+import { createDirectorySignerStore } from '../services/audit/log/directory-signer-store.ts'
+import { formatNote, signNote } from '../services/audit/log/note.ts'
+import { logOrigin } from '../services/audit/log/origin.ts'
+import { createSignerFiles } from '../services/audit/log/signer/signer-files.ts'
+import { systemRandomness } from '../services/kernel/ids.ts'
+import { commandLine } from './support/command-line.ts'
+import { documentedCommands } from './support/documented-commands.ts'
+import { headOf } from './support/signed-heads.ts'
+
+const page = path.resolve(import.meta.dirname, '../docs/how-to/keep-the-signer-store.md')
+const base = 'log.example'
+const north = logOrigin(base, 'north', 1)
+const south = logOrigin(base, 'south', 1)
+const { privateKey } = generateKeyPairSync('ed25519')
+
+const checkpointOf = (origin: string, size: bigint): string => {
+  const text = formatCheckpoint({
+    ...headOf(origin, size, 'signed'),
+    root: Buffer.from(headOf(origin, size, 'signed').root),
+    extensions: [],
+  })
+  return formatNote(text, [signNote(text, origin, privateKey)])
+}
+
+const aStore = async (test: Test) => {
+  const directory = test.testdir()
+  const signerDir = path.join(directory, 'signer')
+  const open = (installation: string) => createDirectorySignerStore({ files: createSignerFiles(signerDir, systemRandomness), installation })
+  const session = await open('here').claim()
+  await session.advance([{ from: undefined, to: headOf(north, 3n, 'signed') }])
+  await session.close()
+  const file = (name: string, text: string): string => {
+    writeFileSync(path.join(directory, name), text)
+    return path.join(directory, name)
+  }
+  const run = commandLine({
+    CHARTWARDEN_MODE: 'production',
+    CHARTWARDEN_SIGNER_DIR: signerDir,
+    CHARTWARDEN_LOG_ORIGIN: base,
+    CHARTWARDEN_JWKS: '/unused',
+  })
+  return { open, run, file }
+}
+
+t.test('somebody follows the guide', async (t) => {
+  const { open, run, file } = await aStore(t)
+  const checkpoint = file('south.checkpoint', checkpointOf(south, 5n))
+  const said: string[] = []
+  for (const { command, exits } of documentedCommands(page)) {
+    const words = command.split(' ').slice(2)
+    const { code, out, err } = await run(...words.map((word) => (word === 'south.checkpoint' ? checkpoint : word)))
+    t.equal(code, exits, `${command} ${err}`)
+    said.push(out)
+  }
+  t.match(said, [
+    new RegExp(`^LOG +SIGNED +ROOT +RETIRED\n${north} +3 +\\S{43}= +-`),
+    `${north} is retired at 3 entries`,
+    `${south} goes on from 5 entries.`,
+    /is free; the next service/,
+  ])
+  const session = await open('there').claim()
+  t.teardown(() => session.close())
+  t.match(session.record(north), { size: 3n, retired: { cause: 'restored_backup' } })
+  t.match(session.record(south), { size: 5n })
+  t.same(await session.advance([{ from: headOf(south, 5n, 'signed'), to: headOf(south, 6n, 'signed') }]), { kind: 'recorded' })
+})
+
+t.test('what cannot be meant is refused, and changes nothing', async (t) => {
+  const { open, run, file } = await aStore(t)
+  const adopt = (checkpoint: string, clinic = 'north') => run('log', 'adopt', '--clinic', clinic, '--checkpoint', checkpoint)
+  const cases: readonly (readonly [Promise<{ readonly code: number; readonly err: string }>, RegExp])[] = [
+    [adopt(file('small', checkpointOf(north, 2n))), /knows of 3 entries under .* nothing recorded is taken back/],
+    [adopt(file('other', checkpointOf(south, 9n))), /is no log of clinic north here/],
+    [adopt(file('unsigned', checkpointOf(north, 9n).split('\n\n')[0] as string)), /is no signed checkpoint/],
+    [adopt('/nowhere'), /cannot be read \(ENOENT\)/],
+    [run('log', 'retire', '--clinic', 'south', '--cause', 'other'), /holds no log of clinic south that still signs/],
+    [run('log', 'retire', '--clinic', 'north', '--cause', 'boredom'), /Allowed choices are restored_backup, lost_failover, damaged, other/],
+  ]
+  for (const [ran, told] of cases) t.match(await ran, { code: 2, err: told })
+  const known = file('known', checkpointOf(north, 3n))
+  t.match(await adopt(known), { code: 0, out: /knows this checkpoint already/ })
+  t.match(await run('log', 'retire', '--clinic', 'north', '--cause', 'damaged', '--json'), { code: 0, out: /"outcome":"retired"/ })
+  t.match(await adopt(file('later', checkpointOf(north, 9n))), { code: 2, err: /was retired/ })
+  t.match(await run('log', 'retire', '--clinic', 'north', '--cause', 'damaged'), {
+    code: 2,
+    err: /no log of clinic north that still signs/,
+  })
+  t.match(await run('log', 'status', '--json'), {
+    code: 0,
+    out: /"installation":"here","logs":\[\{"origin":"log\.example[^}]*"retired":"damaged"\}\]/,
+  })
+  t.match(await open('here').read(), [{ origin: north, size: 3n }])
+})
+
+t.test('without a store there is nothing to look after, and an empty one says so', async (t) => {
+  t.match(await commandLine({ CHARTWARDEN_SIGNER_DIR: 'off' })('log', 'status'), {
+    code: 2,
+    err: /CHARTWARDEN_SIGNER_DIR names no directory, so nothing is signed here/,
+  })
+  const signerDir = path.join(t.testdir(), 'empty')
+  const run = commandLine({ CHARTWARDEN_SIGNER_DIR: signerDir })
+  t.match(await run('log', 'status'), { code: 2, err: /cannot be used: ENOENT/ })
+  mkdirSync(signerDir)
+  t.match(await run('log', 'status'), { code: 0, out: /Nothing was signed yet/ })
+})

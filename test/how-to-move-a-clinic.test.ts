@@ -1,0 +1,83 @@
+/** Somebody moves a clinic by the guide, from one installation to another. */
+import { readdir, writeFile } from 'node:fs/promises'
+import path from 'node:path'
+import { generateIdentity, identityToRecipient } from 'age-encryption'
+import t, { type Test } from 'tap'
+import { type Chartwarden, commandLine } from './support/command-line.ts'
+import { followPage } from './support/follow-page.ts'
+import { createTestDatabase } from './support/postgres.ts'
+import { scratchDirectory, startTestService } from './support/service.ts'
+
+const page = path.resolve(import.meta.dirname, '../docs/how-to/move-a-clinic.md')
+
+const installation = async (t: Test): Promise<Chartwarden> => {
+  const service = await startTestService(t, { database: await createTestDatabase(t) })
+  return commandLine({ CHARTWARDEN_STATE_DIR: service.stateDir, CHARTWARDEN_GRPC_ADDR: service.address })
+}
+
+/** Two installations, a directory for what goes between them, and an identity in it. */
+const moving = async (t: Test) => {
+  const directory = scratchDirectory(t, 'move')
+  const identity = await generateIdentity()
+  const place = (name: string): string => path.join(directory, name)
+  await writeFile(place('moving.key'), `# made for this move\n${identity}\n`)
+  return { old: await installation(t), there: await installation(t), place, directory, recipient: await identityToRecipient(identity) }
+}
+
+t.test('somebody follows the guide', async (t) => {
+  const { old, there, place, recipient } = await moving(t)
+  let moved = false
+  const chartwarden: Chartwarden = (...argv) => {
+    moved ||= argv.includes('import')
+    const words = argv.map((word) => (/^northside\.zip$|^moving\.key$/.test(word) ? place(word) : word === '$RECIPIENT' ? recipient : word))
+    return (moved ? there : old)(...words)
+  }
+  const followed = await followPage(t, page, { chartwarden })
+  const said = (word: string) => followed.find(({ command }) => command.includes(word))
+  t.match(said('export')?.out, /the whole ledger up to the checkpoint/)
+  t.match(said('import ledger')?.out, /^The ledger of northside is here: \d+ entries with the root /)
+  t.match(said('import ledger')?.err, /is served here from now on/)
+  t.match(said('staff show')?.out, /lee/)
+  t.match(said('verify')?.out, /verified/)
+})
+
+t.test('a file that is not a whole ledger, was changed or is of another clinic is refused before anything is sent', async (t) => {
+  const { old, there, place, directory, recipient } = await moving(t)
+  await old('clinic', 'add', 'north', '--title', 'North', '--time-zone', 'Europe/Berlin', '--administrator', 'staff:kim')
+  const [whole, part, key] = [place('w.zip'), place('p.zip'), place('moving.key')]
+  t.equal((await old('export', '--clinic', 'north', '--keys-for', recipient, '--output', whole)).code, 0)
+  t.equal((await old('export', '--clinic', 'north', '--patient', 'p-1', '--output', part)).code, 0)
+  t.same((await readdir(directory)).sort(), ['moving.key', 'p.zip', 'w.zip'], 'nothing that was put aside is left')
+
+  t.match(await there('import', 'ledger', part), { code: 2, err: /holds a selection/ })
+  t.match(await there('import', 'ledger', whole, '--clinic', 'south'), { code: 2, err: /the ledger of north, not of south/ })
+  await writeFile(place('other.key'), `${await generateIdentity()}\n`)
+  t.match(await there('import', 'ledger', whole, '--identity', place('other.key')), { code: 2, err: /does not open the keys/ })
+  await writeFile(place('none.key'), '# nothing\n')
+  t.match(await there('import', 'ledger', whole, '--identity', place('none.key')), { code: 2, err: /holds no age identity/ })
+  await writeFile(place('bad.key'), 'AGE-SECRET-KEY-1SECRET\n')
+  const bad = await there('import', 'ledger', whole, '--identity', place('bad.key'))
+  t.match(bad, { code: 2, err: /a line that is no age identity/ })
+  t.notMatch(bad.err, '1SECRET', 'the line is not repeated')
+  t.match(await there('import', 'ledger', place('missing.zip')), { code: 2, err: /cannot be read \(ENOENT\)/ })
+  t.match(await there('clinic', 'list', '--clinic', 'north'), { code: 0, out: /^(?!.*North)/s }, 'nothing was sent')
+
+  t.match(await there('import', 'ledger', whole), { code: 0, err: /Evidence only: .*Run the same command with --identity/ })
+  t.match(await there('clinic', 'list', '--clinic', 'north'), { out: /^(?!.*North)/s }, 'nor is evidence served')
+  t.match(await there('import', 'ledger', whole, '--identity', key, '--json'), { code: 0, out: /"served":true/ })
+  t.match(await there('clinic', 'list', '--clinic', 'north'), { out: /North/ }, 'twin: with its keys it is served')
+})
+
+t.test('an export that cannot be written, or would select and take keys, leaves nothing', async (t) => {
+  const { old, place, directory, recipient } = await moving(t)
+  await old('clinic', 'add', 'north', '--title', 'North', '--time-zone', 'Europe/Berlin', '--administrator', 'staff:kim')
+  t.match(await old('export', '--clinic', 'north'), { code: 2, err: /--output/ })
+  t.match(await old('export', '--clinic', 'north', '--patient', 'p-1', '--keys-for', recipient, '--output', place('x.zip')), {
+    code: 2,
+    err: /--keys-for: goes with a whole ledger only/,
+  })
+  t.match(await old('export', '--clinic', 'north', '--keys-for', 'age1nobody', '--output', place('x.zip')), { code: 2, err: /--keys-for/ })
+  t.match(await old('export', '--clinic', 'south', '--output', place('x.zip')), { code: 4 })
+  t.match(await old('export', '--clinic', 'north', '--output', path.join(directory, 'no', 'x.zip')), { code: 2, err: /cannot be written/ })
+  t.same(await readdir(directory), ['moving.key'])
+})

@@ -1,0 +1,63 @@
+/** CheckLedger as its callers meet it: who may ask, what is said on the way, what is refused, and how it ends. */
+import t from 'tap'
+import type { CheckResult } from '../../proto/gen/chartwarden/audit/v1/audit_service_pb.js'
+import { caught } from '../support/caught.ts'
+import { clientsOf, hire, readRecord, registerTestClinic } from '../support/clinic.ts'
+import { createLedgerGate } from '../support/gate.ts'
+import { createTestDatabase } from '../support/postgres.ts'
+import { ownScopes, startTestService } from '../support/service.ts'
+
+const gate = createLedgerGate()
+const service = await startTestService(t, { database: await createTestDatabase(t), decorateLedger: gate.decorate })
+const token = await service.token({ clinics: ['north', 'south'] })
+const clients = clientsOf(service, token)
+for (const clinic of ['north', 'south']) await registerTestClinic(clients, clinic)
+await hire(clients, 'north', 'ada')
+for (let asked = 0; asked < 5; asked += 1) await clients.access.check(readRecord('north', 'ada'))
+
+const checkOf = async (client: (typeof clients)['audit'], clinic = 'north', options: { readonly signal?: AbortSignal } = {}) => {
+  const parts: string[] = []
+  let result: CheckResult | undefined
+  for await (const { item } of client.checkLedger({ clinic }, options)) {
+    if (item.case === 'progress') parts.push(item.value.part)
+    if (item.case === 'result') result = item.value
+  }
+  if (result === undefined) throw new Error('no result')
+  return { parts, result }
+}
+
+t.test('how far it is, then what came out, which stands in the ledger already', async (t) => {
+  const { parts, result } = await checkOf(clients.audit)
+  t.equal(parts[0], 'entries')
+  t.match(result, { faults: [], moreFaults: false, state: false, projections: false })
+  t.ok(result.size >= 9n)
+  const { entry } = await clients.audit.getEntry({ clinic: 'north', key: { case: 'id', value: result.entry?.id ?? '' } })
+  t.match(entry, { type: 'chartwarden.ledger.checked.v1', revision: result.entry?.revision, leafHash: result.entry?.leafHash })
+  const { caller, data } = JSON.parse(Buffer.from(entry?.canonical ?? []).toString('utf8'))
+  t.match({ caller, data }, { caller: 'practice-software', data: { result: 'intact', cause: 'asked', size: `${result.size}` } })
+})
+
+t.test('whoever lacks the scope, or names a clinic that is not theirs, is refused', async (t) => {
+  const without = await service.token({ clinics: ['north'], scopes: ownScopes.filter((scope) => scope !== 'ledger.verify') })
+  t.match(await caught(checkOf(clientsOf(service, without).audit)), { reason: 'SCOPE_MISSING' })
+  const other = clientsOf(service, await service.token({ clinics: ['south'] }))
+  t.match(await caught(checkOf(other.audit)), { reason: 'CLINIC_NOT_ALLOWED' })
+  t.match((await checkOf(other.audit, 'south')).result, { faults: [] })
+  t.match(await caught(checkOf(clients.audit, 'Not A Clinic')), { reason: /INVALID_ARGUMENT|CLINIC_NOT_ALLOWED/ })
+  t.match(await caught(checkOf(clients.audit, '_system')), { reason: /INVALID_ARGUMENT|CLINIC_NOT_ALLOWED/ })
+})
+
+t.test('one check of a clinic at a time, beside those of others; decisions go on', async (t) => {
+  const held = gate.holdNext(
+    ({ clinic, entries }) => clinic === 'north' && entries.some(({ type }) => type === 'chartwarden.ledger.checked.v1'),
+  )
+  const first = checkOf(clients.audit)
+  const release = await held
+  const refused = await caught(checkOf(clients.audit))
+  t.match(refused, { reason: 'OVERLOADED', retryAfterSeconds: 60 })
+  t.match((await checkOf(clients.audit, 'south')).result, { faults: [] })
+  t.ok(await clients.access.check(readRecord('north', 'ada')))
+  release()
+  t.match((await first).result, { faults: [] })
+  t.match((await checkOf(clients.audit)).result, { faults: [] }, 'and then the next')
+})
