@@ -30,6 +30,8 @@ export const areas: readonly Area[] = [
     prefixes: [
       'services/main.ts',
       'services/compose.ts',
+      'services/compose-ledger.ts',
+      'services/teardown.ts',
       'services/compose-checks.ts',
       'services/observability/',
       'services/readiness.ts',

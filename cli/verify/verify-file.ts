@@ -79,7 +79,7 @@ const verifyBundle = async (session: Session, { path, anchors: given }: VerifyFi
     requireClinicOf(clinic, given)
     const anchors = anchorsOf(given, clinic)
     if (manifest.whole) {
-      const source = bundleSource({ open: openBundle, path, clinic, checkpoint, verifierKeys })
+      const source = bundleSource({ open: openBundle, path, clinic, checkpoint, size: BigInt(manifest.size), verifierKeys })
       return await verifyLedger({ source, anchors, onProgress })
     }
     let opened = false

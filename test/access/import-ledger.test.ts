@@ -12,6 +12,8 @@ import { scratchDirectory, startTestService, testCallers, testEnvironment } from
 import { startServiceProcess } from '../support/service-process.ts'
 import { waitFor } from '../support/wait-for.ts'
 
+t.setTimeout(290_000)
+
 const clinic = 'north'
 
 /** An installation: its own database and its own master key. */
@@ -46,6 +48,14 @@ const lived = async (t: Test) => {
   return here
 }
 
+/** Where the clinic comes from: one for all tests of this file, and what it exports at first. */
+const source = lived(t)
+let exported: Promise<Moved> | undefined
+const firstExport = (): Promise<Moved> => {
+  exported ??= source.then(({ clients }) => moveOut(clients, clinic))
+  return exported
+}
+
 const mayRead = async ({ clients }: Pick<Installation, 'clients'>, id: string) =>
   (await clients.access.check(readRecord(clinic, id))).decision
 
@@ -56,9 +66,8 @@ const refusal = async ({ clients }: Pick<Installation, 'clients'>) =>
 const clinicKeys = (moved: Moved) => JSON.parse(moved.keys.split('\n')[0] as string) as { pseudonym_key: string; digest_key: string }
 
 t.test('a clinic that moves is the same clinic there: same root, same people, same rights, and what was erased stays erased', async (t) => {
-  const old = await lived(t)
   const there = await installation(t)
-  const moved = await moveOut(old.clients, clinic)
+  const moved = await firstExport()
   t.equal(await refusal(there), 'CLINIC_NOT_ALLOWED')
   const result = await moveIn(there.clients, moved)
   t.equal(result.served, true)
@@ -103,7 +112,7 @@ t.test('a clinic that moves is the same clinic there: same root, same people, sa
 })
 
 t.test('no key stands in the clear in what is sent, logged or stored', async (t) => {
-  const old = await lived(t)
+  const old = await source
   const there = await installation(t)
   const moved = await moveOut(old.clients, clinic)
   await moveIn(there.clients, moved)
@@ -113,6 +122,10 @@ t.test('no key stands in the clear in what is sent, logged or stored', async (t)
     return [pseudonym_key, digest_key, key].filter((secret) => secret !== undefined)
   })
   t.ok(secrets.length > 4)
+  t.ok(
+    secrets.every((secret) => moved.keys.includes(secret)),
+    'twin: the same search finds them in what the identity opens',
+  )
   const { keys } = await exportOf(old.clients, { clinic, keysFor: 'age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p' })
   const stored = await Promise.all(
     [old, there].map(({ database }) =>
@@ -146,8 +159,10 @@ t.test('no key stands in the clear in what is sent, logged or stored', async (t)
 })
 
 t.test('until everything is here nothing is served; an import whose service is killed goes on where it stopped', async (t) => {
-  const old = await lived(t)
-  await Promise.all(Array.from({ length: 600 }, () => old.clients.access.check(readRecord(clinic, 'anna', { probe: true }))))
+  const old = await source
+  const access = () => ({ subject: staff('anna'), action: { name: 'read' }, resource: { type: 'imaging', id: 'i-1' }, purpose: 'TREAT' })
+  const recording = { clinic, accesses: Array.from({ length: 500 }, access) }
+  await old.clients.audit.recordAccessBatch(recording, { timeoutMs: 120_000 })
   const moved = await moveOut(old.clients, clinic)
   const database = await createTestDatabase(t)
   const stateDir = scratchDirectory(t, 'moving')
@@ -202,9 +217,8 @@ const at = (moved: Moved, index: number, change: (entry: Record<string, unknown>
 })
 
 t.test('what is not the ledger announced is refused with the revision, and nothing of it is served', async (t) => {
-  const old = await lived(t)
   const there = await installation(t)
-  const moved = await moveOut(old.clients, clinic)
+  const moved = await firstExport()
   const last = moved.entries.length - 1
   const swapped = moved.entries.with(3, moved.entries[4] as Buffer).with(4, moved.entries[3] as Buffer)
   const roleDefined = moved.entries.findIndex((bytes) => bytes.includes('role.defined'))
@@ -243,9 +257,8 @@ t.test('what is not the ledger announced is refused with the revision, and nothi
 })
 
 t.test('keys are taken only if they are the keys of the ledger that is here', async (t) => {
-  const old = await lived(t)
   const there = await installation(t)
-  const moved = await moveOut(old.clients, clinic)
+  const moved = await firstExport()
   const lines = moved.keys.split('\n').slice(0, -1)
   const withLines = (changed: readonly string[]): Moved => ({ ...moved, keys: changed.map((line) => `${line}\n`).join('') })
   const own = clinicKeys(moved)
@@ -274,7 +287,7 @@ t.test('keys are taken only if they are the keys of the ledger that is here', as
 })
 
 t.test('a clinic that has another ledger here keeps it', async (t) => {
-  const old = await lived(t)
+  const old = await source
   const there = await installation(t)
   const moved = await moveOut(old.clients, clinic)
   await registerTestClinic(there.clients, clinic)

@@ -221,3 +221,29 @@ export const breakingPool = (pool: Pool, at: number): Pool & { readonly broken: 
     broken: () => left <= 0,
   })
 }
+
+/** What a backup holds of one clinic, and the way back to it: rows are put back as they were, by somebody whom no trigger stops. */
+export const backupOf = async (superuser: Pool, clinic: string) => {
+  const tables = [
+    'chartwarden_ledger.entries',
+    'chartwarden_ledger.heads',
+    'chartwarden_log.logs',
+    'chartwarden_log.tiles',
+    'chartwarden_log.checkpoints',
+  ]
+  const copyOf = (table: string) => `backup_${clinic.replaceAll('-', '_')}_${table.split('.')[1]}`
+  for (const table of tables) await superuser.query(`create table ${copyOf(table)} as select * from ${table} where clinic = '${clinic}'`)
+  return async (only: (table: string) => boolean = () => true): Promise<void> => {
+    const client = await superuser.connect()
+    try {
+      await client.query('begin')
+      for (const table of tables) await client.query(`alter table ${table} disable trigger all`)
+      for (const table of tables.toReversed()) if (only(table)) await client.query(`delete from ${table} where clinic = '${clinic}'`)
+      for (const table of tables) if (only(table)) await client.query(`insert into ${table} select * from ${copyOf(table)}`)
+      for (const table of tables) await client.query(`alter table ${table} enable trigger all`)
+      await client.query('commit')
+    } finally {
+      client.release()
+    }
+  }
+}

@@ -14,7 +14,7 @@ const leafOf = (entry: Uint8Array): Buffer => sha256(Uint8Array.of(0), entry)
 const nodeOf = (left: Buffer, right: Buffer): Buffer => sha256(Uint8Array.of(1), left, right)
 
 /** MTH of RFC 6962, section 2.1. */
-export const treeRoot = (leaves: readonly Buffer[], start = 0, end = leaves.length): Buffer => {
+const treeRoot = (leaves: readonly Buffer[], start = 0, end = leaves.length): Buffer => {
   if (end === start) return sha256()
   if (end - start === 1) return leaves[start] as Buffer
   let split = 1
@@ -83,6 +83,8 @@ const pathsOf = (level: number | 'entries', size: number): readonly { readonly p
 }
 
 export interface TlogClient {
+  readonly address: string
+  readonly headers: Readonly<Record<string, string>>
   get(path: string, headers?: Readonly<Record<string, string>>): Promise<Response>
   /** Body of what must be there. */
   fetch(path: string): Promise<Buffer>
@@ -95,8 +97,9 @@ export interface TlogClient {
 
 /** `prefix` is the address of the log, without a slash behind it. */
 export const tlogClient = (prefix: string, token: string): TlogClient => {
+  const common = { authorization: `Bearer ${token}`, 'accept-encoding': 'identity' }
   const get = (path: string, headers: Readonly<Record<string, string>> = {}): Promise<Response> =>
-    fetch(`${prefix}/${path}`, { headers: { authorization: `Bearer ${token}`, 'accept-encoding': 'identity', ...headers } })
+    fetch(`${prefix}/${path}`, { headers: { ...common, ...headers } })
   const body = async (path: string): Promise<Buffer> => {
     const answer = await get(path)
     if (answer.status !== 200) throw new Error(`${path}: ${answer.status} ${await answer.text()}`)
@@ -128,6 +131,8 @@ export const tlogClient = (prefix: string, token: string): TlogClient => {
     return found
   }
   return {
+    address: prefix,
+    headers: common,
     get,
     fetch: body,
     checkpoint: async (vkey) => readCheckpoint((await body('checkpoint')).toString('utf8'), vkey),

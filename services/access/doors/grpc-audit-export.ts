@@ -1,10 +1,6 @@
-import { create, type MessageInitShape } from '@bufbuild/protobuf'
-import {
-  CheckpointSchema,
-  type ExportEntriesRequest,
-  type ExportEntriesResponseSchema,
-} from '../../../proto/gen/chartwarden/audit/v1/audit_service_pb.js'
-import type { OpenedCheckpoint } from '../../audit/log/serve/open-checkpoint.ts'
+import type { MessageInitShape } from '@bufbuild/protobuf'
+import type { ExportEntriesRequest, ExportEntriesResponseSchema } from '../../../proto/gen/chartwarden/audit/v1/audit_service_pb.js'
+import { checkpointMessage } from '../../audit/log/doors/grpc-log-handlers.ts'
 import { isRecipient } from '../../audit/vault/key-transfer.ts'
 import type { CallContext } from '../../kernel/caller.ts'
 import type { Randomness } from '../../kernel/ids.ts'
@@ -47,9 +43,6 @@ const requestOf = (request: ExportEntriesRequest, randomness: Randomness): Expor
   fields.check()
   return read
 }
-
-const checkpointMessage = ({ note, size, root, publishedAt, witnesses, quorum }: OpenedCheckpoint) =>
-  create(CheckpointSchema, { note, size, rootHash: root, publishedAt: timestampOf(publishedAt), witnesses: [...witnesses], quorum })
 
 const responseOf = (item: ExportItem): Response => {
   switch (item.kind) {

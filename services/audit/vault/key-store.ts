@@ -25,7 +25,7 @@ export interface KeyStore {
   putClinicKeys(clinic: string, keys: WrappedClinicKeys): Promise<WrappedClinicKeys>
   identityKeys(clinic: string, pseudonyms: readonly Pseudonym[]): Promise<ReadonlyMap<Pseudonym, StoredIdentityKey>>
   putIdentityKeys(clinic: string, keys: readonly NewIdentityKey[]): Promise<ReadonlyMap<Pseudonym, StoredIdentityKey>>
-  /** Keys that were destroyed elsewhere and must be so here too. */
+  /** Keys that were destroyed elsewhere and must be so here too; only for a clinic that has no keys of its own yet. */
   putDestroyedKeys(clinic: string, keys: readonly DestroyedIdentityKey[]): Promise<ReadonlyMap<Pseudonym, StoredIdentityKey>>
   /** All keys of the clinic in order of pseudonym (by its bytes), after the one named; empty: no more. */
   identityKeysAfter(clinic: string, after: string, limit: number): Promise<ReadonlyMap<Pseudonym, StoredIdentityKey>>

@@ -13,7 +13,7 @@ import type { Ledger, StoredEntry } from '../ledger.ts'
 import type { IdentityKind, Sealed } from '../vault.ts'
 import { commitmentOf, identityName, openUnder, pseudonymUnder, requestDigestUnder } from './data-key.ts'
 import { type ClinicKeyLine, type IdentityKeyLine, keyLine, parseKeyLine, textLines } from './key-lines.ts'
-import type { KeyStore, NewIdentityKey } from './key-store.ts'
+import type { DestroyedIdentityKey, KeyStore, NewIdentityKey } from './key-store.ts'
 import type { MasterKey } from './master-key.ts'
 
 export interface KeyTransferOptions {
@@ -115,15 +115,21 @@ export const createKeyTransfer = ({ masterKey, keyStore, ledger, pageKeys = 500 
       const entry = entries.get(identityEntryId(clinic, line.pseudonym))
       return entry === undefined ? [] : [{ line, entry }]
     })
+    const here = await keyStore.identityKeys(
+      clinic,
+      known.map(({ line }) => line.pseudonym),
+    )
     const present: NewIdentityKey[] = []
-    const destroyed: Omit<NewIdentityKey, 'wrapped'>[] = []
+    const destroyed: DestroyedIdentityKey[] = []
     for (const { line, entry } of known) {
       checkIntroduction(entry, line, keys)
       const { pseudonym, commit, key } = line
+      if (here.has(pseudonym)) continue
       if (key === undefined) destroyed.push({ pseudonym, commit })
       else present.push({ pseudonym, commit, wrapped: masterKey.wrap(key, `${clinic}\n${pseudonym}`) })
     }
     const stored = [
+      ...here,
       ...(present.length === 0 ? [] : await keyStore.putIdentityKeys(clinic, present)),
       ...(destroyed.length === 0 ? [] : await keyStore.putDestroyedKeys(clinic, destroyed)),
     ]

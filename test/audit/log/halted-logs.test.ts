@@ -7,37 +7,11 @@ import type { SignerStore } from '../../../services/audit/log/signer-store.ts'
 import { systemRandomness } from '../../../services/kernel/ids.ts'
 import { fault } from '../../support/fault.ts'
 import { appendOf, decision, newClinic } from '../../support/ledger-entries.ts'
-import { openSealing, originOf, type Sealing, testBase } from '../../support/sealing.ts'
+import { backupOf, openSealing, originOf, type Sealing, testBase } from '../../support/sealing.ts'
 import { scratchDirectory } from '../../support/service.ts'
 import { waitFor } from '../../support/wait-for.ts'
 
 t.setTimeout(280_000)
-
-/** What a backup holds of one clinic, and the way back to it: rows are put back as they were, by somebody whom no trigger stops. */
-const backupOf = async ({ superuser }: Sealing, clinic: string) => {
-  const tables = [
-    'chartwarden_ledger.entries',
-    'chartwarden_ledger.heads',
-    'chartwarden_log.logs',
-    'chartwarden_log.tiles',
-    'chartwarden_log.checkpoints',
-  ]
-  const copyOf = (table: string) => `backup_${clinic.replaceAll('-', '_')}_${table.split('.')[1]}`
-  for (const table of tables) await superuser.query(`create table ${copyOf(table)} as select * from ${table} where clinic = '${clinic}'`)
-  return async (only: (table: string) => boolean = () => true): Promise<void> => {
-    const client = await superuser.connect()
-    try {
-      await client.query('begin')
-      for (const table of tables) await client.query(`alter table ${table} disable trigger all`)
-      for (const table of tables.toReversed()) if (only(table)) await client.query(`delete from ${table} where clinic = '${clinic}'`)
-      for (const table of tables) if (only(table)) await client.query(`insert into ${table} select * from ${copyOf(table)}`)
-      for (const table of tables) await client.query(`alter table ${table} enable trigger all`)
-      await client.query('commit')
-    } finally {
-      client.release()
-    }
-  }
-}
 
 const published = async (sealing: Sealing, clinics: readonly string[]): Promise<void> => {
   const sealer = sealing.sealer()
@@ -74,7 +48,7 @@ t.test('a ledger restored from an older backup is halted with what to do, not se
   await sealing.write(harmed, 100)
   await sealing.write(other, 10)
   await published(sealing, [harmed, other])
-  const restore = await backupOf(sealing, harmed)
+  const restore = await backupOf(sealing.superuser, harmed)
   await sealing.write(harmed, 50)
   await published(sealing, [harmed])
   await restore()
@@ -131,7 +105,7 @@ t.test('entries brought back lift the halt, and nothing that was signed is signe
   const sealing = await openSealing(t)
   const harmed = newClinic('harmed')
   await sealing.write(harmed, 100)
-  const restoreOlder = await backupOf(sealing, harmed)
+  const restoreOlder = await backupOf(sealing.superuser, harmed)
   await sealing.write(harmed, 50)
   await published(sealing, [harmed])
   await sealing.superuser.query(`create table newer_entries as select * from chartwarden_ledger.entries where clinic = '${harmed}'`)
@@ -155,7 +129,7 @@ t.test('a tree lost with its database is made again from the ledger, through exa
   const harmed = newClinic('harmed')
   await sealing.write(harmed, 100)
   await published(sealing, [harmed])
-  const restore = await backupOf(sealing, harmed)
+  const restore = await backupOf(sealing.superuser, harmed)
   await sealing.write(harmed, 300)
   await published(sealing, [harmed])
   await restore((table) => table.startsWith('chartwarden_log'))
@@ -170,7 +144,7 @@ t.test('entries that are not those that were signed halt the log as ledger_diffe
   await sealing.write(harmed, 100)
   await sealing.write(other, 1)
   await published(sealing, [harmed, other])
-  const restore = await backupOf(sealing, harmed)
+  const restore = await backupOf(sealing.superuser, harmed)
   await sealing.write(harmed, 50)
   await published(sealing, [harmed])
   // Restored from a backup, and used on before anybody compared: as many entries, but others.
@@ -247,7 +221,7 @@ t.test('twin: a sealer that does not look at the signer store publishes a second
   const harmed = newClinic('harmed')
   await sealing.write(harmed, 100)
   await published(sealing, [harmed])
-  const restore = await backupOf(sealing, harmed)
+  const restore = await backupOf(sealing.superuser, harmed)
   await sealing.write(harmed, 50)
   await published(sealing, [harmed])
   const honest = await sealing.newest(harmed)

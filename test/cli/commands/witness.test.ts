@@ -1,7 +1,10 @@
 /** `chartwarden witness` as somebody types it. */
+import https from 'node:https'
 import path from 'node:path'
 import t from 'tap'
 import { originHash } from '../../../services/audit/log/witness/witness-records.ts'
+import { createWitnessClient } from '../../../services/audit/log/witness-client.ts'
+import { selfSigned } from '../../support/certificate.ts'
 import { commandLine } from '../../support/command-line.ts'
 import { scratchDirectory } from '../../support/service.ts'
 import { startTestWitness } from '../../support/test-witness.ts'
@@ -121,4 +124,28 @@ t.test('a directory in use, and an address in use, may be free later', async (t)
   const { code, err } = await serve('--name', 'w.example', '--log', log.vkey, '--listen', new URL(witness.url).host)
   t.equal(code, 5)
   t.match(err, /cannot listen on/)
+})
+
+t.test('over TLS it is reached by whoever trusts its certificate', async (t) => {
+  const { cert, key } = selfSigned()
+  const files = t.testdir({ 'cert.pem': cert.toString(), 'key.pem': key.toString() })
+  const [certificate, privateKey] = [path.join(files, 'cert.pem'), path.join(files, 'key.pem')]
+  const argv = ['--state-dir', scratchDirectory(t, 'witness'), '--name', 'w.example', '--log', log.vkey]
+  const witness = await startWitnessProcess(t, ...argv, '--certificate', certificate, '--private-key', privateKey)
+  t.match(witness.url, /^https:/)
+  const status = await new Promise<number | undefined>((resolve, reject) => {
+    const options = { method: 'POST', ca: cert, servername: 'localhost', agent: false }
+    const request = https.request(`${witness.url}/add-checkpoint`, options, (response) => {
+      response.resume()
+      resolve(response.statusCode)
+    })
+    request.on('error', reject)
+    request.end(log.request(0, 9))
+  })
+  t.equal(status, 200)
+  const { kind } = await createWitnessClient({ url: witness.url, key: log.key }).addCheckpoint(
+    { oldSize: 0n, proof: [], ...log.head(9) },
+    new AbortController().signal,
+  )
+  t.equal(kind, 'unavailable', 'twin: the client of a service that does not trust it talks to nobody')
 })

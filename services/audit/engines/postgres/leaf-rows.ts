@@ -1,6 +1,6 @@
 /**
- * Leaf hashes, made by the server where the entries are: a page of entries costs this process a row a clinic instead of all their bytes
- * (measured: a tenth of the processor time). A server that made them falsely could as well hand out false bytes; whoever verifies a ledger
+ * Leaf hashes, made by the server where the entries are: a page of entries costs this process a row a clinic instead of all their bytes, which
+ * leaves its one thread to the decisions. A server that made them falsely could as well hand out false bytes; whoever verifies a ledger
  * hashes what it holds.
  */
 import type { QueryResultRow } from 'pg'

@@ -39,7 +39,7 @@ interface Waiting {
 
 const utf8 = (text: string): Buffer => Buffer.from(text, 'utf8')
 
-export const openedLine = ({ revision, value }: OpenedPart): string => `${canonicalJson({ revision: String(revision), value })}\n`
+const openedLine = ({ revision, value }: OpenedPart): string => `${canonicalJson({ revision: String(revision), value })}\n`
 
 export const createBundleWriter = async (options: BundleWriterOptions): Promise<BundleWriter> => {
   const { manifest, checkpoint, verifierKeys, sink, openSpool } = options

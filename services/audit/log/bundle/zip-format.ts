@@ -12,7 +12,7 @@ export interface ZipFile {
   readonly crc: number
 }
 
-export const localSignature = 0x04034b50
+const localSignature = 0x04034b50
 export const centralSignature = 0x02014b50
 const endSignature = 0x06054b50
 const end64Signature = 0x06064b50

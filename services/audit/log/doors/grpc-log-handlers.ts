@@ -30,7 +30,8 @@ export interface LogDoorOptions {
   readonly handOut: () => void
 }
 
-const checkpointMessage = ({
+/** A checkpoint as the contract says it. */
+export const checkpointMessage = ({
   note,
   size,
   root,

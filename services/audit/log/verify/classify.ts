@@ -29,7 +29,7 @@ const within = (difference: Difference, { from, to }: Proven): boolean => {
 }
 
 /** Neighbours of one kind as one fault: ten thousand entries that were cut out are one thing to read. */
-export const joinNeighbours = (clinic: string, judged: readonly Judged[]): readonly Fault[] => {
+const joinNeighbours = (clinic: string, judged: readonly Judged[]): readonly Fault[] => {
   const faults: Fault[] = []
   for (const { kind, revision, time, detail } of judged) {
     const last = faults.at(-1)

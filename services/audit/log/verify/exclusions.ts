@@ -25,6 +25,8 @@ export const exclusions = {
   recorded_at:
     'When the database stored an entry (recorded_at) and the order of entries of different clinics: neither is part of the entry.',
   left_out: 'That entries were left out which should be in this file: it proves the entries that it holds, and no others.',
+  only_this_entry:
+    'Anything about other entries, and whether the ledger still holds this one: only this entry and its receipt were checked.',
   opened_parts:
     'What the opened parts in this file say: they are the word of whoever made the file. The entries hold only their sealed form.',
   older_than_checkpoint: 'Whether {label} fits: nothing here shows how the log went from one size to the other.',

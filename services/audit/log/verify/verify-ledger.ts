@@ -28,6 +28,8 @@ export interface LedgerSource {
   readonly verifierKeys: readonly string[]
   /** Entries that it says there are, where it says so elsewhere than in the entries. */
   readonly claimedSize?: bigint
+  /** Where it ends by its own word, as a file of some moment does: that it ends before a later checkpoint says nothing. Undefined: it goes on. */
+  readonly endsAt?: bigint
   /** Whether entries come with columns of a database. */
   readonly hasColumns: boolean
   /** From the beginning; may be called again. */
@@ -167,7 +169,8 @@ const notExcludedBy = (
     ...(believed.some(({ signed }) => signed.kind === 'unchecked') ? [exclusion('signature_unchecked')] : []),
     ...(failing > covered ? [notJudged({ from: covered, to: failing - 1n })] : []),
     ...(seen.size > covered && failing <= covered ? [exclusion('not_published', { from: covered, count: seen.size - covered })] : []),
-    outside === 0n ? exclusion('cut_off_unanchored') : exclusion('cut_off', { to: outside - 1n }),
+    // A file says itself where it ends.
+    ...(source.endsAt === undefined ? [outside === 0n ? exclusion('cut_off_unanchored') : exclusion('cut_off', { to: outside - 1n })] : []),
     ...(witnessed ? [] : [exclusion('not_witnessed')]),
     ...(source.hasColumns ? [exclusion('recorded_at')] : []),
   ]
@@ -227,7 +230,9 @@ export const verifyLedger = async (options: VerifyLedgerOptions): Promise<Ledger
       : [],
   )
 
-  const counting = believed.filter(({ counts }) => counts)
+  const { endsAt } = source
+  const later = endsAt === undefined ? [] : believed.filter(({ candidate }) => candidate.outside && candidate.checkpoint.size > endsAt)
+  const counting = believed.filter((each) => each.counts && !later.includes(each))
   const judgement = judge({ seen, heads: counting.map(headOf), claimedSize: source.claimedSize })
   const { reports, faults: receiptFaults } = judgeReceipts(seen, receipts)
   const failing = judgement.heads.filter((head) => head.outside && head.verdict !== 'agrees')
@@ -277,7 +282,10 @@ export const verifyLedger = async (options: VerifyLedgerOptions): Promise<Ledger
     receipts: reports,
     faults: faults.slice(0, mostFaults),
     moreFaults: faults.length > mostFaults || seen.alignment.more,
-    notExcluded: notExcludedBy(options, seen, believed, judgement),
+    notExcluded: [
+      ...notExcludedBy(options, seen, believed, judgement),
+      ...later.map(({ candidate }) => exclusion('older_than_checkpoint', { label: candidate.checkpoint.label })),
+    ],
     ...(reason === undefined || faults.length > 0 ? {} : { reason }),
   }
 }

@@ -173,8 +173,8 @@ export const verifySelection = async (options: VerifySelectionOptions): Promise<
     moreFaults: more,
     notExcluded: [
       exclusion('true_when_recorded'),
-      ...(mayLeaveOut ? [exclusion('left_out')] : []),
-      ...([...verdicts.values()].includes('agrees') ? [] : [exclusion('rewritten_with_keys')]),
+      exclusion(mayLeaveOut ? 'left_out' : 'only_this_entry'),
+      ...(!mayLeaveOut || [...verdicts.values()].includes('agrees') ? [] : [exclusion('rewritten_with_keys')]),
       ...(anchors.keys.length === 0 && reports.some(({ signed }) => signed.kind === 'shown') ? [exclusion('key_learnt')] : []),
       ...(reports.some(({ signed }) => signed.kind === 'unchecked') ? [exclusion('signature_unchecked')] : []),
       ...(quorum ? [] : [exclusion('not_witnessed')]),

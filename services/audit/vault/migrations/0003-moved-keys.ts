@@ -4,13 +4,14 @@ import type { SetMigration } from '../../../kernel/postgres/migrate.ts'
 const schema = 'chartwarden_vault'
 
 /**
- * For a clinic that moves: all its keys in order, and those that were destroyed where it comes from. The writer may say of a key that is not
- * there that it is destroyed; it may still neither change nor take away one that is.
+ * For a clinic that moves: all its keys in order, and those that were destroyed where it comes from. That a key is destroyed may be said of
+ * one that is not there, and only as long as the clinic has no keys of its own: of a clinic that is served nobody can be barred so.
  */
 const statements = `
 set local role chartwarden_owner;
 create policy writer_adds_destroyed on ${schema}.identity_keys for insert to chartwarden_writer
-  with check (clinic = nullif(current_setting('chartwarden.clinic', true), '') and wrapped_key is null);
+  with check (clinic = nullif(current_setting('chartwarden.clinic', true), '') and wrapped_key is null
+    and not exists (select from ${schema}.clinic_keys k where k.clinic = identity_keys.clinic));
 
 create function ${schema}.put_destroyed_keys(of_clinic text, pseudonyms text[], commitments text[]) returns setof ${schema}.identity_keys
 language plpgsql security invoker set search_path = pg_catalog, pg_temp as $$

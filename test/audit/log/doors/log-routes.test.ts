@@ -217,6 +217,8 @@ t.test('caches keep tiles for ever and checkpoints for seconds, and never for ot
     }
     t.ok(Buffer.from(await (await client.get(path, { 'if-none-match': '"other"' })).arrayBuffer()).equals(body), 'twin: another tag')
   }
+  const head = await fetch(`${client.address}/tile/0/000`, { method: 'HEAD', headers: client.headers })
+  t.strictSame([head.status, head.headers.get('content-length'), (await head.arrayBuffer()).byteLength], [200, '8192', 0])
   log.add(1)
   log.publish()
   const tag = String(checkpoint.headers.get('etag'))

@@ -29,13 +29,16 @@ export interface BundleSourceOptions {
   /** As its head says. */
   readonly clinic: string
   readonly checkpoint: string
+  /** Entries that it covers. */
+  readonly size: bigint
   readonly verifierKeys: readonly string[]
 }
 
-export const bundleSource = ({ open, path, clinic, checkpoint, verifierKeys }: BundleSourceOptions): LedgerSource => ({
+export const bundleSource = ({ open, path, clinic, checkpoint, size, verifierKeys }: BundleSourceOptions): LedgerSource => ({
   clinic,
   published: [checkpoint],
   verifierKeys,
+  endsAt: size,
   hasColumns: false,
   read: () => read(open, path),
 })

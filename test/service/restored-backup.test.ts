@@ -1,0 +1,73 @@
+/** A service over a database that was restored from an older copy, with the signer store of now. */
+import { randomUUID } from 'node:crypto'
+import path from 'node:path'
+import t from 'tap'
+import { retireOrigin } from '../../services/audit/log/signer/operate.ts'
+import { createSignerFiles } from '../../services/audit/log/signer/signer-files.ts'
+import { systemRandomness } from '../../services/kernel/ids.ts'
+import { clientsOf, hire, registerTestClinic } from '../support/clinic.ts'
+import { danaAsks } from '../support/clinic-process.ts'
+import { fault } from '../support/fault.ts'
+import { createTestDatabase } from '../support/postgres.ts'
+import { openPool } from '../support/postgres-engine.ts'
+import { backupOf } from '../support/sealing.ts'
+import { scratchDirectory, startTestService } from '../support/service.ts'
+import { waitFor } from '../support/wait-for.ts'
+
+t.setTimeout(280_000)
+
+t.test('the clinic whose ledger is behind is not served until its log is retired, which the ledger then says; others are', async (t) => {
+  const database = await createTestDatabase(t)
+  const stateDir = scratchDirectory(t, 'restored')
+  const superuser = openPool(t, database.adminUrl)
+  const start = async () => {
+    const service = await startTestService(t, { database, stateDir })
+    return { service, clients: clientsOf(service, await service.token({ clinics: ['north', 'south'] })) }
+  }
+  const published = (clinic: string) =>
+    waitFor(`a checkpoint of all of ${clinic}`, async () => {
+      const { rowCount } = await superuser.query(
+        `select from chartwarden_log.checkpoints c join chartwarden_log.logs l using (clinic, generation) join chartwarden_ledger.heads h using (clinic)
+         where clinic = $1 and c.size = h.revision + 1`,
+        [clinic],
+      )
+      return rowCount === 1
+    })
+
+  const before = await start()
+  for (const clinic of ['north', 'south']) {
+    await registerTestClinic(before.clients, clinic)
+    await hire(before.clients, clinic, 'dana')
+    await published(clinic)
+  }
+  const ask = (clients: typeof before.clients, clinic: string) => clients.access.check({ ...danaAsks(), requestId: randomUUID(), clinic })
+  const restore = await backupOf(superuser, 'north')
+  await before.clients.people.offboard({ requestId: randomUUID(), clinic: 'north', subject: { type: 'staff', id: 'dana' } })
+  await published('north')
+  await before.service.stop()
+  await restore()
+
+  const after = await start()
+  await t.rejects(ask(after.clients, 'north'), fault('LEDGER_REGRESSED'), 'whom the lost entry barred is not let in again')
+  t.ok((await ask(after.clients, 'south')).entry)
+  await published('south')
+
+  const files = createSignerFiles(path.join(stateDir, 'signer'), systemRandomness)
+  const origin = 'chartwarden.localhost/v1/clinics/north/log'
+  t.equal(await retireOrigin(files, origin, 'restored_backup'), 'retired')
+  await waitFor('the clinic to be served', () =>
+    ask(after.clients, 'north').then(
+      () => true,
+      () => false,
+    ),
+  )
+  await published('north')
+  const { rows } = await superuser.query<{ bytes: Buffer }>(
+    `select bytes from chartwarden_ledger.entries where clinic = 'north' and type = 'chartwarden.log.restarted.v1'`,
+  )
+  t.equal(rows.length, 1)
+  t.match(JSON.parse(String(rows[0]?.bytes)), {
+    caller: 'chartwarden',
+    data: { retired_origin: origin, origin: `${origin}/2`, signed_size: /^\d+$/, cause: 'restored_backup' },
+  })
+})
