@@ -39,6 +39,7 @@ export const areas: readonly Area[] = [
       'services/self-check.ts',
       'services/schema-migrations.ts',
       'services/database.ts',
+      'services/verify-database.ts',
       'services/read-models.ts',
     ],
     mayImport: [contract, 'proto/openapi.json', 'services/', 'package.json'],

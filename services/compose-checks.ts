@@ -1,5 +1,4 @@
 /** The part of the composition that checks ledgers: when somebody asks, and by schedule. */
-import type { Pool } from 'pg'
 import { type EventType, stateChanging } from './access/events.ts'
 import { createPostgresSnapshotStore } from './access/snapshot/postgres-snapshot-store.ts'
 import type { ClinicEntries, ClinicRows } from './audit/clinic-entries.ts'
@@ -10,8 +9,10 @@ import type { LogHandlers } from './audit/log/doors/log-handlers.ts'
 import type { Log } from './audit/log/index.ts'
 import type { Vault } from './audit/vault.ts'
 import type { Clock } from './kernel/clock.ts'
+import type { Config } from './kernel/config.ts'
 import type { Randomness } from './kernel/ids.ts'
 import type { Logger } from './kernel/logging.ts'
+import type { Databases } from './kernel/postgres/databases.ts'
 import { createLedgerCheck, type LedgerCheckOptions } from './ledger-check.ts'
 import { allProjections } from './projections/all-projections.ts'
 import { compareReadModels } from './projections/compare-read-models.ts'
@@ -21,8 +22,7 @@ export interface ComposeChecksOptions {
   readonly ledger: Ledger
   readonly log: Pick<Log, 'reader' | 'keys' | 'signed'>
   readonly entries: ClinicEntries & ClinicRows
-  readonly writerPool: Pool
-  readonly feedPool: Pool
+  readonly databases: Pick<Databases, 'writer' | 'feed'>
   readonly vault: Vault
   readonly clock: Clock
   readonly randomness: Randomness
@@ -30,8 +30,9 @@ export interface ComposeChecksOptions {
   readonly now: () => number
   readonly logger: Logger
   readonly onChecked: LedgerCheckOptions['onChecked']
-  /** Hours between two scheduled checks of a ledger; 0: none are made. */
-  readonly hours: number
+  readonly config: Pick<Config, 'selfCheckHours'>
+  /** As in the self-check. */
+  readonly selfCheckTickMs?: number | undefined
 }
 
 export interface Checks {
@@ -45,7 +46,8 @@ const changesState = (type: string): boolean | undefined =>
   Object.hasOwn(stateChanging, type) ? stateChanging[type as EventType] : undefined
 
 export const composeChecks = (options: ComposeChecksOptions): Checks => {
-  const { ledger, log, entries, writerPool, feedPool, vault, clock, randomness, now, logger, onChecked, hours } = options
+  const { ledger, log, entries, databases, vault, clock, randomness, now, logger, onChecked, config, selfCheckTickMs: tickMs } = options
+  const { selfCheckHours: hours } = config
   const { check } = createLedgerCheck({
     ledger,
     compareEntries: createCompareEntries({
@@ -56,9 +58,9 @@ export const composeChecks = (options: ComposeChecksOptions): Checks => {
       ledger,
       changesState,
     }),
-    snapshots: createPostgresSnapshotStore({ pool: writerPool }),
+    snapshots: createPostgresSnapshotStore({ pool: databases.writer }),
     compareReadModels: (clinic, passed, wanted) =>
-      compareReadModels(clinic, { pool: feedPool, entries, projections: allProjections, passed, wanted }),
+      compareReadModels(clinic, { pool: databases.feed, entries, projections: allProjections, passed, wanted }),
     vault,
     clock,
     randomness,
@@ -67,6 +69,9 @@ export const composeChecks = (options: ComposeChecksOptions): Checks => {
   })
   return {
     checkLedger: checkLedgerHandler({ check, randomness }),
-    selfCheck: hours === 0 ? undefined : createSelfCheck({ check, ledger, pool: feedPool, hours, now, clock, logger }),
+    selfCheck:
+      hours === 0
+        ? undefined
+        : createSelfCheck({ check, ledger, pool: databases.feed, hours, now, clock, logger, ...(tickMs === undefined ? {} : { tickMs }) }),
   }
 }

@@ -48,6 +48,8 @@ export interface ServiceOptions {
   readonly decorateVault?: (vault: Vault) => Vault
   /** State-changing entries after which a snapshot of a clinic's state is written. For tests; defaults to 1,000. */
   readonly snapshotEvery?: number
+  /** Milliseconds between two looks whether a ledger is to be checked. For tests; defaults to a minute. */
+  readonly selfCheckTickMs?: number
 }
 
 /** A running service. */
@@ -108,18 +110,14 @@ const start = async (options: ServiceOptions, teardown: Teardown): Promise<Servi
 
   const entries = createClinicReader({ pool: databases.query, gate: queryGate, clock })
   const checks = composeChecks({
+    ...options,
     ledger,
     log,
     entries,
-    writerPool: databases.writer,
-    feedPool: databases.feed,
+    databases,
     vault,
-    clock,
-    randomness,
     now: ledgerClock.now,
-    logger,
     onChecked: observers?.ledgerChecked,
-    hours: config.selfCheckHours,
   })
   const logDoors = createLogDoors({
     reader: log.reader,

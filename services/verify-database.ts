@@ -24,7 +24,7 @@ export interface VerifyDatabaseOptions {
 }
 
 /** Whether entries of a type change the state; undefined for a type of another version. */
-export const changesState = (type: string): boolean | undefined => (stateChanging as Readonly<Record<string, boolean | undefined>>)[type]
+const changesState = (type: string): boolean | undefined => (stateChanging as Readonly<Record<string, boolean | undefined>>)[type]
 
 /**
  * The database that CHARTWARDEN_FEED_DATABASE_URL names, else DATABASE_URL; the keys of logs are read as DATABASE_URL, where that is set. One

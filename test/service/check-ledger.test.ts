@@ -4,8 +4,10 @@ import type { CheckResult } from '../../proto/gen/chartwarden/audit/v1/audit_ser
 import { caught } from '../support/caught.ts'
 import { clientsOf, hire, readRecord, registerTestClinic } from '../support/clinic.ts'
 import { createLedgerGate } from '../support/gate.ts'
+import { logLines } from '../support/log-lines.ts'
 import { createTestDatabase } from '../support/postgres.ts'
 import { ownScopes, startTestService } from '../support/service.ts'
+import { waitFor } from '../support/wait-for.ts'
 
 const gate = createLedgerGate()
 const service = await startTestService(t, { database: await createTestDatabase(t), decorateLedger: gate.decorate })
@@ -60,4 +62,23 @@ t.test('one check of a clinic at a time, beside those of others; decisions go on
   release()
   t.match((await first).result, { faults: [] })
   t.match((await checkOf(clients.audit)).result, { faults: [] }, 'and then the next')
+})
+
+t.test('by schedule every ledger is checked, the operator’s own too, and the metrics say so', async (t) => {
+  const database = await createTestDatabase(t)
+  const environment = { CHARTWARDEN_SELF_CHECK_HOURS: '1', CHARTWARDEN_METRICS_ADDR: '127.0.0.1:0' }
+  const { logger, of } = logLines()
+  const scheduled = await startTestService(t, { database, environment, logger, selfCheckTickMs: 50 })
+  const north = clientsOf(scheduled, await scheduled.token({ clinics: ['north'] }))
+  await registerTestClinic(north, 'north')
+  await waitFor('both ledgers', () => {
+    const checked = new Set(of('ledger.intact').map(({ clinic }) => clinic))
+    return checked.has('_system') && checked.has('north')
+  })
+  t.same([...of('ledger.damaged'), ...of('ledger.not_checked'), ...of('ledger.checks_stalled')], [])
+  const text = await (await fetch(`http://127.0.0.1:${scheduled.metricsPort}/metrics`)).text()
+  t.match(text, /chartwarden_ledger_checks_total\{[^}]*cause="schedule"[^}]*result="intact"[^}]*\} 2/)
+  t.match(text, /chartwarden_ledger_check_interval_seconds(\{[^}]*\})? 3600/)
+  t.match(text, /chartwarden_ledger_check_age_seconds(\{[^}]*\})? [0-9.]+/)
+  t.match(text, /chartwarden_ledger_check_faults\{[^}]*kind="entry_changed"[^}]*\} 0/)
 })

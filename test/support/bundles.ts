@@ -15,7 +15,7 @@ import type { Tile } from '../../services/audit/log/tile.ts'
 import { formatTlogProof } from '../../services/audit/log/tlog-proof.ts'
 import { scratchDirectory } from './service.ts'
 
-export const origin = 'example.org/v1/clinics/north/log'
+const origin = 'example.org/v1/clinics/north/log'
 
 /** Always the same, so that what it signs is. */
 const privateKey = createPrivateKey({
@@ -23,7 +23,7 @@ const privateKey = createPrivateKey({
   format: 'der',
   type: 'pkcs8',
 })
-export const verifierKey = formatVerifierKey(verifierKeyOf(origin, privateKey))
+const verifierKey = formatVerifierKey(verifierKeyOf(origin, privateKey))
 
 /** An entry of the clinic `north`; what is in it depends on its revision alone. */
 export const entryBytes = (revision: number, padding = 0): Buffer =>
@@ -48,7 +48,7 @@ export const entryBytes = (revision: number, padding = 0): Buffer =>
   )
 
 /** The log of these entries, whole and signed. */
-export const signedLog = (entries: readonly Buffer[]) => {
+const signedLog = (entries: readonly Buffer[]) => {
   const follower = createTileFollower(BigInt(entries.length))
   const tiles: (readonly Tile[])[] = entries.map((bytes) => follower.append(bytes))
   const root = follower.root()

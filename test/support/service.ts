@@ -91,6 +91,7 @@ export interface TestServiceOptions {
   readonly decorateLedger?: (ledger: Ledger) => Ledger
   readonly decorateVault?: (vault: Vault) => Vault
   readonly snapshotEvery?: number
+  readonly selfCheckTickMs?: number
   /** Variables beside, or in place of, those of `testEnvironment`. */
   readonly environment?: Environment
   /** Defaults to one that says nothing. */
@@ -109,6 +110,7 @@ export const startTestService = async (test: Test, options: TestServiceOptions):
     ...(options.decorateLedger === undefined ? {} : { decorateLedger: options.decorateLedger }),
     ...(options.decorateVault === undefined ? {} : { decorateVault: options.decorateVault }),
     ...(options.snapshotEvery === undefined ? {} : { snapshotEvery: options.snapshotEvery }),
+    ...(options.selfCheckTickMs === undefined ? {} : { selfCheckTickMs: options.selfCheckTickMs }),
   })
   const callers = testCallers(test, stateDir, environment)
   const address = `127.0.0.1:${service.grpcPort}`

@@ -114,7 +114,7 @@ t.test('the writer adds keys only to the clinic it has named', async (t) => {
   }
 })
 
-t.test('a key is never added as destroyed: that would bar an identity for ever', async (t) => {
+t.test('a key is never added as destroyed to a clinic that has its own keys: that would bar an identity for ever', async (t) => {
   const statement = `insert into ${schema}.identity_keys (clinic, pseudonym, commitment, destroyed_at) values ('north', 'new', 'x', now())`
   t.equal(await attempt(pools.writer, statement, [naming('north')]), '42501')
 })

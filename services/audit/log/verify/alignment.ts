@@ -23,10 +23,19 @@ export type Difference =
   /** An entry is found between two that follow each other in the log. */
   | { readonly kind: 'extra'; readonly revision: bigint; readonly found: FoundBytes; readonly foundHash: string }
 
+/** An entry found behind all that the log has, at a place that the log has: it may be missing further up. */
+export interface Behind {
+  readonly revision: bigint
+  readonly found: FoundBytes
+  readonly foundHash: string
+}
+
 export interface Alignment {
   readonly differences: readonly Difference[]
   /** Whether there are more than were kept. */
   readonly more: boolean
+  /** Where something is missing and the rest has moved up. */
+  readonly behind: readonly Behind[]
   /** Hashes of the log behind the last entry found: index of the first; undefined: none. */
   readonly missingFrom: bigint | undefined
 }
@@ -175,7 +184,11 @@ export const createAlignment = ({ window = 8192, most = 1000 }: AlignmentOptions
     end: (): Alignment => {
       settle(true)
       const missing = more ? 0 : lengthOf(logged)
-      return { differences, more, missingFrom: missing === 0 ? undefined : logged.start }
+      const behind: Behind[] = []
+      for (let place = 0; !more && missing === 0 && place < lengthOf(found) && found.start + BigInt(place) < logged.start; place += 1) {
+        behind.push({ revision: found.start + BigInt(place), found: leaves[place], foundHash: keyAt(found, place) })
+      }
+      return { differences, more, behind, missingFrom: missing === 0 ? undefined : logged.start }
     },
   }
 }

@@ -1,5 +1,5 @@
 /** Differences between the entries found and hashes that are proven, as faults. */
-import type { Alignment, Difference, FoundBytes } from './alignment.ts'
+import type { Alignment, Behind, Difference, FoundBytes } from './alignment.ts'
 import { noHash } from './alignment.ts'
 import { type EnvelopeEnd, envelopeEnd } from './envelope-end.ts'
 import type { Fault, FaultKind } from './fault.ts'
@@ -43,7 +43,7 @@ const joinNeighbours = (clinic: string, judged: readonly Judged[]): readonly Fau
 const missingDetail = 'The entry signed at this place is not in the ledger.'
 
 /** The entries are wrong: what became of each. An entry that is proven for one place may be found at another that nothing is proven of. */
-export const entryFaults = (clinic: string, { differences }: Alignment, proven: Proven): readonly Fault[] => {
+export const entryFaults = (clinic: string, { differences, behind }: Alignment, proven: Proven): readonly Fault[] => {
   const homes = new Map<string, bigint>()
   const places = new Set<string>()
   for (const difference of differences) {
@@ -51,6 +51,13 @@ export const entryFaults = (clinic: string, { differences }: Alignment, proven: 
     if (difference.kind !== 'missing') places.add(difference.foundHash)
   }
   homes.delete(nothing)
+  for (const { foundHash } of behind) places.add(foundHash)
+  const reordered = ({ revision, found }: Pick<Behind, 'revision' | 'found'>, home: bigint): Judged => ({
+    kind: 'entries_reordered',
+    revision,
+    time: endOf(found)?.time,
+    detail: `The entry found here was signed as revision ${home}.`,
+  })
   const judge = (difference: Difference): readonly Judged[] => {
     const here = within(difference, proven)
     if (difference.kind === 'missing') {
@@ -67,12 +74,16 @@ export const entryFaults = (clinic: string, { differences }: Alignment, proven: 
     if (named !== undefined && named !== clinic) {
       return [{ ...at, kind: 'entry_of_another_clinic', detail: `The entry found here is of ${named}.` }]
     }
-    if (home !== undefined) return [{ ...at, kind: 'entries_reordered', detail: `The entry found here was signed as revision ${home}.` }]
+    if (home !== undefined) return [reordered(difference, home)]
     if (difference.kind === 'changed')
       return [{ ...at, kind: 'entry_changed', detail: 'The entry found here is not the one that was signed.' }]
     return [{ ...at, kind: 'entry_inserted', detail: 'The entry found here was not signed at this place.' }]
   }
-  return joinNeighbours(clinic, differences.flatMap(judge))
+  const moved = behind.flatMap((each): readonly Judged[] => {
+    const home = homes.get(each.foundHash)
+    return home === undefined ? [] : [reordered(each, home)]
+  })
+  return joinNeighbours(clinic, [...differences.flatMap(judge), ...moved])
 }
 
 /** The entries are right: hashes that differ from theirs are wrong. */

@@ -16,17 +16,17 @@ const align = (found: string, logged: string, options: Parameters<typeof createA
     )
     alignment.logged(Buffer.concat(hashes.slice(at, at + rows).map(hashOf)))
   }
-  const { differences, ...rest } = alignment.end()
+  const { differences, behind, ...rest } = alignment.end()
   const shortOf = (difference: Difference): string =>
     difference.kind === 'missing'
       ? `missing ${difference.index}`
       : difference.kind === 'extra'
         ? `extra ${difference.revision}`
         : `changed ${difference.revision}/${difference.index}`
-  return { ...rest, differences: differences.map(shortOf) }
+  return { ...rest, behind: behind.map(({ revision }) => Number(revision)), differences: differences.map(shortOf) }
 }
 
-const none = { more: false, missingFrom: undefined }
+const none = { more: false, missingFrom: undefined, behind: [] }
 
 t.test('rows that are the same have no difference, however they come', async (t) => {
   for (const rows of [1, 2, 5, 100]) t.strictSame(align('a b c d e f g', 'a b c d e f g', {}, rows), { ...none, differences: [] })
@@ -43,9 +43,10 @@ t.test('what differs is one entry, and not all that follow it', async (t) => {
 })
 
 t.test('what is gone from the end is told from what nobody has logged yet', async (t) => {
-  t.strictSame(align('a b', 'a b c d'), { more: false, missingFrom: 2n, differences: [] })
+  t.strictSame(align('a b', 'a b c d'), { ...none, missingFrom: 2n, differences: [] })
   t.strictSame(align('a b c d', 'a b'), { ...none, differences: [] })
-  t.strictSame(align('b c', 'a b c d'), { more: false, missingFrom: 3n, differences: ['missing 0'] })
+  t.strictSame(align('b a', 'a b'), { ...none, behind: [1], differences: ['missing 0'] }, 'one that was moved to the end')
+  t.strictSame(align('b c', 'a b c d'), { ...none, missingFrom: 3n, differences: ['missing 0'] })
 })
 
 t.test('rows that never meet again are followed by the window, and differences kept only up to a number', async (t) => {
