@@ -1,11 +1,12 @@
 /**
- * Building the tree over a ledger's entries beside bare SHA-256 of the same bytes, on one core and without any I/O:
- * `node bench/verify.ts [entries, default 102,400] [rounds, default 31]`
+ * Building the tree over a ledger's entries, and checking it, beside bare SHA-256 of the same bytes: on one core without any I/O, and then the
+ * whole of `chartwarden verify --database` on a real Postgres.
+ * `node bench/verify.ts [entries, default 102,400] [rounds, default 31] [entries in the database, default 100,000; 0: without]`
  * Processor time, since other programs may run. Each round measures every way once, in turn, and a ratio is the median of the rounds' own.
  */
 import { hash, randomBytes } from 'node:crypto'
 import { loadavg } from 'node:os'
-import { formatBundle } from '../services/audit/log/entry-bundle.ts'
+import { formatBundle, parseLeafMessages } from '../services/audit/log/entry-bundle.ts'
 import { createNodeLanes } from '../services/audit/log/node-lanes.ts'
 import { type Tile, tileWidth } from '../services/audit/log/tile.ts'
 import { nodeHash } from '../services/audit/log/tree-hash.ts'
@@ -13,10 +14,12 @@ import { createTreeHasher } from '../services/audit/log/tree-hasher.ts'
 import type { LedgerPart } from '../services/audit/log/verify/found.ts'
 import { observe } from '../services/audit/log/verify/observe.ts'
 import { machine } from './machine.ts'
-import { spreadOf } from './measure/statistics.ts'
+import { type Spread, spreadOf } from './measure/statistics.ts'
+import { checkDatabase } from './verify-database.ts'
 
 const count = Number(process.argv[2] ?? 102_400)
 const rounds = Number(process.argv[3] ?? 31)
+const inDatabase = Number(process.argv[4] ?? 100_000)
 const warmUp = 4
 
 /** As long as entries are: 600 to 1,300 bytes, all lengths equally often. */
@@ -27,12 +30,13 @@ const bundles = Array.from({ length: Math.ceil(count / tileWidth) }, (_, index) 
   formatBundle(entries.slice(index * tileWidth, (index + 1) * tileWidth)),
 )
 
-/** Entries and the tiles of leaf hashes behind them, as a check of the ledger reads them. */
+/** Entries as they come out of bundles, and the tiles of leaf hashes behind them: what a check of the ledger reads. */
 const parts: LedgerPart[] = []
 const takeTile = (tile: Tile): void => {
   if (tile.level > 0) return
-  const first = Number(tile.index) * tileWidth
-  const row = entries.slice(first, first + tileWidth).map((each, place) => ({ revision: BigInt(first + place), bytes: each }))
+  const first = tile.index * BigInt(tileWidth)
+  const messages = parseLeafMessages(Buffer.from(bundles[Number(tile.index)] ?? '')) ?? []
+  const row = messages.map((message, place) => ({ revision: first + BigInt(place), message }))
   parts.push({ kind: 'entries', entries: row }, { kind: 'tile', tile })
 }
 const kept = createTreeHasher({ onTile: takeTile })
@@ -119,6 +123,7 @@ const [bare, ...others] = ways.map((way) => ({ way, times: spent.get(way) ?? [] 
 if (bare === undefined) throw new Error('nothing was measured')
 
 const whole = (value: number): string => Math.round(value).toLocaleString('en')
+const shown = ({ median, lowest, highest }: Spread, unit = ''): string => `${whole(median)}${unit} (${whole(lowest)}–${whole(highest)})`
 process.stdout.write(
   `${machine()}; load ${loadavg()[0]?.toFixed(1)}; ${whole(count)} entries, ${whole(bytes / count)} bytes on average\n\n`,
 )
@@ -127,6 +132,17 @@ for (const { way, times } of [bare, ...others]) {
   const ratios = times.map((each, round) => (100 * (bare.times[round] ?? 0)) / each)
   const ratio = spreadOf(ratios)
   const time = spreadOf(times).median
-  const shown = `${whole(ratio.median)} % (${whole(ratio.lowest)}–${whole(ratio.highest)})`
-  process.stdout.write(`| ${way.name} | ${whole(1e9 / time)} | ${whole(time)} | ${shown} |\n`)
+  process.stdout.write(`| ${way.name} | ${whole(1e9 / time)} | ${whole(time)} | ${shown(ratio, ' %')} |\n`)
 }
+
+if (inDatabase > 0) {
+  const { entries: checked, bytesPerEntry, perSecond, spentNs, bareNs, beside } = await checkDatabase(inDatabase, 9)
+  process.stdout.write(`
+verify --database; load ${loadavg()[0]?.toFixed(1)}; ${whole(checked)} entries, ${whole(bytesPerEntry)} bytes on average
+
+| entries a second by the clock | processor time of the verifying process, ns each | bare SHA-256, ns each | rate beside bare, processor time |
+| --- | --- | --- | --- |
+| ${shown(perSecond)} | ${shown(spentNs)} | ${shown(bareNs)} | ${shown(beside, ' %')} |
+`)
+}
+process.exit(0)

@@ -1,5 +1,5 @@
 /** The part of the composition that checks ledgers: when somebody asks, and by schedule. */
-import { type EventType, stateChanging } from './access/events.ts'
+import { changesState } from './access/changes-state.ts'
 import { createPostgresSnapshotStore } from './access/snapshot/postgres-snapshot-store.ts'
 import type { ClinicEntries, ClinicRows } from './audit/clinic-entries.ts'
 import type { Ledger } from './audit/ledger.ts'
@@ -40,10 +40,6 @@ export interface Checks {
   /** Undefined where none are made by schedule. */
   readonly selfCheck: SelfCheck | undefined
 }
-
-/** Of the types of today; a type of the past is known by its name alone. */
-const changesState = (type: string): boolean | undefined =>
-  Object.hasOwn(stateChanging, type) ? stateChanging[type as EventType] : undefined
 
 export const composeChecks = (options: ComposeChecksOptions): Checks => {
   const { ledger, log, entries, databases, vault, clock, randomness, now, logger, onChecked, config, selfCheckTickMs: tickMs } = options

@@ -83,6 +83,7 @@ export const composeLedger = async (
   const queryGate = createClinicGate({ places: queryConnections, clock })
   const log = await createLog({
     signing: config.signing,
+    signedElsewhere: config.signing === undefined && config.logOrigin !== undefined,
     feedPool: databases.feed,
     queryPool: databases.query,
     queryGate,
@@ -101,6 +102,7 @@ export const composeLedger = async (
     now: ledgerClock.now,
     logger,
     observer: observers?.sealer,
+    witnessPolicy,
   })
   teardown.add(() => log.close())
   await log.check()

@@ -123,7 +123,7 @@ const start = async (options: ServiceOptions, teardown: Teardown): Promise<Servi
     reader: log.reader,
     keys: log.keys,
     policy: witnessPolicy,
-    signs: config.signing !== undefined,
+    signs: config.logOrigin !== undefined,
     ledger,
     entries,
     handOut: log.handedOut,
@@ -157,10 +157,10 @@ const start = async (options: ServiceOptions, teardown: Teardown): Promise<Servi
     tracer,
     observer: observers?.access,
     log: { ...logDoors.handlers, checkLedger: checks.checkLedger },
-    logKeyRotation: config.signing && {
-      keys: log.keys,
-      originOf: createOriginOf({ reader: log.reader, base: config.signing.logOrigin }),
-    },
+    logKeyRotation:
+      config.logOrigin === undefined
+        ? undefined
+        : { keys: log.keys, originOf: createOriginOf({ reader: log.reader, base: config.logOrigin }) },
     transfer: {
       entries,
       log: logDoors.published,

@@ -33,11 +33,13 @@ export interface LedgerCheckOptions {
   readonly randomness: Randomness
   /** Ledger time, milliseconds since the epoch. */
   readonly now: () => number
+  /** Entries a second at most of a check that names no number, in each part: the disk is that of the decisions. Defaults to 50,000. */
+  readonly entriesPerSecond?: number
   /** Told of each check that was made. Must not throw. */
   readonly onChecked?: ((cause: CheckRequest['cause'], result: LedgerChecked['result'] | 'failed') => void) | undefined
 }
 
-export const ledgerChecked = 'chartwarden.ledger.checked.v1'
+const ledgerChecked = 'chartwarden.ledger.checked.v1'
 const operation = 'check_ledger'
 
 /** Id of the entry that records the result of a check. */
@@ -48,6 +50,8 @@ export const readChecked = (entry: Pick<StoredEntry, 'bytes'>): LedgerChecked =>
 /** Faults that are answered, and those of them that the entry names. */
 const mostFaults = 1_000
 const mostRecorded = 20
+/** Checks under way at once because somebody asked: each holds connections that publication and read models need too. */
+const askedAtOnce = 2
 /** Milliseconds between two reports of how far a part is. */
 const tellEvery = 250
 const appendTimeoutMs = 10_000
@@ -143,8 +147,8 @@ const createTelling = () => {
 }
 
 export const createLedgerCheck = (options: LedgerCheckOptions): LedgerCheck => {
-  const { ledger, compareEntries, snapshots, compareReadModels, vault, clock, randomness, now, onChecked } = options
-  const underWay = new Set<string>()
+  const { ledger, compareEntries, snapshots, compareReadModels, vault, clock, randomness, now, entriesPerSecond = 50_000, onChecked } = options
+  const underWay = new Map<string, CheckRequest['cause']>()
 
   const keysOf = async (clinic: string): Promise<ClinicVault> => {
     const keys = clinic === systemLedger ? await vault.createClinic(clinic) : await vault.clinic(clinic)
@@ -156,9 +160,9 @@ export const createLedgerCheck = (options: LedgerCheckOptions): LedgerCheck => {
 
   /** The parts, one after the other. */
   const compare = async (request: CheckRequest, keys: ClinicVault, tell: (progress: CheckProgress) => void): Promise<Found> => {
-    const { clinic, wishes, deadline, signal, entriesPerSecond = Number.POSITIVE_INFINITY } = request
+    const { clinic, wishes, deadline, signal } = request
     const passing = (part: CheckProgress['part']): Passed => {
-      const keepPace = createPace(entriesPerSecond, clock, signal)
+      const keepPace = createPace(request.entriesPerSecond ?? entriesPerSecond, clock, signal)
       let last = Number.NEGATIVE_INFINITY
       return async (done, total) => {
         if (signal.aborted) throw new ChartwardenError('CALL_CANCELLED')
@@ -250,12 +254,15 @@ export const createLedgerCheck = (options: LedgerCheckOptions): LedgerCheck => {
 
   return {
     async *check(request) {
-      const { clinic } = request
-      if (underWay.has(clinic)) {
-        const message = 'A check of this clinic is under way already; call again once it is over.'
+      const { clinic, cause } = request
+      const refuse = (message: string): never => {
         throw new ChartwardenError('OVERLOADED', { message, retryAfterSeconds: 60 })
       }
-      underWay.add(clinic)
+      if (underWay.has(clinic)) refuse('A check of this clinic is under way already; call again once it is over.')
+      // The one by schedule is one at a time already.
+      if (cause === 'asked' && underWay.values().filter((by) => by === 'asked').toArray().length >= askedAtOnce)
+        refuse('As many checks as may be are under way already; call again once one is over.')
+      underWay.set(clinic, cause)
       const left = new AbortController()
       const telling = createTelling()
       const work = run({ ...request, signal: AbortSignal.any([request.signal, left.signal]) }, telling.tell)

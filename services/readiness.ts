@@ -40,12 +40,17 @@ const witnessCheck = (standing: WitnessStanding | undefined): string => {
   return `${answering} of ${standing.witnesses.length} answer`
 }
 
+const logWords = (state: Log['state']): string => {
+  if (state === 'off') return 'off: nothing is signed, since CHARTWARDEN_SIGNER_DIR names no directory'
+  if (state === 'elsewhere') return 'elsewhere: another process signs, which has the signer store'
+  return state
+}
+
 /** How the logs stand. Decisions do not wait for them, so that nothing of it takes the service out of use. */
 const logChecks = (state: Log['state'], { behindEntries, halted, seenOutside: seen }: LogStatus) => {
   const halts = [...halted.values()].reduce((sum, logs) => sum + logs, 0)
-  const off = 'off: nothing is signed, since CHARTWARDEN_SIGNER_DIR names no directory'
   return {
-    log: halts > 0 ? `halted: ${halts}` : state === 'off' ? off : state,
+    log: halts > 0 ? `halted: ${halts}` : logWords(state),
     logBehindEntries: Number(behindEntries),
     checkpointsSeenOutside: seenOutside[seen],
   }

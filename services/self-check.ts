@@ -57,6 +57,8 @@ interface Note {
 
 const hourMs = 3_600_000
 const pageSize = 200
+/** Hours looked for at once in what a ledger says of its checks. */
+const hoursAtOnce = 100
 /** A ledger whose check failed is left alone for this long. */
 const restMs = 600_000
 
@@ -72,14 +74,18 @@ export const createSelfCheck = (options: SelfCheckOptions): SelfCheck => {
   const { signal } = stopping
   let working: Promise<void> | undefined
 
-  /** The result of the newest check that is not due again. */
+  /** The result of the newest check that is not due again; the last hours first, since most checks are found there. */
   const lastCheck = async (clinic: string): Promise<Note | undefined> => {
     const hour = Math.floor(now() / hourMs)
-    const ids = Array.from({ length: hours }, (_, back) => checkEntryId(clinic, requestIdOf(hour - back)))
-    const found = await ledger.find(clinic, ids)
-    const id = ids.find((one) => found.has(one))
-    const entry = id === undefined ? undefined : found.get(id)
-    return entry && { since: entry.recordedAt, checked: readChecked(entry), restUntil: 0 }
+    for (let start = 0; start < hours && !signal.aborted; start += hoursAtOnce) {
+      const back = Math.min(hoursAtOnce, hours - start)
+      const ids = Array.from({ length: back }, (_, place) => checkEntryId(clinic, requestIdOf(hour - start - place)))
+      const found = await ledger.find(clinic, ids)
+      const id = ids.find((one) => found.has(one))
+      const entry = id === undefined ? undefined : found.get(id)
+      if (entry !== undefined) return { since: entry.recordedAt, checked: readChecked(entry), restUntil: 0 }
+    }
+    return undefined
   }
 
   const isDue = (note: Note | undefined): boolean => {
@@ -132,6 +138,7 @@ export const createSelfCheck = (options: SelfCheckOptions): SelfCheck => {
     if (!isDue(known)) return
     try {
       const last = await lastCheck(clinic)
+      if (signal.aborted) return
       notes.set(clinic, last ?? (await make(clinic)))
     } catch (error) {
       if (signal.aborted) return

@@ -1,5 +1,5 @@
 /** Checking ledgers straight in their database, beside or without a running service. */
-import { stateChanging } from './access/events.ts'
+import { changesState } from './access/changes-state.ts'
 import type { LedgerReport } from './audit/log/verify/report.ts'
 import { withLedgerDatabase } from './audit/log/verify/sources/database.ts'
 import { type Anchors, verifyLedger } from './audit/log/verify/verify-ledger.ts'
@@ -22,9 +22,6 @@ export interface VerifyDatabaseOptions {
   /** Told when a ledger is begun, with the entries that it is said to have; what it returns is told how many have been read. */
   readonly onLedger: (clinic: string, entries: bigint) => (read: bigint) => void
 }
-
-/** Whether entries of a type change the state; undefined for a type of another version. */
-const changesState = (type: string): boolean | undefined => (stateChanging as Readonly<Record<string, boolean | undefined>>)[type]
 
 /**
  * The database that CHARTWARDEN_FEED_DATABASE_URL names, else DATABASE_URL; the keys of logs are read as DATABASE_URL, where that is set. One

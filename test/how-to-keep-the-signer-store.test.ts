@@ -5,7 +5,7 @@ import path from 'node:path'
 import t, { type Test } from 'tap'
 import { formatCheckpoint } from '../services/audit/log/checkpoint.ts'
 import { createDirectorySignerStore } from '../services/audit/log/directory-signer-store.ts'
-import { formatNote, signNote } from '../services/audit/log/note.ts'
+import { formatNote, formatVerifierKey, signNote, verifierKeyOf } from '../services/audit/log/note.ts'
 import { logOrigin } from '../services/audit/log/origin.ts'
 import { createSignerFiles } from '../services/audit/log/signer/signer-files.ts'
 import { systemRandomness } from '../services/kernel/ids.ts'
@@ -18,14 +18,15 @@ const base = 'log.example'
 const north = logOrigin(base, 'north', 1)
 const south = logOrigin(base, 'south', 1)
 const { privateKey } = generateKeyPairSync('ed25519')
+const vkey = (origin: string, key = privateKey): string => formatVerifierKey(verifierKeyOf(origin, key))
 
-const checkpointOf = (origin: string, size: bigint): string => {
+const checkpointOf = (origin: string, size: bigint, by = privateKey, name = origin): string => {
   const text = formatCheckpoint({
     ...headOf(origin, size, 'signed'),
     root: Buffer.from(headOf(origin, size, 'signed').root),
     extensions: [],
   })
-  return formatNote(text, [signNote(text, origin, privateKey)])
+  return formatNote(text, [signNote(text, name, by)])
 }
 
 const aStore = async (test: Test) => {
@@ -50,11 +51,14 @@ const aStore = async (test: Test) => {
 
 t.test('somebody follows the guide', async (t) => {
   const { open, run, file } = await aStore(t)
-  const checkpoint = file('south.checkpoint', checkpointOf(south, 5n))
+  const files = new Map([
+    ['south.checkpoint', file('south.checkpoint', checkpointOf(south, 5n))],
+    ['@south.vkey', `@${file('south.vkey', `${vkey(south)}\n`)}`],
+  ])
   const said: string[] = []
   for (const { command, exits } of documentedCommands(page)) {
     const words = command.split(' ').slice(2)
-    const { code, out, err } = await run(...words.map((word) => (word === 'south.checkpoint' ? checkpoint : word)))
+    const { code, out, err } = await run(...words.map((word) => files.get(word) ?? word))
     t.equal(code, exits, `${command} ${err}`)
     said.push(out)
   }
@@ -73,12 +77,22 @@ t.test('somebody follows the guide', async (t) => {
 
 t.test('what cannot be meant is refused, and changes nothing', async (t) => {
   const { open, run, file } = await aStore(t)
-  const adopt = (checkpoint: string, clinic = 'north') => run('log', 'adopt', '--clinic', clinic, '--checkpoint', checkpoint)
+  const adopt = (checkpoint: string, keys = [vkey(north)]) =>
+    run('log', 'adopt', '--clinic', 'north', '--checkpoint', checkpoint, ...keys.flatMap((key) => ['--key', key]))
+  const { privateKey: forger } = generateKeyPairSync('ed25519')
+  const [text = ''] = checkpointOf(north, 9n).split('\n\n')
+  const forgedUnderOurKey = checkpointOf(north, 4n).replace('\n4\n', '\n9\n')
   const cases: readonly (readonly [Promise<{ readonly code: number; readonly err: string }>, RegExp])[] = [
     [adopt(file('small', checkpointOf(north, 2n))), /knows of 3 entries under .* nothing recorded is taken back/],
-    [adopt(file('other', checkpointOf(south, 9n))), /is no log of clinic north here/],
-    [adopt(file('unsigned', checkpointOf(north, 9n).split('\n\n')[0] as string)), /is no signed checkpoint/],
-    [adopt('/nowhere'), /cannot be read \(ENOENT\)/],
+    [adopt(file('other', checkpointOf(south, 9n)), [vkey(south)]), /is no log of clinic north here/],
+    [adopt(file('unsigned', text)), /is no signed checkpoint/],
+    [adopt(file('stranger', checkpointOf(north, 9n, forger))), /is signed by none of the keys given with --key/],
+    [adopt(file('forged', forgedUnderOurKey)), /names the key of \S+north\/log, which has not signed it/],
+    [adopt(file('namesake', checkpointOf(north, 9n, privateKey, south)), [vkey(south)]), /signed by the key of another/],
+    [adopt(file('no key', checkpointOf(north, 9n)), []), /required option '--key <vkey>' not specified/],
+    [adopt(file('no vkey', checkpointOf(north, 9n)), ['key']), /"key" is not a verifier key/],
+    [adopt(file('larger', checkpointOf(north, 9n))), /its tiles are needed: CHARTWARDEN_FEED_DATABASE_URL or DATABASE_URL is required/],
+    [adopt('/nowhere'), /The file \/nowhere cannot be read/],
     [run('log', 'retire', '--clinic', 'south', '--cause', 'other'), /holds no log of clinic south that still signs/],
     [run('log', 'retire', '--clinic', 'north', '--cause', 'boredom'), /Allowed choices are restored_backup, lost_failover, damaged, other/],
   ]

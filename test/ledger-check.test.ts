@@ -45,7 +45,7 @@ const houseOfChecks = async (over: Partial<LedgerCheckOptions> = {}) => {
     onChecked: (cause, result) => told.push(`${cause} ${result}`),
     ...over,
   })
-  return { script, ledger, check, told, intact }
+  return { script, ledger, engine, vault, check, told, intact }
 }
 
 const asked = (over: Partial<CheckRequest> = {}): CheckRequest => ({
@@ -238,4 +238,44 @@ t.test('the ledger of the operator is checked like any other', async (t) => {
   const { check } = await houseOfChecks()
   const { result } = await run(check, asked({ clinic: systemLedger, wishes: { state: false, projections: true } }))
   t.match(result, { faults: [], entry: { clinic: systemLedger } })
+})
+
+t.test('two checks that somebody asked for are under way at once, and no more; the one by schedule beside them', async (t) => {
+  const held = Promise.withResolvers<void>()
+  const { intact } = await houseOfChecks()
+  const { check, vault, engine } = await houseOfChecks({
+    compareEntries: async () => {
+      await held.promise
+      return intact
+    },
+  })
+  for (const other of ['south', 'east', 'west']) await createLedgerScript(engine, vault, other)
+  const first = [clinic, 'south'].map((other) => run(check, asked({ clinic: other })))
+  t.match(await caught(run(check, asked({ clinic: 'east' }))), { reason: 'OVERLOADED', retryAfterSeconds: 60 })
+  const scheduled = run(check, asked({ clinic: 'west', cause: 'schedule' }))
+  held.resolve()
+  for (const { result } of await Promise.all([...first, scheduled])) t.same(result.faults, [])
+  t.same((await run(check, asked({ clinic: 'east' }))).result.faults, [], 'and then the next')
+})
+
+t.test('a check that somebody asks for keeps a pace', async (t) => {
+  const passes = async (request: CheckRequest): Promise<boolean> => {
+    let beyond = false
+    const { check, intact } = await houseOfChecks({
+      compareEntries: async (_clinic, passed) => {
+        await passed(100_000_000n, 200_000_000n)
+        beyond = !left
+        return intact
+      },
+    })
+    let left = false
+    const running = check(request)
+    await running.next()
+    for (let turn = 0; turn < 5; turn += 1) await new Promise((resolve) => setImmediate(resolve))
+    left = true
+    await running.return(undefined as never)
+    return beyond
+  }
+  t.equal(await passes(asked()), false)
+  t.equal(await passes(asked({ entriesPerSecond: Number.POSITIVE_INFINITY })), true, 'twin')
 })

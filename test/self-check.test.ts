@@ -62,10 +62,13 @@ const installation = async (test: Test, faultsOf: (clinic: string) => readonly F
       return inner(request)
     }
   const { logger, of } = logLines()
-  const process = (over: Partial<SelfCheckOptions> = {}) => {
+  const process = ({
+    decorate = (inner) => inner,
+    ...over
+  }: Partial<SelfCheckOptions> & { readonly decorate?: (inner: SelfCheckOptions['ledger']) => SelfCheckOptions['ledger'] } = {}) => {
     const selfCheck = createSelfCheck({
       check: noting(over.check ?? check),
-      ledger,
+      ledger: decorate(ledger),
       pool,
       hours: 24,
       now,
@@ -129,6 +132,32 @@ t.test('every ledger is checked, then again once it is due and no earlier', asyn
     }
     t.same(forgetful.made, [...everything, ...everything])
   })
+})
+
+t.test('a year between two checks costs one short look where the last one was lately', async (t) => {
+  const { process, made } = await installation(t)
+  const looks: number[] = []
+  const noting = (ledger: SelfCheckOptions['ledger']): SelfCheckOptions['ledger'] => ({
+    clinics: (...page) => ledger.clinics(...page),
+    find: (clinic, ids) => {
+      if (clinic === 'north') looks.push(ids.length)
+      return ledger.find(clinic, ids)
+    },
+  })
+  const first = process({ hours: 8_760, decorate: noting })
+  await waitFor('three checks', () => made.length === 3)
+  await first.stop()
+  t.equal(
+    looks.reduce((sum, ids) => sum + ids),
+    8_760,
+    'all hours are looked for',
+  )
+  t.equal(Math.max(...looks), 100)
+  looks.length = 0
+  const restarted = process({ hours: 8_760, decorate: noting })
+  await waitFor('the notes', () => looks.length > 0 && restarted.state().ageSeconds !== undefined)
+  await restarted.stop()
+  t.same([looks, made.length], [[100], 3])
 })
 
 t.test('of several processes one checks, and another takes over', async (t) => {

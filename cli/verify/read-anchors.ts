@@ -75,7 +75,8 @@ const policyOf = async (path: string): Promise<WitnessPolicy> => {
   return policy
 }
 
-const keysOf = async (given: string): Promise<readonly VerifierKey[]> => {
+/** A verifier key, or @ and a file of them. Throws INVALID_ARGUMENT for what is neither. */
+export const readKeys = async (given: string): Promise<readonly VerifierKey[]> => {
   const lines = given.startsWith('@') ? (await readNoteFile(given.slice(1))).split('\n').filter((line) => line.trim() !== '') : [given]
   return lines.map((line) => {
     const key = parseVerifierKey(line.trim())
@@ -91,7 +92,7 @@ export const readAnchors = async (options: AnchorOptions): Promise<GivenAnchors>
   return {
     checkpoints: await Promise.all(trustedCheckpoint.map(checkpointOf)),
     receipts: await Promise.all(receipt.map(receiptOf)),
-    keys: (await Promise.all(key.map(keysOf))).flat(),
+    keys: (await Promise.all(key.map(readKeys))).flat(),
     policy,
   }
 }

@@ -43,18 +43,32 @@ const anchorLines = (anchor: AnchorReport): readonly string[] => {
   ]
 }
 
-/** Of many published checkpoints the newest is shown, and every one that does not fit. */
+const verdictsOfMany = {
+  agrees: 'fitting too',
+  differs: 'NOT fitting either',
+  beyond: 'covering MORE than is there',
+} as const
+
+/** Of many published checkpoints the newest is shown, and of those behind it the newest of each outcome; the rest of them is counted. */
 const shownAnchors = (anchors: readonly AnchorReport[]): readonly string[] => {
   const newest = anchors.find(({ outside }) => !outside)
-  const older = anchors.filter(
-    (anchor) => !anchor.outside && anchor !== newest && anchor.verdict === 'agrees' && anchor.cosigners.length === 0,
-  )
-  return [
-    ...anchors.filter((anchor) => !older.includes(anchor)).flatMap(anchorLines),
-    ...(older.length === 0
+  const outcomes = new Set<string>()
+  const isRest = (anchor: AnchorReport): boolean => {
+    const { outside, verdict, signed, cosigners } = anchor
+    if (outside || verdict === undefined || cosigners.length > 0) return false
+    const outcome = `${verdict} ${signed.kind}`
+    const first = !outcomes.has(outcome) && !(anchor !== newest && verdict === 'agrees')
+    outcomes.add(outcome)
+    return !first && anchor !== newest
+  }
+  const rest = anchors.filter(isRest)
+  const counted = (['agrees', 'differs', 'beyond'] as const).flatMap((verdict) => {
+    const many = rest.filter((anchor) => anchor.verdict === verdict).length
+    return many === 0
       ? []
-      : [`  - ${count(older.length, 'older published checkpoint', 'older published checkpoints')}: fitting too.`]),
-  ]
+      : [`  - ${count(many, 'older published checkpoint', 'older published checkpoints')}: ${verdictsOfMany[verdict]}.`]
+  })
+  return [...anchors.filter((anchor) => !rest.includes(anchor)).flatMap(anchorLines), ...counted]
 }
 
 const receiptLine = ({ label, revision, size, proven }: ReceiptReport): string =>

@@ -1,10 +1,12 @@
 /** Checking a clinic's ledger through a running service. */
 import { timestampMs } from '@bufbuild/protobuf/wkt'
 import type { CheckResult } from '../../proto/gen/chartwarden/audit/v1/audit_service_pb.js'
+import { bundlePath, parseTilePath } from '../../services/audit/log/tile.ts'
+import { exclusion } from '../../services/audit/log/verify/exclusions.ts'
 import { type Fault, isFaultKind } from '../../services/audit/log/verify/fault.ts'
 import { readCheckpoint } from '../../services/audit/log/verify/kept.ts'
 import type { LedgerReport } from '../../services/audit/log/verify/report.ts'
-import { readTlog } from '../../services/audit/log/verify/sources/tlog-source.ts'
+import { type FetchResource, readTlog } from '../../services/audit/log/verify/sources/tlog-source.ts'
 import { type Anchors, verifyLedger } from '../../services/audit/log/verify/verify-ledger.ts'
 import { ChartwardenError } from '../../services/kernel/errors.ts'
 import type { Connection } from '../connection.ts'
@@ -25,13 +27,84 @@ export interface VerifyServiceOptions {
 
 const needsOf = (clinic: string): ConnectNeeds => ({ clinics: [clinic], scopes: ['ledger.verify'] })
 
-/** Reads the published log over HTTP and compares it. The keys are those that the service shows. */
+/** Undefined for what the service refuses as damaged. */
+const unlessDamaged = (thrown: unknown): undefined => {
+  if (reasonOf(thrown) !== 'LOG_DAMAGED') throw thrown
+}
+
+const reasonOf = (thrown: unknown): string | undefined => (thrown instanceof ChartwardenError ? thrown.reason : undefined)
+
+/** Of a service that does not stand by the checkpoint it has stored: nothing can be read that would be compared with what was given. */
+const refusedCheckpoint = (clinic: string, anchors: Anchors): LedgerReport => ({
+  outcome: 'damaged',
+  clinic,
+  entries: 0n,
+  size: 0n,
+  root: undefined,
+  firstTime: undefined,
+  lastTime: undefined,
+  anchors: [],
+  receipts: anchors.receipts.map(({ label, index: revision, size }) => ({ label, revision, size, proven: false })),
+  faults: [
+    {
+      kind: 'checkpoint_invalid',
+      clinic,
+      revision: 0n,
+      lastRevision: 0n,
+      detail:
+        'The service itself refuses the newest checkpoint that it has stored: it is not what a key of the log has signed. So it shows no entries; read the database itself (--database).',
+    },
+  ],
+  moreFaults: false,
+  notExcluded: [exclusion('true_when_recorded'), exclusion('not_witnessed')],
+})
+
+/**
+ * Fetches what can be had. A bundle with an entry that is not there is refused whole, so the widest one is looked for that is given: all
+ * entries ahead of the first that is missing.
+ */
+const fetchFrom = (get: (path: string, limit: number) => Promise<Buffer>): FetchResource => {
+  const fetch = async (path: string, limit: number): Promise<Buffer | undefined> => {
+    try {
+      return await get(path, limit)
+    } catch (thrown) {
+      const reason = reasonOf(thrown)
+      if (reason === 'TILE_UNKNOWN') return undefined
+      if (reason !== 'LOG_DAMAGED') throw thrown
+      const named = parseTilePath(path)
+      return named?.kind === 'entries' ? await ahead(named.index, named.width, limit) : undefined
+    }
+  }
+  const ahead = async (index: bigint, width: number, limit: number): Promise<Buffer | undefined> => {
+    let [given, refused] = [0, width]
+    let widest: Buffer | undefined
+    while (refused - given > 1) {
+      const half = (given + refused) >> 1
+      try {
+        widest = await get(bundlePath(index, half), limit)
+        given = half
+      } catch (thrown) {
+        if (reasonOf(thrown) !== 'LOG_DAMAGED') throw thrown
+        refused = half
+      }
+    }
+    return widest
+  }
+  return fetch
+}
+
+/**
+ * Reads the published log over HTTP and compares it. The keys are those that the service shows. What the service refuses as damaged is
+ * taken as not there, so that the report names it.
+ */
 export const verifyService = async (session: Session, { clinic, anchors, httpAddress }: VerifyServiceOptions): Promise<LedgerReport> => {
   const { audit } = await session.connect(needsOf(clinic))
   const address = httpAddress ?? developmentSetting(session.io.environment, 'CHARTWARDEN_HTTP_ADDR')
   const http = createHttpResources(await session.overHttp(address, needsOf(clinic)))
   try {
-    const note = (await http.get(`/v1/clinics/${clinic}/log/checkpoint`, mostNoteBytes)).toString('utf8')
+    const published = await http.get(`/v1/clinics/${clinic}/log/checkpoint`, mostNoteBytes).catch(unlessDamaged)
+    if (published === undefined) return refusedCheckpoint(clinic, anchors)
+    const note = published.toString('utf8')
     const checkpoint = readCheckpoint(note, 'the published checkpoint')
     if (checkpoint === undefined || checkpoint.clinic !== clinic) {
       throw new ChartwardenError('INTERNAL', { message: `What the service publishes is no checkpoint of ${clinic}.` })
@@ -39,14 +112,7 @@ export const verifyService = async (session: Session, { clinic, anchors, httpAdd
     const { verifierKeys } = await audit.getCheckpoint({ clinic })
     const { size, origin } = checkpoint
     const prefix = origin.slice(origin.indexOf('/v1/clinics/'))
-    const fetch = async (path: string, limit: number): Promise<Buffer | undefined> => {
-      try {
-        return await http.get(`${prefix}/${path}`, limit)
-      } catch (thrown) {
-        if (thrown instanceof ChartwardenError && thrown.reason === 'TILE_UNKNOWN') return undefined
-        throw thrown
-      }
-    }
+    const fetch = fetchFrom((path, limit) => http.get(`${prefix}/${path}`, limit))
     const { onProgress, stop } = trackProgress(session, `Entries of ${clinic}`, size)
     try {
       const read = () => readTlog({ fetch, size })

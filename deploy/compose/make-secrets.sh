@@ -13,8 +13,8 @@ done
 password >"$directory/postgres.password"
 password >"$directory/grafana.password"
 random >"$directory/master.key"
-mkdir "$directory/tls"
+mkdir "$directory/tls" "$directory/witness"
 # The directory is closed to others; in a container, the accounts of the services read single files.
 chmod 444 "$directory"/*.*
-chmod 755 "$directory/tls"
+chmod 755 "$directory/tls" "$directory/witness"
 echo "Made $directory. Put tls.crt and tls.key into $directory/tls, readable (chmod 444)."

@@ -67,8 +67,10 @@ export interface Config {
   readonly clockToleranceSeconds: number
   /** Undefined: a file made in the state directory (development only). */
   readonly masterKey: MasterKeySetting | undefined
-  /** What is signed, and how often; undefined: nothing is. */
+  /** What is signed, and how often; undefined: nothing is by this process. */
   readonly signing: SigningSettings | undefined
+  /** What the names of logs begin with, whichever process of the installation signs them; undefined: none does. */
+  readonly logOrigin: string | undefined
   /** Undefined: no witness is asked. */
   readonly witnesses: WitnessSettings | undefined
   /** Undefined: embedded Postgres in the state directory. */
@@ -141,6 +143,10 @@ const readSigning = ({ mode, problems, read, always }: Reader): SigningSettings 
   return Object.freeze({ signerDir, logOrigin, publishIntervalMs })
 }
 
+/** Without a signer store another process signs, if somebody says what the logs are called. */
+const readLogOrigin = ({ read }: Reader, environment: Environment, signing: SigningSettings | undefined): string | undefined =>
+  signing?.logOrigin ?? ((environment[rows.logOrigin.name] ?? '') === '' ? undefined : read(rows.logOrigin))
+
 const readWitnesses = ({ read, always }: Reader): WitnessSettings | undefined => {
   const policyFile = read(rows.witnessPolicy)
   const intervalMs = always(rows.witnessIntervalMs)
@@ -210,6 +216,7 @@ const findOpenDevelopment = (config: Config, problems: Problems): void => {
 export const readConfig = (environment: Environment): Config => {
   const reader = startReading(environment)
   const { mode, problems, read, always } = reader
+  const signing = readSigning(reader)
   const config: Config = Object.freeze({
     mode,
     grpcAddr: Object.freeze(always(rows.grpcAddr)),
@@ -225,7 +232,8 @@ export const readConfig = (environment: Environment): Config => {
     jwtAudience: always(rows.jwtAudience),
     clockToleranceSeconds: always(rows.clockToleranceSeconds),
     masterKey: readMasterKey(reader),
-    signing: readSigning(reader),
+    signing,
+    logOrigin: readLogOrigin(reader, environment, signing),
     witnesses: readWitnesses(reader),
     databaseUrls: readDatabaseUrls(reader),
     demo: always(rows.demo),

@@ -54,7 +54,7 @@ const projection = allProjections.map(({ name }) => name)
 
 export const doors = ['check', 'check_batch', 'check_stream'] as const
 const appendOutcomes = ['stored', 'duplicate', 'mismatch', 'moved', 'stale', 'again', 'failed'] as const
-export const logStates = [...sealerStates, 'off'] as const
+export const logStates = [...sealerStates, 'elsewhere', 'off'] as const
 export const witnessStates = ['answering', 'silent', 'not_asked'] as const
 export const runnerStates = ['stopped', 'waiting', 'running', 'retrying', 'halted'] as const
 const snapshotOutcomes = ['opened', 'refused', 'not_read', 'written', 'not_written'] as const

@@ -34,6 +34,8 @@ const compose = parse(text, { merge: true }) as {
   readonly networks: Readonly<Record<string, { readonly internal?: boolean }>>
 }
 const services = Object.entries(compose.services)
+/** Where nobody else is to call, nobody outside is asked, and a witness is only tried out. */
+const optional = new Set(['DEPLOY_BIND', 'CHARTWARDEN_WITNESS_POLICY', 'DEPLOY_WITNESS_NAME'])
 
 t.test('no service can write to its image, gain a right, or be reached by accident', async (t) => {
   for (const [name, service] of services) {
@@ -49,7 +51,7 @@ t.test('no service can write to its image, gain a right, or be reached by accide
 
 t.test('nothing has a default password, and no secret stands in an environment', async (t) => {
   for (const [, variable, rest] of text.matchAll(/\$\{(\w+)([^}]*)\}/g)) {
-    t.ok(rest?.startsWith(':?') || variable === 'DEPLOY_BIND', `${variable} is refused when it is missing`)
+    t.ok(rest?.startsWith(':?') || optional.has(variable ?? ''), `${variable} is refused when it is missing`)
   }
   for (const [name, service] of services) {
     for (const [variable, value] of Object.entries(service.environment ?? {})) {
@@ -87,7 +89,7 @@ t.test('the secrets that are made open the database that is made, each login its
   t.throws(() => execFileSync('sh', [script('make-secrets.sh'), directory], { stdio: 'ignore' }), 'never twice')
   t.equal(statSync(directory).mode & 0o777, 0o700)
   t.same(
-    [...Object.keys(compose.secrets), 'tls'].sort(),
+    [...Object.keys(compose.secrets), 'tls', 'witness'].sort(),
     readdirSync(directory).sort(),
     'what compose.yaml names, and the directory of the certificate, which is mounted as such so that it can be renewed',
   )

@@ -12,7 +12,7 @@ import { HorizontalPodAutoscaler } from 'kubernetes-models/autoscaling/v2'
 import { Job } from 'kubernetes-models/batch/v1'
 import { NetworkPolicy } from 'kubernetes-models/networking.k8s.io/v1'
 import { PodDisruptionBudget } from 'kubernetes-models/policy/v1'
-import { Service } from 'kubernetes-models/v1'
+import { ConfigMap, PersistentVolumeClaim, Service } from 'kubernetes-models/v1'
 import t from 'tap'
 import { parse, parseAllDocuments } from 'yaml'
 import { configVariables, readConfig } from '../../services/kernel/config.ts'
@@ -40,19 +40,24 @@ interface PodSpec {
   readonly securityContext?: unknown
   readonly initContainers?: readonly Container[]
   readonly containers: readonly Container[]
+  readonly volumes?: readonly unknown[]
 }
 
 interface Manifest {
   readonly apiVersion: string
   readonly kind: string
   readonly metadata: { readonly name: string }
-  readonly spec: { readonly template?: { readonly spec: PodSpec } }
+  /** Absent of what holds data alone. */
+  readonly spec?: {
+    readonly selector?: Readonly<Record<string, unknown>>
+    readonly template?: { readonly metadata?: { readonly labels?: Readonly<Record<string, string>> }; readonly spec: PodSpec }
+  }
 }
 
 const manifests = (file: string): readonly Manifest[] =>
   parseAllDocuments(read(golden, file)).map((document) => document.toJS() as Manifest)
 
-const kinds = { Deployment, HorizontalPodAutoscaler, Job, NetworkPolicy, PodDisruptionBudget, Service }
+const kinds = { ConfigMap, Deployment, HorizontalPodAutoscaler, Job, NetworkPolicy, PersistentVolumeClaim, PodDisruptionBudget, Service }
 type Known = keyof typeof kinds
 
 /** Throws, naming the field, for what the schemas of Kubernetes do not know. */
@@ -62,9 +67,17 @@ const validate = (manifest: Manifest): void => {
   else if (manifest.kind !== 'ServiceMonitor') throw new Error(`no schema for ${manifest.kind}`)
 }
 
-const podOf = (manifest: Manifest): PodSpec | undefined => manifest.spec.template?.spec
+const podOf = (manifest: Manifest): PodSpec | undefined => manifest.spec?.template?.spec
 const environmentOf = (container: Container): Record<string, string> =>
   Object.fromEntries((container.env ?? []).map(({ name, value }) => [name, value]))
+
+/** With URLs in place of the files that hold them. */
+const withUrls = (environment: Record<string, string>): Record<string, string> => ({
+  ...environment,
+  DATABASE_URL: 'postgres://a@b/c',
+  CHARTWARDEN_FEED_DATABASE_URL: 'postgres://d@b/c',
+  CHARTWARDEN_QUERY_DATABASE_URL: '',
+})
 
 const isOurs = (container: Container): boolean => ['chartwarden', 'migrate'].includes(container.name)
 
@@ -92,11 +105,29 @@ t.test('every manifest is one of Kubernetes', async (t) => {
     manifests('central-full.yaml')
       .map(({ kind }) => kind)
       .sort(),
-    ['Deployment', 'HorizontalPodAutoscaler', 'Job', 'NetworkPolicy', 'PodDisruptionBudget', 'Service', 'ServiceMonitor'],
+    [
+      'ConfigMap',
+      'Deployment',
+      'Deployment',
+      'HorizontalPodAutoscaler',
+      'Job',
+      'NetworkPolicy',
+      'PersistentVolumeClaim',
+      'PodDisruptionBudget',
+      'Service',
+      'Service',
+      'ServiceMonitor',
+    ],
   )
   t.same(
     manifests('practice-app-example.yaml').map(({ kind, metadata }) => `${kind} ${metadata.name}`),
-    ['Job clinic-chartwarden-migrate', 'Deployment practice-app'],
+    [
+      'Job clinic-chartwarden-migrate',
+      'Service clinic-chartwarden-signer',
+      'PersistentVolumeClaim clinic-chartwarden-signer',
+      'Deployment clinic-chartwarden-signer',
+      'Deployment practice-app',
+    ],
   )
   const [first] = manifests('central.yaml') as [Manifest]
   t.throws(() => validate({ ...first, spec: { ...first.spec, replicas: 'two' } } as never), 'twin: a wrong one is seen')
@@ -153,13 +184,66 @@ t.test('a container of ours gets documented variables only, its secrets as files
         }
         if (container.name === 'migrate') continue
         t.notOk('CHARTWARDEN_MIGRATE_DATABASE_URL' in environment, 'no replica may change tables')
-        const read = { ...environment, DATABASE_URL: 'postgres://a@b/c', CHARTWARDEN_FEED_DATABASE_URL: 'postgres://d@b/c' }
-        const { mode, databaseUrls, drainTimeoutMs } = readConfig({ ...read, CHARTWARDEN_QUERY_DATABASE_URL: '' })
+        const { mode, databaseUrls, drainTimeoutMs } = readConfig(withUrls(environment))
         t.match({ mode, databaseUrls }, { mode: 'production', databaseUrls: { migrate: undefined } }, 'its configuration is accepted')
         t.ok((pod.terminationGracePeriodSeconds ?? 0) * 1000 >= drainTimeoutMs + 15_000, `${file}: the drain ends before the kill`)
       }
     }
   }
+})
+
+t.test('one pod of a release signs, with a volume of its own that no other pod has; those that serve sign nothing', async (t) => {
+  for (const file of renders) {
+    const all = manifests(file)
+    const pods = all.flatMap((manifest) => {
+      const pod = podOf(manifest)
+      return (
+        (pod && [...(pod.initContainers ?? []), ...pod.containers].filter(({ name }) => name === 'chartwarden').map(environmentOf)) ?? []
+      )
+    })
+    const origins = pods.map((environment) => readConfig(withUrls(environment)).logOrigin)
+    t.same(new Set(origins), new Set(['chartwarden.example.org']), `${file}: all know what the logs are called`)
+    const stores = pods.map((environment) => readConfig(withUrls(environment)).signing?.signerDir)
+    t.same(
+      stores.filter((store) => store !== undefined),
+      ['/var/lib/chartwarden-signer/store'],
+      `${file}: ${stores}`,
+    )
+    for (const environment of pods.filter(({ CHARTWARDEN_SIGNER_DIR: store }) => store === 'off'))
+      t.equal(readConfig(withUrls(environment)).selfCheckHours, 0, 'by schedule the one checks that has what the ledgers are compared with')
+
+    const claim = all.find(({ kind }) => kind === 'PersistentVolumeClaim')
+    t.match(claim, { metadata: { annotations: { 'helm.sh/resource-policy': 'keep' } }, spec: { accessModes: ['ReadWriteOnce'] } }, file)
+    const holders = all.filter((manifest) => JSON.stringify(podOf(manifest)?.volumes ?? []).includes('persistentVolumeClaim'))
+    t.match(holders, [{ metadata: { name: 'clinic-chartwarden-signer' }, spec: { replicas: 1, strategy: { type: 'Recreate' } } }])
+    t.match(podOf(holders[0] as Manifest)?.volumes?.at(-1), { persistentVolumeClaim: { claimName: claim?.metadata.name } })
+    t.equal(holders.length, 1, `${file}: two pods that took the volume in turn would halt each other`)
+  }
+})
+
+t.test('the pod that signs takes no calls, and no selector of those that serve counts it', async (t) => {
+  const labelsOf = ({ spec }: Manifest): Readonly<Record<string, string>> => spec?.template?.metadata?.labels ?? {}
+  const selects = (selector: Readonly<Record<string, string>> = {}, labels: Readonly<Record<string, string>>): boolean =>
+    Object.entries(selector).every(([name, value]) => labels[name] === value)
+  const all = manifests('central-full.yaml')
+  const [server, signer] = ['clinic-chartwarden', 'clinic-chartwarden-signer'].map((name) =>
+    labelsOf(all.find(({ kind, metadata }) => kind === 'Deployment' && metadata.name === name) as Manifest),
+  ) as [Record<string, string>, Record<string, string>]
+  const selector = (kind: string, name = 'clinic-chartwarden') => {
+    const { spec } = all.find((manifest) => manifest.kind === kind && manifest.metadata.name === name) as Manifest
+    return (spec?.selector?.['matchLabels'] ?? spec?.selector) as Record<string, string>
+  }
+  for (const kind of ['Deployment', 'Service', 'PodDisruptionBudget']) {
+    t.ok(selects(selector(kind), server), kind)
+    t.notOk(selects(selector(kind), signer), kind)
+  }
+  for (const kind of ['Deployment', 'Service']) {
+    t.ok(selects(selector(kind, 'clinic-chartwarden-signer'), signer), `${kind} of the signer`)
+    t.notOk(selects(selector(kind, 'clinic-chartwarden-signer'), server), `${kind} of the signer`)
+  }
+  const { spec } = all.find(({ metadata, kind }) => kind === 'Deployment' && metadata.name === 'clinic-chartwarden-signer') as Manifest
+  const [container] = spec?.template?.spec.containers ?? []
+  t.match(environmentOf(container as Container), { CHARTWARDEN_GRPC_ADDR: '127.0.0.1:50051', CHARTWARDEN_HTTP_ADDR: '127.0.0.1:8080' })
 })
 
 t.test('numbers among the values, which Helm hands over as floating point, reach the service as whole ones', async (t) => {
@@ -170,7 +254,7 @@ t.test('numbers among the values, which Helm hands over as floating point, reach
 })
 
 t.test('the sidecar is reached within its pod only, starts before the application and ends after it', async (t) => {
-  const application = manifests('practice-app-example.yaml').find(({ kind }) => kind === 'Deployment') as Manifest
+  const application = manifests('practice-app-example.yaml').find(({ metadata }) => metadata.name === 'practice-app') as Manifest
   const [sidecar] = podOf(application)?.initContainers ?? []
   t.equal(sidecar?.restartPolicy, 'Always', 'a sidecar in the words of Kubernetes')
   t.match(environmentOf(sidecar as Container), {
@@ -212,6 +296,9 @@ t.test('values that would not work are refused before anything is installed', as
     ['a misspelt value', { replica: 3 }],
     ['a network policy that lets nobody reach the database', { networkPolicy: { database: [] } }],
     ["a network policy that lets nobody reach the identity provider's keys", { networkPolicy: { egress: [] } }],
+    ['logs without a name', { signer: { origin: '' } }],
+    ['a name of logs with a scheme', { signer: { origin: 'https://chartwarden.example.org' } }],
+    ['a signer store that replicas would share', { config: { CHARTWARDEN_SIGNER_DIR: '/var/lib/chartwarden-signer' } }],
     ['a sidecar without a database', { mode: 'sidecar', database: { secretName: '' } }],
   ]
   for (const [what, over] of wrong) t.notOk(accepts(merge(good, over)), what)
@@ -222,9 +309,11 @@ t.test('the values name every variable that the chart does not set itself', asyn
     readonly properties: { readonly config: { readonly properties: Record<string, unknown> } }
   }
   const own = new Set(read(helm, 'chartwarden/templates/_helpers.tpl').match(/\b(CHARTWARDEN_\w+|DATABASE_URL)\b/g))
-  for (const name of read(helm, 'chartwarden/templates/deployment.yaml').match(/\bCHARTWARDEN_\w+\b/g) ?? []) own.add(name)
-  // Of development, of the command line, of the embedded database, or of the migration alone.
-  for (const name of ['DEMO', 'TOKEN', 'CLIENT_CERT_FILE', 'CLIENT_KEY_FILE', 'STATE_DIR', 'MIGRATE_DATABASE_URL'])
+  for (const template of ['deployment', 'signer']) {
+    for (const name of read(helm, `chartwarden/templates/${template}.yaml`).match(/\bCHARTWARDEN_\w+\b/g) ?? []) own.add(name)
+  }
+  // Of development, of the command line, of the embedded database, or of the migration alone; and a secret that is a file here.
+  for (const name of ['DEMO', 'TOKEN', 'MASTER_KEY', 'CLIENT_CERT_FILE', 'CLIENT_KEY_FILE', 'STATE_DIR', 'MIGRATE_DATABASE_URL'])
     own.add(`CHARTWARDEN_${name}`)
   const left = configVariables.map(({ name }) => name).filter((name) => !own.has(name))
   t.same(Object.keys(schema.properties.config.properties).sort(), left.sort())

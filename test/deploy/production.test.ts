@@ -1,3 +1,4 @@
+import path from 'node:path'
 import { parseEnv } from 'node:util'
 import t from 'tap'
 import { startService } from '../../services/compose.ts'
@@ -30,12 +31,30 @@ t.test('a production service starts on what deploy/postgres.sql makes, with the 
     CHARTWARDEN_JWKS: files.jwks,
     CHARTWARDEN_MASTER_KEY_FILE: files.masterKey,
     CHARTWARDEN_STATE_DIR: directory,
+    CHARTWARDEN_SIGNER_DIR: path.join(scratchDirectory(t, 'signer'), 'store'),
   }
   const logger = createLogger({ level: 'fatal' })
   const service = await startService({ config: readConfig(environment), logger, clock: systemClock, randomness: systemRandomness })
   try {
     const answer = await fetch(`http://127.0.0.1:${service.httpPort}/readyz`)
     t.equal(answer.status, 200)
+    const token = signJwt(files.tokenKey, {
+      iss: written['CHARTWARDEN_JWT_ISSUER'],
+      aud: written['CHARTWARDEN_JWT_AUDIENCE'],
+      sub: 'operator',
+      exp: Math.floor(Date.now() / 1_000) + 600,
+      clinic: 'north',
+      scope: ownScopes.join(' '),
+    })
+    await registerTestClinic(clientsOf({ client: (of) => callers.client(of, token, `127.0.0.1:${service.grpcPort}`) }, token), 'north')
+    const checkpoint = await waitFor('a checkpoint', async () => {
+      const asked = await fetch(`http://127.0.0.1:${service.httpPort}/v1/clinics/north/log/checkpoint`, {
+        headers: { authorization: `Bearer ${token}` },
+      })
+      const text = await asked.text()
+      return asked.status === 200 && text
+    })
+    t.match(checkpoint, /^chartwarden\.example\.org\/v1\/clinics\/north\/log\n[1-9]/, 'signed under the name that the file gives')
   } finally {
     await service.stop()
   }

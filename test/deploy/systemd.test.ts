@@ -1,6 +1,6 @@
 /** No systemd runs here: the unit is read, and its command is run with its environment by an ordinary account. */
 import { execFileSync, spawnSync } from 'node:child_process'
-import { chmodSync, chownSync, mkdirSync } from 'node:fs'
+import { chmodSync, chownSync, existsSync, mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { connect } from 'node:tls'
 import { parseEnv } from 'node:util'
@@ -36,7 +36,9 @@ t.test('the unit takes away what the service does not need, and gives it time to
     ProtectHome: 'yes',
     PrivateTmp: 'yes',
     CapabilityBoundingSet: '',
-    StateDirectory: 'chartwarden',
+    // The second is the signer store, apart from the database.
+    StateDirectory: 'chartwarden chartwarden-signer',
+    RequiresMountsFor: '/var/lib/chartwarden-signer',
     Restart: 'on-failure',
     // What `cli/exit-codes.ts` calls usage: a restart would not mend it.
     RestartPreventExitStatus: '2',
@@ -55,13 +57,37 @@ t.test('the unit takes away what the service does not need, and gives it time to
 
 const without = spawnSync('systemd-analyze', ['--version']).error === undefined ? false : 'systemd-analyze is not on this machine'
 
-t.test('systemd itself finds no fault with the unit', { skip: without }, async (t) => {
-  const file = path.join(root, 'deploy/systemd/chartwarden.service')
-  const { stderr } = spawnSync('systemd-analyze', ['verify', '--man=no', file], { encoding: 'utf8' })
-  t.same(
-    stderr.split('\n').filter((line) => line.includes('chartwarden.service') && !line.includes('is not executable')),
-    [],
-  )
+t.test('systemd itself finds no fault with the units', { skip: without }, async (t) => {
+  for (const name of ['chartwarden.service', 'chartwarden-witness.service']) {
+    const { stderr } = spawnSync('systemd-analyze', ['verify', '--man=no', path.join(root, 'deploy/systemd', name)], { encoding: 'utf8' })
+    t.same(
+      stderr.split('\n').filter((line) => line.includes(name) && !line.includes('is not executable')),
+      [],
+      name,
+    )
+  }
+})
+
+t.test('the unit of a witness runs one, which keeps what it has seen in a directory of its own', async (t) => {
+  const scratch = scratchDirectory(t, 'witness-unit')
+  const text = readDeployFile('systemd/chartwarden-witness.service')
+  const directive = (name: string): string => new RegExp(`^${name}=(.*)$`, 'm').exec(text)?.[1] ?? ''
+  t.equal(directive('StateDirectory'), 'chartwarden-witness')
+  const given = { ...parseEnv(readDeployFile('systemd/chartwarden-witness.env')), WITNESS_LISTEN: '127.0.0.1:0' } as Record<string, string>
+  writeFileSync(path.join(scratch, 'logs'), `${formatVerifierKey(logKeyOf('chartwarden.example.org/v1/clinics/north/log'))}\n`)
+  const [program = '', ...words] = directive('ExecStart')
+    .replaceAll('/opt/chartwarden/node_modules/node/bin/node', process.execPath)
+    .replaceAll('/opt/chartwarden', root)
+    .replaceAll('/var/lib/chartwarden-witness', path.join(scratch, 'state'))
+    .replaceAll('/etc/chartwarden-witness', scratch)
+    .replaceAll(/\$\{(\w+)\}/g, (_, name: string) => given[name] ?? '')
+    .split(' ')
+  chmodSync(scratch, 0o777)
+  const witness = runAsNobody(t, { program, arguments: words, cwd: root, environment: { PATH: '/usr/bin:/bin' } })
+  await waitFor('its key', () => existsSync(path.join(scratch, 'state')) && readdirSync(path.join(scratch, 'state')).length > 0)
+  await waitFor('it to say who it is', () => witness.said().includes('quorum witness.accountant.example'))
+  witness.child.kill('SIGTERM')
+  t.match((await witness.ended).said, /listens on https:\/\/witness\.accountant\.example; its key was made now/)
 })
 
 t.test('its command serves as an ordinary account, with its environment and its credentials, and stops in order', async (t) => {
@@ -71,14 +97,18 @@ t.test('its command serves as an ordinary account, with its environment and its 
   // A server's own account must have a name.
   const account = serverAccount('/nonexistent')
   const { stateDir } = newStateDirectory(t, account === undefined ? {} : { account })
-  mkdirSync(stateDir, { mode: 0o700 })
-  if (account !== undefined) chownSync(stateDir, account.uid, account.gid)
+  const signerDir = path.join(scratch, 'signer')
+  for (const made of [stateDir, signerDir]) {
+    mkdirSync(made, { mode: 0o700 })
+    if (account !== undefined) chownSync(made, account.uid, account.gid)
+  }
   const here = (text: string): string =>
     text
       .replaceAll('/opt/chartwarden/node_modules/node/bin/node', process.execPath)
       .replaceAll('/opt/chartwarden', root)
       .replaceAll('%d', path.dirname(files.masterKey))
       .replaceAll('/etc/chartwarden/tls', path.dirname(files.tlsCert))
+      .replaceAll('/var/lib/chartwarden-signer', signerDir)
       .replaceAll('/var/lib/chartwarden', stateDir)
   const [program, ...words] = here(values('ExecStart')[0] ?? '').split(' ') as [string, ...string[]]
   const service = runAsNobody(t, {
@@ -105,6 +135,9 @@ t.test('its command serves as an ordinary account, with its environment and its 
   files.write('tls.key', key)
   execFileSync('sh', ['-c', (values('ExecReload')[0] ?? '').replace('$MAINPID', String(service.child.pid))])
   await waitFor('the renewed certificate', async () => (await certificateAt(Number(ready['httpPort']))) !== before)
+
+  await waitFor('the store of the signer', () => readdirSync(signerDir).length > 0)
+  t.equal(statSync(signerDir).mode & 0o777, 0o700)
 
   service.child.kill('SIGTERM')
   t.equal((await service.ended).code, 0)

@@ -1,4 +1,5 @@
 /** No Windows is here: the file for the service wrapper is read, and that is all that is claimed. */
+import path from 'node:path'
 import t from 'tap'
 import { readConfig } from '../../services/kernel/config.ts'
 import { readDeployFile } from '../support/production-files.ts'
@@ -20,6 +21,7 @@ const isWellFormed = (xml: string): boolean => {
 
 t.test('the file is well-formed XML', async (t) => {
   t.ok(isWellFormed(text))
+  t.ok(isWellFormed(readDeployFile('windows/chartwarden-witness.xml')))
   t.notOk(isWellFormed(text.replace('</serviceaccount>', '')), 'twin: an element left open')
   t.notOk(isWellFormed(text.replace('audit log', 'audit & log')), 'twin: a bare ampersand')
 })
@@ -31,7 +33,9 @@ t.test(
     const environment = Object.fromEntries(
       [...text.matchAll(/<env name="(\w+)" value="([^"]*)" \/>/g)].map((found) => [found[1], found[2]]),
     )
-    const { mode, databaseUrls, drainTimeoutMs } = readConfig(environment)
+    const { mode, databaseUrls, drainTimeoutMs, signing, stateDir } = readConfig(environment)
+    t.match(signing, { signerDir: /^C:/, logOrigin: 'chartwarden.example.org' })
+    t.notOk(signing?.signerDir.startsWith(path.win32.dirname(stateDir) + path.win32.sep), 'outside what is backed up with the database')
     t.match({ mode, databaseUrls }, { mode: 'production', databaseUrls: undefined })
     t.ok(Number.parseInt(element('stoptimeout'), 10) * 1000 > drainTimeoutMs + 45_000)
     t.equal(element('stopparentprocessfirst'), 'true', 'the service ends its database itself')

@@ -37,6 +37,7 @@ t.test('an empty environment is a development service on this machine', async (t
     clockToleranceSeconds: 30,
     masterKey: undefined,
     signing: { signerDir: '.chartwarden/signer', logOrigin: 'chartwarden.localhost', publishIntervalMs: 500 },
+    logOrigin: 'chartwarden.localhost',
     witnesses: undefined,
     databaseUrls: undefined,
     demo: false,
@@ -121,6 +122,7 @@ t.test('each variable is read', async (t) => {
     clockToleranceSeconds: 0,
     masterKey: { kind: 'file', file: '/run/secrets/master' },
     signing: undefined,
+    logOrigin: undefined,
     witnesses: { policyFile: '/etc/chartwarden/witnesses', intervalMs: 1000 },
     databaseUrls: { writer: 'postgres://writer@db/c', feed: 'postgresql://feed@db/c', query: 'postgresql://feed@db/c', migrate: undefined },
     demo: false,
@@ -158,6 +160,11 @@ t.test('nothing is signed in production unless a signer store and a name are con
     logOrigin: 'log.example/eu',
     publishIntervalMs: 500,
   })
+  const elsewhere = { CHARTWARDEN_SIGNER_DIR: 'off', CHARTWARDEN_LOG_ORIGIN: 'log.example' }
+  for (const given of [{}, production]) {
+    t.match(readConfig({ ...given, ...elsewhere }), { signing: undefined, logOrigin: 'log.example' }, 'another process signs')
+    t.match(readConfig({ ...given, CHARTWARDEN_SIGNER_DIR: 'off' }), { signing: undefined, logOrigin: undefined }, 'none does')
+  }
   t.match(messageOf({ ...production, CHARTWARDEN_SIGNER_DIR: signerDir }), /^CHARTWARDEN_LOG_ORIGIN is required in production when/)
   for (const origin of ['https://log.example', 'log example', 'log+example', 'log.example/', 'LOG.example', ''.padEnd(101, 'a')])
     t.match(messageOf({ CHARTWARDEN_LOG_ORIGIN: origin }), /CHARTWARDEN_LOG_ORIGIN must be/, origin)

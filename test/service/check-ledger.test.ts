@@ -1,7 +1,7 @@
 /** CheckLedger as its callers meet it: who may ask, what is said on the way, what is refused, and how it ends. */
 import t from 'tap'
-import type { CheckResult } from '../../proto/gen/chartwarden/audit/v1/audit_service_pb.js'
 import { caught } from '../support/caught.ts'
+import { checkOf } from '../support/check-of.ts'
 import { clientsOf, hire, readRecord, registerTestClinic } from '../support/clinic.ts'
 import { createLedgerGate } from '../support/gate.ts'
 import { logLines } from '../support/log-lines.ts'
@@ -16,17 +16,6 @@ const clients = clientsOf(service, token)
 for (const clinic of ['north', 'south']) await registerTestClinic(clients, clinic)
 await hire(clients, 'north', 'ada')
 for (let asked = 0; asked < 5; asked += 1) await clients.access.check(readRecord('north', 'ada'))
-
-const checkOf = async (client: (typeof clients)['audit'], clinic = 'north', options: { readonly signal?: AbortSignal } = {}) => {
-  const parts: string[] = []
-  let result: CheckResult | undefined
-  for await (const { item } of client.checkLedger({ clinic }, options)) {
-    if (item.case === 'progress') parts.push(item.value.part)
-    if (item.case === 'result') result = item.value
-  }
-  if (result === undefined) throw new Error('no result')
-  return { parts, result }
-}
 
 t.test('how far it is, then what came out, which stands in the ledger already', async (t) => {
   const { parts, result } = await checkOf(clients.audit)

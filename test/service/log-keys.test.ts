@@ -5,6 +5,7 @@ import t, { type Test } from 'tap'
 import type { LogKeyAdded } from '../../services/access/events.ts'
 import { parseVerifierKey, type VerifierKey, verifyNote } from '../../services/audit/log/note.ts'
 import type { Scope } from '../../services/kernel/scopes.ts'
+import { checkOf } from '../support/check-of.ts'
 import { clientsOf, hire, registerTestClinic, staff } from '../support/clinic.ts'
 import { commandLine } from '../support/command-line.ts'
 import { fault } from '../support/fault.ts'
@@ -30,7 +31,7 @@ const aClinic = async (test: Test, more: Readonly<Record<string, string>> = {}) 
   }
   const started = await start()
   await registerTestClinic(started.own, clinic)
-  return { ...started, start, database, ledgers: await createLedgerReader(test, database) }
+  return { ...started, start, database, stateDir, ledgers: await createLedgerReader(test, database) }
 }
 
 type Clients = Awaited<ReturnType<typeof aClinic>>['own']
@@ -133,6 +134,37 @@ t.test('where nothing is signed there is no key to change', async (t) => {
   await t.rejects(own.audit.rotateLogKey({ clinic, requestId: randomUUID() }), fault('LOG_OFF'))
   t.equal((await ledgers.entries(clinic)).length, before)
 })
+
+t.test(
+  'where another process signs, its key is changed here too; a log that has not grown since is still known to be its own',
+  async (t) => {
+    const { own, service, database, stateDir } = await aClinic(t)
+    await own.audit.awaitReceipt({ clinic, key: { case: 'revision', value: 0n } })
+    await service.stop()
+    const elsewhere = { CHARTWARDEN_SIGNER_DIR: 'off', CHARTWARDEN_LOG_ORIGIN: 'chartwarden.localhost' }
+    const serve = async () => {
+      const serving = await startTestService(t, { database, stateDir, environment: elsewhere })
+      return { serving, clients: clientsOf(serving, await serving.token({ clinics: [clinic, 'south'] })) }
+    }
+    const { serving, clients } = await serve()
+    const { checks } = (await (await fetch(`http://127.0.0.1:${serving.httpPort}/readyz`)).json()) as { checks: { log: string } }
+    t.match(checks.log, /^elsewhere: another process signs/)
+    await registerTestClinic(clients, 'south')
+    await t.rejects(clients.audit.getCheckpoint({ clinic: 'south' }), fault('NOT_PUBLISHED'))
+    const { verifierKey } = await clients.audit.rotateLogKey({ clinic, requestId: randomUUID() })
+    t.match(keyOf(verifierKey), { name: 'chartwarden.localhost/v1/clinics/north/log' })
+    await serving.stop()
+
+    await query(
+      database.adminUrl,
+      'update chartwarden_vault.log_key_activations set retire_others_at = now() where retire_others_at is not null',
+    )
+    const later = (await serve()).clients.audit
+    const { checkpoint } = await later.getCheckpoint({ clinic })
+    t.match(verifyNote(checkpoint?.note ?? '', [keyOf(verifierKey)]), { kind: 'unknown_keys' }, 'signed by the retired key alone')
+    t.match((await checkOf(later, clinic)).result, { faults: [], checkpoint: checkpoint?.note })
+  },
+)
 
 t.test('by the command line', async (t) => {
   const { service } = await aClinic(t)

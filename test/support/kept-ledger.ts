@@ -7,7 +7,7 @@ import type { Tile } from '../../services/audit/log/tile.ts'
 import { formatTlogProof } from '../../services/audit/log/tlog-proof.ts'
 import { appendLeaves, edgeRoot, emptyEdge } from '../../services/audit/log/tree-edge.ts'
 import { leafHash } from '../../services/audit/log/tree-hash.ts'
-import type { EntryColumns, FoundEntry, LedgerPart } from '../../services/audit/log/verify/found.ts'
+import type { FoundEntry, LedgerPart } from '../../services/audit/log/verify/found.ts'
 import { type ReadCheckpoint, type ReadReceipt, readCheckpoint, readReceipt } from '../../services/audit/log/verify/kept.ts'
 import type { LedgerSource } from '../../services/audit/log/verify/verify-ledger.ts'
 
@@ -21,7 +21,8 @@ export const logKeyOf = (seed: string): KeyObject =>
     type: 'pkcs8',
   })
 
-export const originOf = (clinic: string): string => `log.example/v1/clinics/${clinic}/log`
+export const originOf = (clinic: string, generation = 1): string =>
+  `log.example/v1/clinics/${clinic}/log${generation === 1 ? '' : `/${generation}`}`
 
 const uuidOf = (text: string): string => {
   const hex = digest(text).toString('hex')
@@ -39,24 +40,17 @@ export const entryBytes = (clinic: string, revision: bigint, what = ''): Buffer 
   )
 }
 
-/** What a database would say beside the bytes of `entryBytes`. */
-export const entryColumns = (clinic: string, revision: bigint, what = ''): EntryColumns => ({
-  id: uuidOf(`${clinic} ${revision} ${what}`),
-  type: typeOfEntry,
-  stateChanging: false,
-  requestDigest: digest(`${clinic} ${revision} ${what}`),
-})
-
-export const rootOf = (entries: readonly Uint8Array[], from = 0n, to = BigInt(entries.length)): Buffer =>
+const rootOf = (entries: readonly Uint8Array[], from = 0n, to = BigInt(entries.length)): Buffer =>
   edgeRoot(appendLeaves(emptyEdge, Buffer.concat(entries.slice(Number(from), Number(to)).map(leafHash))).edge)
 
 /** Every tile of the tree over these entries, each as wide as it gets. */
 export const tilesOf = (entries: readonly Uint8Array[]): readonly Tile[] =>
   appendLeaves(emptyEdge, Buffer.concat(entries.map(leafHash))).tiles
 
-export const checkpointOf = (clinic: string, entries: readonly Uint8Array[], size: bigint, key: KeyObject): string => {
-  const text = formatCheckpoint({ origin: originOf(clinic), size, root: rootOf(entries, 0n, size), extensions: [] })
-  return formatNote(text, [signNote(text, originOf(clinic), key)])
+export const checkpointOf = (clinic: string, entries: readonly Uint8Array[], size: bigint, key: KeyObject, generation = 1): string => {
+  const origin = originOf(clinic, generation)
+  const text = formatCheckpoint({ origin, size, root: rootOf(entries, 0n, size), extensions: [] })
+  return formatNote(text, [signNote(text, origin, key)])
 }
 
 export const receiptOf = (clinic: string, entries: readonly Uint8Array[], index: bigint, size: bigint, key: KeyObject): string =>
@@ -78,10 +72,11 @@ export const keptReceipt = (text: string, label: string): ReadReceipt => {
   return read
 }
 
-export const verifierKeyFor = (clinic: string, key: KeyObject): VerifierKey => verifierKeyOf(originOf(clinic), key)
+export const verifierKeyFor = (clinic: string, key: KeyObject, generation = 1): VerifierKey =>
+  verifierKeyOf(originOf(clinic, generation), key)
 
 /** Entries by revision, in rows of 256, and behind each its tiles. */
-export async function* partsOf(entries: readonly FoundEntry[], tiles: readonly Tile[]): AsyncGenerator<LedgerPart> {
+async function* partsOf(entries: readonly FoundEntry[], tiles: readonly Tile[]): AsyncGenerator<LedgerPart> {
   const last = entries.at(-1)?.revision ?? -1n
   const leaves = tiles.filter(({ level }) => level === 0)
   const rows = BigInt(Math.max(Number(last / 256n) + 1, ...leaves.map(({ index }) => Number(index) + 1)))

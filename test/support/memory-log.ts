@@ -66,7 +66,7 @@ export const memoryLog = (clinic = 'north') => {
         const look = (): void => {
           const found = newest()?.checkpoint.size ?? 0n
           if (signal.aborted) reject(signal.reason)
-          else if (found > size) resolve(found)
+          else if (found > size || halted !== undefined) resolve(found)
           else return
           waiters.delete(look)
         }
@@ -147,6 +147,7 @@ export const memoryLog = (clinic = 'north') => {
     },
     halt: (cause: HaltCause) => {
       halted = cause
+      for (const look of [...waiters]) look()
     },
     /** Begins anew under the next origin, with the same entries in the tree and nothing published. */
     restart: () => {

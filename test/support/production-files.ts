@@ -7,13 +7,15 @@ import { groupRoles, loginRoles } from '../../services/kernel/postgres/roles.ts'
 import { selfSigned } from './certificate.ts'
 import { ownTestServer } from './postgres.ts'
 import type { TestServer } from './postgres-server.ts'
-import { keySetOf, signingKey } from './signing-key.ts'
+import { keySetOf, type SigningKey, signingKey } from './signing-key.ts'
 
 export interface ProductionFiles {
   readonly masterKey: string
   readonly tlsCert: string
   readonly tlsKey: string
   readonly jwks: string
+  /** The one key of these. */
+  readonly tokenKey: SigningKey
   /** Writes another one beside them; returns its path. */
   write(name: string, text: string | Buffer): string
 }
@@ -28,11 +30,13 @@ export const productionFiles = (directory: string): ProductionFiles => {
     return file
   }
   const { cert, key } = selfSigned()
+  const tokenKey = signingKey('a')
   return {
     masterKey: write('master.key', randomBytes(32).toString('base64')),
     tlsCert: write('tls.crt', cert),
     tlsKey: write('tls.key', key),
-    jwks: write('jwks.json', JSON.stringify(keySetOf(signingKey('a')))),
+    jwks: write('jwks.json', JSON.stringify(keySetOf(tokenKey))),
+    tokenKey,
     write,
   }
 }

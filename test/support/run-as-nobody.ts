@@ -9,6 +9,8 @@ export interface RanAsNobody {
   readonly child: ChildProcess
   /** The line of the log that says the service is ready. Rejects with what was said when it ends before. */
   ready(): Promise<Readonly<Record<string, unknown>>>
+  /** So far. */
+  said(): string
   /** Exit code and everything it said. */
   readonly ended: Promise<{ readonly code: number | null; readonly said: string }>
 }
@@ -56,5 +58,5 @@ export const runAsNobody = (test: Test, command: CommandToRun): RanAsNobody => {
     child.kill('SIGKILL')
     await ended.catch(() => {})
   })
-  return { child, ready: () => waiting.promise, ended }
+  return { child, ready: () => waiting.promise, said: () => said, ended }
 }

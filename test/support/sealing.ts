@@ -69,7 +69,13 @@ const oneKey = (): LogKeys => {
       signature: sign(null, Buffer.from(text), privateKey),
     }),
   }
-  return { current: async () => [key], known: async () => [key], prepare: async () => key, activate: async () => {} }
+  return {
+    current: async () => [key],
+    currentOf: async (clinics) => new Map(clinics.map((clinic) => [clinic, [key]])),
+    known: async () => [key],
+    prepare: async () => key,
+    activate: async () => {},
+  }
 }
 
 export interface SealingOptions {

@@ -40,15 +40,15 @@ interface Report {
   readonly reason?: string
 }
 
-export const exitCodes = { verified: 0, damaged: 10, unchecked: 11 } as const
+const exitCodes = { verified: 0, damaged: 10, unchecked: 11 } as const
 
 /** What always stays open without anything from outside. */
-export const alwaysOpen = ['true_when_recorded', 'rewritten_with_keys', 'cut_off_unanchored', 'not_witnessed', 'recorded_at']
+const alwaysOpen = ['true_when_recorded', 'rewritten_with_keys', 'cut_off_unanchored', 'not_witnessed', 'recorded_at']
 
 export const faultTexts = (faults: Report['faults']): Faults =>
   faults.map(({ kind, revision, lastRevision }) => `${kind} ${revision}..${lastRevision}`)
 
-export const reportOf = ({ out, err }: Ran): Report => {
+const reportOf = ({ out, err }: Ran): Report => {
   if (!out.startsWith('{')) throw new Error(`no report: ${out}${err}`)
   return (JSON.parse(out) as { readonly ledgers: readonly [Report] }).ledgers[0]
 }

@@ -186,6 +186,52 @@ t.test('the end cut off with all that the log kept of it: found by the signer st
   t.strictSame(faultTexts(own.faults), [`ledger_rolled_back ${size - 10n}..${size - 1n}`])
 })
 
+t.test(
+  'an entry behind the newest checkpoint that is left, with the whole log made anew: found by the root in the signer store',
+  async (t) => {
+    const attack: TamperCase['attack'] = async (x) => {
+      await x.editByte('north', older + 5n)
+      await x.forgeLog('north', older)
+    }
+    t.strictSame(faultTexts((await ownCheck(t, attack)).faults), [`entry_changed ${older}..${size - 1n}`])
+
+    await t.test('twin: with a signer store of before, nothing is found', async (t) => {
+      t.strictSame(faultTexts((await ownCheck(t, attack, 'now', 'older')).faults), [])
+    })
+  },
+)
+
+t.test('through the running service a stranger is told what was done, with what the service itself compares', async (t) => {
+  const through = async (test: Test, attack: TamperCase['attack']) => {
+    const { chartwarden, attacker } = await running(test, await installation.copy(test))
+    await attack(attacker)
+    const ran = await chartwarden('verify', '--json', '--clinic', 'north', '--state')
+    const { ledgers, own } = JSON.parse(ran.out) as { readonly ledgers: readonly [Pick<Own, 'faults'>]; readonly own?: Own }
+    return { code: ran.code, faults: faultTexts(ledgers[0].faults), own }
+  }
+  for (const [name, attack, faults] of [
+    ['one byte', (x) => x.editByte('north', middle), [`entry_changed ${middle}..${middle}`]],
+    ['deleted: as far as the bundle can tell that the service refuses', (x) => x.remove('north', middle), [`entry_missing ${middle}..255`]],
+    ['the end cut off', (x) => x.truncate('north', size - 10n), [`ledger_truncated ${size - 10n}..${size - 1n}`]],
+    [
+      'a checkpoint edited',
+      async (x) => {
+        await x.query(`update chartwarden_log.checkpoints set note = replace(note, E'\n', E'\nA') where clinic = 'north'`)
+      },
+      ['checkpoint_invalid 0..0'],
+    ],
+  ] as const satisfies readonly (readonly [string, TamperCase['attack'], Faults])[]) {
+    await t.test(name, async (t) => {
+      const { code, faults: told, own } = await through(t, attack)
+      t.strictSame([code, told], [10, faults])
+      t.ok(own, 'and the service was asked to compare its state all the same')
+    })
+  }
+  await t.test('twin: untouched, nothing is found', async (t) => {
+    t.match(await through(t, async () => {}), { code: 0, faults: [], own: { state: true, faults: [] } })
+  })
+})
+
 t.test('a log signed with a key of the attacker’s own: the service knows its keys', async (t) => {
   const own = await ownCheck(t, async (x) => {
     await x.editByte('north', middle)

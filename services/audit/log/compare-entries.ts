@@ -13,6 +13,7 @@ import type { VerifierKey } from './note.ts'
 import { readOwnLedger } from './own-ledger.ts'
 import type { SignedHead } from './signer-store.ts'
 import type { Fault } from './verify/fault.ts'
+import type { Head } from './verify/judge.ts'
 import type { ChangesState } from './verify/plain-faults.ts'
 import type { LedgerReport } from './verify/report.ts'
 import { verifyLedger } from './verify/verify-ledger.ts'
@@ -20,7 +21,7 @@ import { verifyLedger } from './verify/verify-ledger.ts'
 export interface CompareEntriesOptions {
   readonly rows: ClinicRows['rows']
   readonly reader: Pick<LogReader, 'log' | 'tiles' | 'checkpoint'>
-  readonly keys: Pick<LogKeys, 'current'>
+  readonly keys: Pick<LogKeys, 'known'>
   /** What was signed last for the clinic's log, by the signer store; undefined where nothing is signed here, or nothing was. */
   readonly signed: (clinic: string) => Promise<SignedHead | undefined>
   readonly ledger: Pick<Ledger, 'head'>
@@ -30,18 +31,15 @@ export interface CompareEntriesOptions {
 
 export type EntriesCompared = Pick<CheckResult, 'size' | 'root' | 'checkpoint' | 'faults' | 'moreFaults'>
 
-/** What the signer store shows beside the report. */
-const signedFaults = ({ clinic, size, anchors }: LedgerReport, signed: SignedHead | undefined): readonly Fault[] => {
-  if (signed === undefined) return []
-  if (signed.size > size) {
-    const detail = 'The signer store says that these entries were signed; they are gone: an older copy of the database is in use.'
-    return [{ kind: 'ledger_rolled_back', clinic, revision: size, lastRevision: signed.size - 1n, detail }]
-  }
-  const other = anchors.find((anchor) => anchor.origin === signed.origin && anchor.size === signed.size)
-  if (other === undefined || Buffer.from(other.root, 'base64').equals(signed.root)) return []
-  const detail = 'The published checkpoint is not the one that the signer store says was signed.'
-  return [{ kind: 'checkpoint_inconsistent', clinic, revision: 0n, lastRevision: signed.size - 1n, detail }]
-}
+/** What the signer store says, to be judged by like a checkpoint that somebody outside has kept. */
+const recordOf = ({ origin, size, root }: SignedHead): Head => ({
+  origin,
+  size,
+  root,
+  outside: true,
+  givenOut: false,
+  label: 'what the signer store says was signed last',
+})
 
 /** Entries that the clinic's head counts and that are not there, where nothing else says so already. */
 const headFaults = ({ clinic, size, faults }: LedgerReport, claimed: bigint): readonly Fault[] => {
@@ -62,7 +60,7 @@ export const createCompareEntries = (options: CompareEntriesOptions) => {
 
   const keysOf = async (clinic: string, origin: string): Promise<readonly VerifierKey[] | undefined> => {
     try {
-      return (await keys.current(clinic)).map((key) => key.verifierKey(origin))
+      return (await keys.known(clinic)).map((key) => key.verifierKey(origin))
     } catch (thrown) {
       if (thrown instanceof ChartwardenError && thrown.reason === 'INTERNAL') return undefined
       throw thrown
@@ -86,9 +84,10 @@ export const createCompareEntries = (options: CompareEntriesOptions) => {
         read: () => readOwnLedger({ clinic, rows, reader, log, total: claimed, passed, wanted }),
       },
       anchors: { checkpoints: [], receipts: [], keys: known ?? [] },
+      records: last === undefined ? [] : [recordOf(last)],
       changesState,
     })
-    const faults = [...report.faults, ...keyFaults(report, known), ...signedFaults(report, last), ...headFaults(report, claimed)]
+    const faults = [...report.faults, ...keyFaults(report, known), ...headFaults(report, claimed)]
     return {
       size: report.size,
       root: Buffer.from(report.root ?? '', 'base64'),

@@ -2,7 +2,7 @@
 import type { Checkpoint } from './checkpoint.ts'
 
 /** Seconds since the epoch that a cosignature may carry at most. */
-export const maxTimestamp = 2n ** 63n - 1n
+const maxTimestamp = 2n ** 63n - 1n
 
 const timestampLength = 8
 

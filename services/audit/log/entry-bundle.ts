@@ -18,8 +18,8 @@ export const formatBundle = (entries: readonly Uint8Array[]): Buffer => {
   return bundle
 }
 
-/** The entries of a bundle, as views of its bytes; undefined when it does not end with the end of an entry. */
-export const parseBundle = (bytes: Uint8Array): Buffer[] | undefined => {
+/** Views of the entries, each with so many of the bytes ahead of it. */
+const viewsOf = (bytes: Uint8Array, ahead: number): Buffer[] | undefined => {
   const bundle = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   const entries: Buffer[] = []
   let offset = 0
@@ -28,9 +28,22 @@ export const parseBundle = (bytes: Uint8Array): Buffer[] | undefined => {
     if (start > bundle.length) return undefined
     offset = start + bundle.readUInt16BE(offset)
     if (offset > bundle.length) return undefined
-    entries.push(bundle.subarray(start, offset))
+    entries.push(bundle.subarray(start - ahead, offset))
   }
   return entries
+}
+
+/** The entries of a bundle, as views of its bytes; undefined when it does not end with the end of an entry. */
+export const parseBundle = (bytes: Uint8Array): Buffer[] | undefined => viewsOf(bytes, 0)
+
+/**
+ * The same with the prefix of its leaf ahead of each entry, without a copy: it takes the place of the lower byte of the length, so that the
+ * bytes are a bundle no more.
+ */
+export const parseLeafMessages = (bytes: Uint8Array): Buffer[] | undefined => {
+  const messages = viewsOf(bytes, 1)
+  for (const message of messages ?? []) message[0] = leafPrefix
+  return messages
 }
 
 /**

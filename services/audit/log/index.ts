@@ -9,6 +9,7 @@ import type { Ledger, LedgerEngine } from '../ledger.ts'
 import type { Vault } from '../vault.ts'
 import { createRestartAnnouncement } from './announce-restart.ts'
 import { createDirectorySignerStore } from './directory-signer-store.ts'
+import { findBehindHalts, findBehindStore } from './find-behind.ts'
 import { fromPool } from './lend.ts'
 import type { LogKeys } from './log-keys.ts'
 import { createHandOutNote, type LogStatus, readLogStatus } from './log-status.ts'
@@ -22,10 +23,14 @@ import { createSignerFiles } from './signer/signer-files.ts'
 import type { SignerRecord } from './signer-store.ts'
 import { standingsOf } from './standing.ts'
 import type { SealerObserver } from './tenure.ts'
+import { createWitnessInquiry } from './witness-inquiry.ts'
+import type { WitnessPolicy } from './witness-policy.ts'
 
 export interface LogOptions {
   /** Undefined: nothing is signed here. Logs that another process of the installation signs are read all the same. */
   readonly signing: SigningSettings | undefined
+  /** Whether another process does, without `signing`: what that one finds of ledgers that went back holds here too. */
+  readonly signedElsewhere: boolean
   readonly feedPool: Pool
   readonly queryPool: Pool
   readonly queryGate: ClinicGate
@@ -40,11 +45,13 @@ export interface LogOptions {
   readonly now: () => number
   readonly logger: Logger
   readonly observer?: SealerObserver | undefined
+  /** Whose witnesses are asked before a log is first signed on; undefined: there are none. */
+  readonly witnessPolicy?: WitnessPolicy | undefined
 }
 
 export interface Log {
-  /** Of this process; `off`: no signer store is configured. */
-  readonly state: SealerState | 'off'
+  /** Of this process. `elsewhere`: it has no signer store, and another process signs; `off`: nothing is signed. */
+  readonly state: SealerState | 'elsewhere' | 'off'
   readonly reader: LogReader
   /** Beside the sealer, without its right to write. */
   readonly writer: Pick<LogWriter, 'page' | 'addCosignatures'>
@@ -71,13 +78,13 @@ const installationOf = async (pool: Pool): Promise<string> => {
 }
 
 /** What signs, if anything does. */
-const createSigning = async (options: LogOptions, signing: SigningSettings) => {
-  const { engine, feedPool, randomness, clock, logger, keys, observer } = options
+const createSigning = async (options: LogOptions, signing: SigningSettings, reader: LogReader) => {
+  const { engine, feedPool, randomness, clock, logger, keys, observer, witnessPolicy } = options
   const base = signing.logOrigin
   const entries = async (clinic: string): Promise<bigint> => ((await engine.head(clinic))?.revision ?? -1n) + 1n
   const installation = await installationOf(feedPool)
   const store = createDirectorySignerStore({ files: createSignerFiles(signing.signerDir, randomness), installation })
-  const guard = createRegressionGuard({ store, base, entries, logger })
+  const guard = createRegressionGuard({ findBehind: findBehindStore({ store, base, entries }), watches: false, logger })
   const sealer = createSealer({
     pool: feedPool,
     store,
@@ -92,6 +99,7 @@ const createSigning = async (options: LogOptions, signing: SigningSettings) => {
     clock,
     logger,
     observer,
+    inquire: witnessPolicy && createWitnessInquiry({ policy: witnessPolicy, reader, clock }),
     publishIntervalMs: signing.publishIntervalMs,
   })
   const signed = async (clinic: string) => standingsOf(await store.read(), base).standing(clinic).signed
@@ -99,22 +107,25 @@ const createSigning = async (options: LogOptions, signing: SigningSettings) => {
 }
 
 export const createLog = async (options: LogOptions): Promise<Log> => {
-  const { signing, feedPool, queryPool, queryGate, engine, clock, keys } = options
+  const { signing, signedElsewhere, feedPool, queryPool, queryGate, engine, clock, keys, logger } = options
   const publications = createPublications({ pool: feedPool })
-  const signer = signing === undefined ? undefined : await createSigning(options, signing)
+  const reader = createPostgresLogReader({ pool: queryPool, publications, gate: queryGate, clock })
+  const signer = signing === undefined ? undefined : await createSigning(options, signing, reader)
+  const elsewhere = signedElsewhere ? createRegressionGuard({ findBehind: findBehindHalts(feedPool), watches: true, logger }) : undefined
+  const guard = signer?.guard ?? elsewhere
   return {
     get state() {
-      return signer?.sealer.state ?? 'off'
+      return signer?.sealer.state ?? (signedElsewhere ? 'elsewhere' : 'off')
     },
-    reader: createPostgresLogReader({ pool: queryPool, publications, gate: queryGate, clock }),
+    reader,
     writer: createPostgresLogWriter({ lend: fromPool(feedPool) }),
     keys,
-    guard: (ledger) => signer?.guard.ledger(ledger) ?? ledger,
+    guard: (ledger) => guard?.ledger(ledger) ?? ledger,
     signed: async (clinic) => signer?.signed(clinic),
-    check: async () => signer?.guard.check(),
+    check: async () => guard?.check(),
     start: () => signer?.sealer.start(),
     stop: async () => {
-      signer?.guard.close()
+      guard?.close()
       await signer?.sealer.stop()
     },
     status: () => readLogStatus({ pool: feedPool, feed: engine }),

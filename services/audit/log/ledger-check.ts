@@ -43,14 +43,14 @@ export interface CheckRequest {
   /** Reading of the monotonic clock, in milliseconds; Infinity: none. */
   readonly deadline: number
   readonly signal: AbortSignal
-  /** Entries a second at most. Defaults to as many as there are. */
+  /** Entries a second at most. Defaults to what checks that somebody asks for are made at. */
   readonly entriesPerSecond?: number
 }
 
 export interface LedgerCheck {
   /**
    * Answers once the result is an entry of the ledger. Throws CLINIC_NOT_ALLOWED where there is no such ledger, OVERLOADED while another check
-   * of the clinic is under way here, DEADLINE_EXCEEDED and CALL_CANCELLED when it is wanted no more; nothing is recorded then.
+   * of the clinic, or as many as may be that somebody asked for, are under way here, DEADLINE_EXCEEDED and CALL_CANCELLED when it is wanted no more; nothing is recorded then.
    */
   check(request: CheckRequest): AsyncGenerator<CheckProgress, CheckResult>
 }

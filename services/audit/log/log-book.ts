@@ -6,6 +6,7 @@ import type { Standing, Standings } from './standing.ts'
 import type { Tile, TileId } from './tile.ts'
 import { appendLeaves, edgeRoot } from './tree-edge.ts'
 import { hashLength } from './tree-hash.ts'
+import type { InquiredLog, WitnessDispute } from './witness-inquiry.ts'
 
 export interface LogBookOptions {
   readonly writer: LogWriter
@@ -19,6 +20,8 @@ export interface LogBookOptions {
   readonly most: number
   /** Sees to it that the ledger says that its log was begun anew. */
   readonly announceRestart: (standing: Standing) => Promise<void>
+  /** What witnesses say against these logs, by clinic. */
+  readonly disputesOf: (logs: readonly InquiredLog[]) => Promise<ReadonlyMap<string, WitnessDispute>>
   readonly onHalt: (cause: HaltCause, facts: HaltFacts) => void
   readonly onMended: (clinic: string) => void
   readonly onIntegrated: (entries: number) => void
@@ -54,9 +57,12 @@ export class Superseded extends Error {}
 const askedAtOnce = 4
 
 export const createLogBook = (options: LogBookOptions): LogBook => {
-  const { writer, epoch, standing, entries, leafHashes, most, announceRestart, onHalt, onMended, onIntegrated, maxOpen } = options
+  const { writer, epoch, standing, entries, leafHashes, most, announceRestart, disputesOf, onHalt, onMended, onIntegrated, maxOpen } =
+    options
   const open = new Map<string, OpenLog>()
   const halted = new Map<string, HaltCause>()
+  /** Logs that no witness has disputed when they were first opened. */
+  const undisputed = new Set<string>()
 
   const unlessSuperseded = (done: boolean): void => {
     if (!done) throw new Superseded()
@@ -129,11 +135,22 @@ export const createLogBook = (options: LogBookOptions): LogBook => {
     return log.edge.size >= size
   }
 
-  const examine = async (kept: KeptLog, tiles: readonly Tile[], ledger: bigint): Promise<void> => {
+  /** Asked once of each log, before it is signed on, and again while one is disputed. */
+  const askWitnesses = async (logs: readonly KeptLog[]): Promise<ReadonlyMap<string, WitnessDispute>> => {
+    const asked = logs.filter(({ clinic, published }) => published !== undefined && !undisputed.has(clinic))
+    const disputes = await disputesOf(
+      asked.map(({ clinic, origin, generation }) => ({ clinic, origin, generation, signed: standing(clinic).signed?.size ?? 0n })),
+    )
+    for (const { clinic } of asked) if (!disputes.has(clinic)) undisputed.add(clinic)
+    return disputes
+  }
+
+  const examine = async (kept: KeptLog, tiles: readonly Tile[], ledger: bigint, dispute: WitnessDispute | undefined): Promise<void> => {
     const wanted = standing(kept.clinic)
     const hashes = { tiles: (ids: readonly TileId[]) => writer.tiles(kept.clinic, ids) }
     const verdict = await openLog({ kept, standing: wanted, tiles, hashes, ledger })
     if ('halt' in verdict) return halt(verdict.halt, kept, factsOf(kept, ledger))
+    if (dispute !== undefined) return halt('store_behind', kept, { ...factsOf(kept, ledger), dispute })
     const { log } = verdict
     if (wanted.retired !== undefined && wanted.signed === undefined) await announceRestart(wanted)
     // Of a log that was halted the feed has passed by what came meanwhile.
@@ -160,10 +177,11 @@ export const createLogBook = (options: LogBookOptions): LogBook => {
     if (wanted.length === 0) return
     const logs: KeptLog[] = []
     for (const kept of (await writer.logs(wanted.map((clinic) => standing(clinic)))).values()) logs.push(await current(kept))
+    const disputes = await askWitnesses(logs)
     const tiles = await writer.edges(wanted)
     // Counted last: what a tree holds, its ledger held before.
     const ledgers = await lengths(wanted)
-    for (const kept of logs) await examine(kept, tiles.get(kept.clinic) ?? [], ledgers.get(kept.clinic) ?? 0n)
+    for (const kept of logs) await examine(kept, tiles.get(kept.clinic) ?? [], ledgers.get(kept.clinic) ?? 0n, disputes.get(kept.clinic))
   }
 
   return {

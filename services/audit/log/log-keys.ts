@@ -19,6 +19,8 @@ export interface LogKeys {
    * first; replicas agree on it. Empty for a clinic that is not registered.
    */
   current(clinic: string): Promise<readonly LogKey[]>
+  /** The same for many clinics with one statement, so that whoever publishes does not stand before the appends with one for each. */
+  currentOf(clinics: readonly string[]): Promise<ReadonlyMap<string, readonly LogKey[]>>
   /** Those and the retired ones, the newest first: a log that has not grown since carries the signatures of that time. */
   known(clinic: string): Promise<readonly LogKey[]>
   /**

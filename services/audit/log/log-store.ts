@@ -13,7 +13,7 @@ export type HaltCause =
   | 'ledger_differs'
   /** The tiles are not those that were signed. */
   | 'tiles_differ'
-  /** Checkpoints are published that the signer store knows nothing of. */
+  /** Checkpoints are published, or were cosigned by a witness, that the signer store knows nothing of. */
   | 'store_behind'
 
 export const haltCauses = ['ledger_behind', 'ledger_differs', 'tiles_differ', 'store_behind'] as const satisfies readonly HaltCause[]
@@ -79,8 +79,8 @@ export interface NewCheckpoint extends Omit<PublishedCheckpoint, 'publishedAt'> 
 
 /** The sealer's side: all clinics, through the feed's role. One sealer writes; one that was superseded finds out by its epoch. */
 export interface LogWriter {
-  /** Where the sealer is, after making this epoch the only one that writes. */
-  begin(epoch: bigint): Promise<{ readonly position: Position | undefined }>
+  /** Where the sealer is, after making this epoch the only one that writes; `before`: the one that was. */
+  begin(epoch: bigint): Promise<{ readonly position: Position | undefined; readonly before: bigint }>
   /** Logs of these clinics, made (empty, under the origin and generation given) where they are missing. */
   logs(wanted: readonly WantedLog[]): Promise<ReadonlyMap<string, KeptLog>>
   /** Every log there is, in order of clinic, after the one named. */
@@ -105,6 +105,7 @@ export interface LogWriter {
    * a policy is satisfied by. What a retired log published stays as it was.
    */
   tidy(clinics: readonly string[]): Promise<void>
+  /** Tells whoever waits for a checkpoint of the clinic. */
   halt(epoch: bigint, clinic: string, cause: HaltCause | undefined): Promise<boolean>
   /** Begins the clinic's log anew: no tiles, another origin; the published checkpoints of the old one stay readable as history. */
   restart(epoch: bigint, log: WantedLog): Promise<KeptLog | undefined>
@@ -125,6 +126,9 @@ export interface LogReader {
   cosigned(
     clinic: string,
   ): Promise<readonly { readonly checkpoint: PublishedCheckpoint; readonly cosignatures: readonly StoredCosignature[] }[]>
-  /** Resolves when a checkpoint of the clinic covers more than `size` entries, with that checkpoint's size. Rejects when the signal aborts. */
+  /**
+   * Resolves when a checkpoint of the clinic covers more than `size` entries, with that checkpoint's size, or when the log is halted, with the
+   * size that is published then. Rejects when the signal aborts.
+   */
   published(clinic: string, size: bigint, signal: AbortSignal): Promise<bigint>
 }

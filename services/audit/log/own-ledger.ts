@@ -3,7 +3,7 @@ import type { Wanted } from '../../kernel/clinic-gate.ts'
 import type { ClinicRows } from '../clinic-entries.ts'
 import type { LogReader, LogState } from './log-store.ts'
 import { hashesAt, type Tile, type TileId, tileLevels, tileWidth, widthIn } from './tile.ts'
-import { hashLength } from './tree-hash.ts'
+import { hashLength, leafMessage } from './tree-hash.ts'
 import type { LedgerPart } from './verify/found.ts'
 
 export interface OwnLedgerOptions {
@@ -75,7 +75,7 @@ export async function* readOwnLedger(options: OwnLedgerOptions): AsyncGenerator<
         kind: 'entries',
         entries: page.map(({ revision, bytes, id, type, stateChanging, requestDigest }) => ({
           revision,
-          bytes,
+          message: leafMessage(bytes),
           columns: { id, type, stateChanging, requestDigest },
         })),
       }

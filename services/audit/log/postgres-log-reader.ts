@@ -60,7 +60,15 @@ export const createPostgresLogReader = (options: PostgresLogReaderOptions): LogR
     )
 
   /** Many may wait for one clinic's next checkpoint. */
-  const newestSize = createSharedLooks(async (clinic) => (await checkpoints(clinic, false))[0]?.checkpoint.size ?? 0n)
+  const standing = createSharedLooks(async (clinic) => {
+    const [row] = await query<{ size: string | null; halted: boolean }>(
+      clinic,
+      `select (select max(c.size) from chartwarden_log.checkpoints_of($1, false) c) as size, l.halted is not null as halted
+       from chartwarden_log.log_of($1) l`,
+      [clinic],
+    )
+    return { size: BigInt(row?.size ?? 0), halted: row?.halted ?? false }
+  })
 
   return {
     log: async (clinic) => {
@@ -83,12 +91,14 @@ export const createPostgresLogReader = (options: PostgresLogReaderOptions): LogR
     },
     checkpoint: async (clinic) => (await checkpoints(clinic, false))[0],
     cosigned: (clinic) => checkpoints(clinic, true),
-    published: (clinic, size, signal) =>
-      publications.until(
+    published: async (clinic, size, signal) => {
+      const found = await publications.until(
         clinic,
-        () => newestSize(clinic),
-        (newest) => newest > size,
+        () => standing(clinic),
+        (now) => now.size > size || now.halted,
         signal,
-      ),
+      )
+      return found.size
+    },
   }
 }

@@ -6,7 +6,7 @@ import { ChartwardenError } from '../../kernel/errors.ts'
 import type { Position } from '../ledger.ts'
 import type { Connection, Lend } from './lend.ts'
 import type { HaltCause, Integration, KeptLog, LogWriter, NewCheckpoint, StoredCosignature } from './log-store.ts'
-import { notices } from './publication-notice.ts'
+import { notices, publicationChannel } from './publication-notice.ts'
 import { hashesAt, type Tile, tileLevels, widthIn } from './tile.ts'
 
 interface LogRow {
@@ -179,11 +179,12 @@ export const createPostgresLogWriter = ({ lend }: PostgresLogWriterOptions): Log
     logs,
     begin: (epoch) =>
       lend(async (connection) => {
-        const { rows } = await connection.query<{ position: Position | null }>(
-          'update chartwarden_log.sealer set epoch = $1 returning position',
+        const { rows } = await connection.query<{ position: Position | null; before: string }>(
+          `with old as (select epoch from chartwarden_log.sealer for update)
+           update chartwarden_log.sealer s set epoch = $1 from old returning s.position, old.epoch as before`,
           [epoch],
         )
-        return { position: rows[0]?.position ?? undefined }
+        return { position: rows[0]?.position ?? undefined, before: BigInt(rows[0]?.before ?? 0) }
       }),
     page: (after, limit) =>
       lend(async (connection) => {
@@ -227,6 +228,7 @@ export const createPostgresLogWriter = ({ lend }: PostgresLogWriterOptions): Log
     halt: async (epoch, clinic, cause) => {
       const done = await fenced(epoch, async (connection) => {
         await connection.query('update chartwarden_log.logs set halted = $2 where clinic = $1', [clinic, cause ?? null])
+        await connection.query(`select pg_notify('${publicationChannel}', $1)`, [clinic])
         return true
       })
       return done === true

@@ -1,4 +1,4 @@
-/** What is told by NOTIFY when checkpoints are published: the clinics, a line each, as many as one notification holds. */
+/** What is told by NOTIFY when checkpoints are published or a log is halted: the clinics, a line each, as many as one notification holds. */
 
 export const publicationChannel = 'chartwarden_log'
 

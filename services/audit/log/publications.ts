@@ -6,10 +6,10 @@ import { clinicsOf, publicationChannel } from './publication-notice.ts'
 
 export interface Publications {
   /**
-   * Looks, and again after each publication of the clinic, until what it finds is enough. Rejects with what `look` throws, and with the
+   * Looks, and again after each publication of the clinic and each halt of its log, until what it finds is enough. Rejects with what `look` throws, and with the
    * signal's reason when it aborts.
    */
-  until(clinic: string, look: () => Promise<bigint>, enough: (size: bigint) => boolean, signal: AbortSignal): Promise<bigint>
+  until<Found>(clinic: string, look: () => Promise<Found>, enough: (found: Found) => boolean, signal: AbortSignal): Promise<Found>
   close(): Promise<void>
 }
 

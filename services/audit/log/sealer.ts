@@ -17,6 +17,7 @@ import { type SealerLock, takeSealerLock } from './sealer-lock.ts'
 import type { SignerStore } from './signer-store.ts'
 import type { Standing } from './standing.ts'
 import { type SealerObserver, workTenure } from './tenure.ts'
+import type { WitnessInquiry } from './witness-inquiry.ts'
 
 /** `standby`: another process publishes. `retrying`: after a fault. */
 export type SealerState = 'stopped' | 'standby' | 'publishing' | 'retrying'
@@ -40,6 +41,8 @@ export interface SealerOptions {
   readonly clock: Clock
   readonly logger: Pick<Logger, 'info' | 'warn' | 'error'>
   readonly observer?: SealerObserver | undefined
+  /** Asks the witnesses before a log is first signed on. Undefined: there are none. */
+  readonly inquire?: WitnessInquiry | undefined
   /** How often at most a log is published; milliseconds. Defaults to 500. */
   readonly publishIntervalMs?: number
   /** Entries integrated in one transaction. Defaults to 8,192. */
@@ -88,9 +91,16 @@ export const createSealer = (options: SealerOptions): Sealer => {
         most: options.most ?? 8_192,
         maxOpen: options.maxOpen ?? 4_096,
         observer: options.observer,
+        inquire: options.inquire,
         onHalt: (cause, facts) => {
           logger.error({ event: 'log.halted', clinic: facts.clinic, cause }, haltWords(cause, facts))
           onHaltsChanged()
+        },
+        onOtherStore: (before) => {
+          logger.warn(
+            { event: 'log.other_signer_store', epoch: String(session.epoch), before: String(before) },
+            'the signer directory is not the one that was claimed last, or an older copy of it: make sure that no other process signs with another one (docs/how-to/keep-the-signer-store.md)',
+          )
         },
         onMended: (clinic) => {
           logger.info({ event: 'log.mended', clinic }, 'the log goes on')

@@ -15,6 +15,7 @@ import type { OpenLog } from './open-log.ts'
 import type { Advance, SignerRecord, SignerSession, SignerStore } from './signer-store.ts'
 import { standingsOf } from './standing.ts'
 import { edgeRoot } from './tree-edge.ts'
+import type { WitnessInquiry } from './witness-inquiry.ts'
 
 /** Told of what the sealer does; must not throw. */
 export interface SealerObserver {
@@ -33,9 +34,13 @@ export interface TenureOptions
   readonly base: string
   readonly clock: Clock
   readonly publishIntervalMs: number
+  /** The epoch is not above the one that the database knows: the store is another one than before, or an older copy of it. */
+  readonly onOtherStore: (before: bigint) => void
   /** Milliseconds between two looks at logs that are halted. */
   readonly recheckMs: number
   readonly observer: SealerObserver | undefined
+  /** Undefined: there are no witnesses to ask. */
+  readonly inquire: WitnessInquiry | undefined
   /** Ends the work; what is under way is finished. */
   readonly signal: AbortSignal
 }
@@ -64,13 +69,14 @@ const wordsOf = (records: readonly SignerRecord[]): string =>
     .join('\n')
 
 export const workTenure = async (options: TenureOptions): Promise<TenureEnd> => {
-  const { writer, session, store, feed, keys, clock, publishIntervalMs, recheckMs, observer, most, signal } = options
+  const { writer, session, store, feed, keys, clock, publishIntervalMs, recheckMs, observer, inquire, onOtherStore, most, signal } = options
   const { epoch } = session
   const { clinics, standing } = standingsOf(session.records(), options.base)
   const book = createLogBook({
     ...options,
     epoch,
     standing,
+    disputesOf: async (logs) => (logs.length === 0 ? undefined : await inquire?.(logs, signal)) ?? new Map(),
     leafHashes: (clinic, from, count) => feed.leafHashes(clinic, from, count),
     onIntegrated: (entries) => observer?.integrated(entries),
   })
@@ -136,7 +142,8 @@ export const workTenure = async (options: TenureOptions): Promise<TenureEnd> => 
 
   const publish = async (due: readonly OpenLog[]): Promise<void> => {
     const began = clock.monotonic()
-    const withKeys = await Promise.all(due.map(async (log) => ({ log, root: edgeRoot(log.edge), by: await keys.current(log.clinic) })))
+    const signers = await keys.currentOf(due.map(({ clinic }) => clinic))
+    const withKeys = due.map((log) => ({ log, root: edgeRoot(log.edge), by: signers.get(log.clinic) ?? [] }))
     // A ledger whose clinic has no keys here cannot be signed; it is integrated all the same.
     const able = withKeys.filter(({ by }) => by.length > 0)
     if (able.length === 0) return
@@ -158,11 +165,17 @@ export const workTenure = async (options: TenureOptions): Promise<TenureEnd> => 
     observer?.published(checkpoints.length, clock.monotonic() - began, waited)
   }
 
+  const isDue = ({ ahead, edge, published }: OpenLog): boolean => ahead === undefined && edge.size > published
+
   const publishDue = async (): Promise<void> => {
     lastPublished = clock.monotonic()
-    const due = [...book.open.values()].filter(({ ahead, edge, published }) => ahead === undefined && edge.size > published)
+    const due = [...book.open.values()].filter(isDue)
     for (const round of chunksOf(due, roundOfLogs)) await publish(round)
   }
+
+  /** Milliseconds for which a page is waited for: while something is to be published, no longer than until it is time for that. */
+  const patience = (): number =>
+    book.open.values().some(isDue) ? Math.min(recheckMs, Math.max(0, lastPublished + publishIntervalMs - clock.monotonic())) : recheckMs
 
   const tidy = async (): Promise<void> => {
     if (clock.monotonic() - lastTidied < tidyMs) return
@@ -193,7 +206,7 @@ export const workTenure = async (options: TenureOptions): Promise<TenureEnd> => 
       let next = ask()
       while (!signal.aborted) {
         const waited = new AbortController()
-        const page = await Promise.race([next, pause(recheckMs, AbortSignal.any([signal, waited.signal]))])
+        const page = await Promise.race([next, pause(patience(), AbortSignal.any([signal, waited.signal]))])
         waited.abort()
         if (page?.done === true) break
         if (page !== undefined) {
@@ -206,7 +219,7 @@ export const workTenure = async (options: TenureOptions): Promise<TenureEnd> => 
             await pause(Math.max(0, lastPublished + publishIntervalMs - clock.monotonic()), signal)
             next = ask()
           }
-        }
+        } else if (clock.monotonic() - lastPublished >= publishIntervalMs) await publishDue()
         book.shrink()
         await tidy()
         if (await recheck()) return 'claim_again'
@@ -218,7 +231,9 @@ export const workTenure = async (options: TenureOptions): Promise<TenureEnd> => 
   }
 
   try {
-    const { position } = await writer.begin(epoch)
+    const { position, before } = await writer.begin(epoch)
+    // Each claim of one store makes a higher epoch.
+    if (before >= epoch) onOtherStore(before)
     await seeAll()
     return await work(position)
   } catch (thrown) {

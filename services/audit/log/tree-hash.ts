@@ -13,7 +13,7 @@ export const hashLength = 32
 export const leafPrefix = 0
 const nodePrefix = 1
 
-const leafMessage = Buffer.alloc(1 + maxEntryBytes, leafPrefix)
+const sharedMessage = Buffer.alloc(1 + maxEntryBytes, leafPrefix)
 const nodeMessage = Buffer.alloc(1 + 2 * hashLength, nodePrefix)
 
 /** Messages of up to so many bytes have views that are kept: making one takes longer than copying an entry. */
@@ -22,9 +22,9 @@ const views = new Array<Uint8Array | undefined>(viewedBytes + 1)
 
 const leafMessageOf = (bytes: Uint8Array): Uint8Array => {
   const length = 1 + bytes.length
-  if (length > leafMessage.length) return Buffer.concat([Uint8Array.of(leafPrefix), bytes])
-  leafMessage.set(bytes, 1)
-  const view = views[length] ?? leafMessage.subarray(0, length)
+  if (length > sharedMessage.length) return leafMessage(bytes)
+  sharedMessage.set(bytes, 1)
+  const view = views[length] ?? sharedMessage.subarray(0, length)
   if (length <= viewedBytes) views[length] = view
   return view
 }
@@ -35,7 +35,10 @@ export const emptyRoot = (): Buffer => hash('sha256', '', 'buffer')
 /** SHA-256(0x00 || entry) in Latin-1, a character for each byte: the fastest form where many are gathered and then made bytes at once. */
 export const leafHashLatin1 = (bytes: Uint8Array): string => hash('sha256', leafMessageOf(bytes), 'binary')
 
-/** The same of bytes that begin with the prefix already. */
+/** An entry behind the prefix of its leaf: what is hashed. */
+export const leafMessage = (bytes: Uint8Array): Buffer => Buffer.concat([Uint8Array.of(leafPrefix), bytes])
+
+/** The same as `leafHashLatin1` of bytes that begin with the prefix already. */
 export const leafMessageHash = (message: Uint8Array): string => hash('sha256', message, 'binary')
 
 /** SHA-256(0x00 || entry). */

@@ -26,8 +26,8 @@ export interface LogKeyActivation {
 
 /** Where the keys of logs are kept. Every write is insert-if-absent and answers what is stored, so that replicas agree; nothing is changed. */
 export interface LogKeyStore {
-  /** Those that were activated, the newest first; retired ones are there too. */
-  active(clinic: string): Promise<readonly ActiveLogKey[]>
+  /** Of each clinic that has some those that were activated, the newest first; retired ones are there too. One statement for all of them. */
+  active(clinics: readonly string[]): Promise<ReadonlyMap<string, readonly ActiveLogKey[]>>
   /** Undefined: the clinic has no keys of its own, so that it is not one. */
   put(clinic: string, key: NewLogKey): Promise<StoredLogKey | undefined>
   activate(clinic: string, id: string, activation: LogKeyActivation): Promise<void>

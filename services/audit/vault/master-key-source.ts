@@ -35,7 +35,7 @@ const readKeyFile = async (file: string): Promise<Buffer> => {
 export const masterKeyFile = (file: string): MasterKeySource => ({ name: file, read: () => readKeyFile(file) })
 
 /** A file that is made, readable by its owner alone, when it does not exist. For development. */
-export const madeMasterKeyFile = (file: string, randomness: Randomness): MasterKeySource => ({
+const madeMasterKeyFile = (file: string, randomness: Randomness): MasterKeySource => ({
   ...masterKeyFile(file),
   readOrCreate: async () => {
     await mkdir(dirname(file), { recursive: true })

@@ -10,14 +10,16 @@ interface KeyRow extends QueryResultRow {
 }
 
 interface ActiveRow extends KeyRow {
+  readonly clinic: string
   readonly retires_at: Date | null
 }
 
 const columns = 'id, wrapped_key, public_key, created_at'
 
-/** The functions name the clinic to row security, in the one round trip (migrations.ts). */
+/** The functions name the clinic to row security, in the one round trip (migrations.ts): each call of them names its own. */
 const statements = {
-  log_keys: `select ${columns}, retires_at from chartwarden_vault.log_keys($1)`,
+  log_keys: `select c.clinic, ${columns}, retires_at from unnest($1::text[]) as c (clinic), chartwarden_vault.log_keys(c.clinic)
+    with ordinality as k (id, wrapped_key, public_key, created_at, retires_at, place) order by c.clinic, k.place`,
   put_log_key: `select ${columns} from chartwarden_vault.put_log_key($1, $2, $3, $4)`,
   activate_log_key: 'select chartwarden_vault.activate_log_key($1, $2, $3, $4)',
 } as const
@@ -33,8 +35,12 @@ const storedKey = (row: KeyRow): StoredLogKey => ({
 export const createPostgresLogKeyStore = (options: VaultStatementOptions): LogKeyStore => {
   const run = createVaultStatements(statements, options)
   return {
-    active: async (clinic) =>
-      (await run<ActiveRow>('log_keys', [clinic])).map((row) => ({ ...storedKey(row), retiresAt: row.retires_at?.getTime() })),
+    active: async (clinics) => {
+      const rows = Map.groupBy(await run<ActiveRow>('log_keys', [clinics]), ({ clinic }) => clinic)
+      return new Map(
+        [...rows].map(([clinic, keys]) => [clinic, keys.map((row) => ({ ...storedKey(row), retiresAt: row.retires_at?.getTime() }))]),
+      )
+    },
     put: async (clinic, { id, wrapped, publicKey }) => {
       const [row] = await run<KeyRow>('put_log_key', [clinic, id, wrapped, publicKey])
       return row && storedKey(row)

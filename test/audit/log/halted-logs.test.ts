@@ -1,10 +1,17 @@
 /** A sealer that meets a database, a signer store or a ledger from another time. */
+import { cpSync, rmSync, writeFileSync } from 'node:fs'
+import path from 'node:path'
 import t, { type Test } from 'tap'
+import { type FindBehind, findBehindHalts, findBehindStore } from '../../../services/audit/log/find-behind.ts'
+import { formatVerifierKey } from '../../../services/audit/log/note.ts'
+import { consistencyProof } from '../../../services/audit/log/proofs.ts'
 import { createRegressionGuard } from '../../../services/audit/log/regression-guard.ts'
+import { databaseTiles } from '../../../services/audit/log/signer/database-tiles.ts'
 import { adoptHead, retireOrigin } from '../../../services/audit/log/signer/operate.ts'
 import { createSignerFiles } from '../../../services/audit/log/signer/signer-files.ts'
-import type { SignerStore } from '../../../services/audit/log/signer-store.ts'
+import type { SignedHead, SignerStore } from '../../../services/audit/log/signer-store.ts'
 import { systemRandomness } from '../../../services/kernel/ids.ts'
+import { commandLine } from '../../support/command-line.ts'
 import { fault } from '../../support/fault.ts'
 import { appendOf, decision, newClinic } from '../../support/ledger-entries.ts'
 import { backupOf, openSealing, originOf, type Sealing, testBase } from '../../support/sealing.ts'
@@ -53,20 +60,28 @@ t.test('a ledger restored from an older backup is halted with what to do, not se
   await published(sealing, [harmed])
   await restore()
 
-  const guard = createRegressionGuard({
-    store: sealing.store,
-    base: testBase,
-    entries: sealing.entries,
-    logger: { info: () => {}, warn: () => {}, error: () => {} } as never,
-    recheckMs: 50,
-  })
-  t.teardown(() => guard.close())
+  const guarding = (findBehind: FindBehind, watches: boolean) => {
+    const logger = { info: () => {}, warn: () => {}, error: () => {} } as never
+    const guard = createRegressionGuard({ findBehind, watches, logger, recheckMs: 50 })
+    t.teardown(() => guard.close())
+    return guard
+  }
+  const guard = guarding(findBehindStore({ store: sealing.store, base: testBase, entries: sealing.entries }), false)
+  const withoutStore = guarding(findBehindHalts(sealing.feed), true)
   await guard.check()
+  await withoutStore.check()
+  t.equal((await findBehindHalts(sealing.feed)()).size, 0, 'twin: nothing in the database says so before the process that signs does')
   const unguarded = {
     append: async (append: Parameters<typeof sealing.engine.appendBatch>[0][0]) => (await sealing.engine.appendBatch([append]))[0],
   }
   const ledger = guard.ledger(unguarded as never)
-  const one = (clinic: string) => ledger.append(appendOf(clinic, 'any', [decision()]))
+  const one = (clinic: string, by = ledger) => by.append(appendOf(clinic, 'any', [decision()]))
+  const elsewhere = withoutStore.ledger(unguarded as never)
+  const served = (clinic: string, by = ledger) =>
+    one(clinic, by).then(
+      () => true,
+      () => false,
+    )
   await t.rejects(one(harmed), fault('LEDGER_REGRESSED'))
   t.equal((await one(other)).kind, 'stored')
 
@@ -84,16 +99,15 @@ t.test('a ledger restored from an older backup is halted with what to do, not se
       `chartwarden log retire --clinic ${harmed} --cause restored_backup`,
   )
   t.equal(await sealing.halted(harmed), 'ledger_behind')
+  await waitFor('a process without the store to hear of it', async () => !(await served(harmed, elsewhere)))
+  await t.rejects(one(harmed, elsewhere), fault('LEDGER_REGRESSED'))
+  t.ok(await served(other, elsewhere))
   await otherGoesOn(t, sealing, other)
   t.equal((await sealing.newest(harmed))?.size, 101n, 'nothing new is published')
 
   t.equal(await retireOrigin(sealing.files, originOf(harmed), 'restored_backup'), 'retired')
-  await waitFor('the clinic to be served', () =>
-    one(harmed).then(
-      () => true,
-      () => false,
-    ),
-  )
+  await waitFor('the clinic to be served', () => served(harmed))
+  await waitFor('the clinic to be served by a process without the store too', () => served(harmed, elsewhere))
   await sealing.published(harmed)
   t.same(await sealing.faults(harmed), [])
   t.same([...new Set(announced)], [`${originOf(harmed)} 151 restored_backup → ${originOf(harmed)}/2`])
@@ -208,12 +222,69 @@ t.test('a signer store that was lost signs nothing where something is published,
   t.same(await sealing.newest(harmed), before)
   t.same(await fresh.faults(later), [])
 
-  t.same(await adoptHead(files, { origin: originOf(harmed), size: 301n, root: Buffer.from(before?.root ?? '', 'hex') }), {
-    kind: 'adopted',
-  })
+  const head = { origin: originOf(harmed), size: 301n, root: Buffer.from(before?.root ?? '', 'hex') }
+  t.same(await adoptHead(files, head, async () => undefined), { kind: 'adopted' })
   await fresh.published(harmed)
   t.same(await fresh.faults(harmed), [])
   t.equal(await fresh.halted(harmed), undefined)
+})
+
+t.test('an older signer store takes a newer head only if it is signed and proven to continue what the store knows', async (t) => {
+  const directory = scratchDirectory(t, 'older-signer')
+  const sealing = await openSealing(t, { files: createSignerFiles(directory, systemRandomness) })
+  const { files, superuser, database, keys } = sealing
+  const harmed = newClinic('harmed')
+  const origin = originOf(harmed)
+  await sealing.write(harmed, 300)
+  await published(sealing, [harmed])
+  const older = path.join(scratchDirectory(t, 'copy'), 'signer')
+  cpSync(directory, older, { recursive: true })
+  await sealing.write(harmed, 300)
+  await published(sealing, [harmed])
+  rmSync(directory, { recursive: true })
+  cpSync(older, directory, { recursive: true })
+  sealing.sealer().start()
+  await haltOf(sealing, harmed)
+  t.equal(await sealing.halted(harmed), 'store_behind')
+
+  const { rows } = await superuser.query<{ note: string; root: Buffer }>(
+    'select note, root from chartwarden_log.checkpoints where clinic = $1 order by size desc limit 1',
+    [harmed],
+  )
+  const { note = '', root = Buffer.of() } = rows[0] ?? {}
+  const proofTo = (size: bigint) => (known: SignedHead) =>
+    consistencyProof(known.size, size, databaseTiles(sealing.feed, { clinic: harmed, generation: 1 }))
+  const unproven = { kind: 'refused', why: 'unproven', record: { origin, size: 301n } }
+  const other = { origin, size: 601n, root: Buffer.alloc(32, 9) }
+  t.match(await adoptHead(files, other, proofTo(601n)), unproven, 'another root of that size')
+  t.match(await adoptHead(files, { origin, size: 601n, root }, async () => undefined), unproven, 'no proof')
+  t.match(await adoptHead(files, { origin, size: 601n, root }, async () => []), unproven, 'not a proof')
+  t.match(await adoptHead(files, { origin, size: 300n, root }, proofTo(300n)), { ...unproven, why: 'not_larger' })
+  t.match(await sealing.store.read(), [{ origin, size: 301n }])
+
+  const file = path.join(scratchDirectory(t, 'notes'), 'newest.checkpoint')
+  writeFileSync(file, note)
+  const [key] = await keys.current(harmed)
+  const vkey = key === undefined ? '' : formatVerifierKey(key.verifierKey(origin))
+  const run = commandLine({
+    CHARTWARDEN_SIGNER_DIR: directory,
+    CHARTWARDEN_LOG_ORIGIN: testBase,
+    CHARTWARDEN_FEED_DATABASE_URL: database.feedUrl,
+  })
+  const adopt = ['log', 'adopt', '--clinic', harmed, '--checkpoint', file, '--key', vkey]
+  await superuser.query('alter table chartwarden_log.tiles disable trigger all')
+  await superuser.query('create table kept_tiles as select * from chartwarden_log.tiles where clinic = $1', [harmed])
+  await superuser.query('update chartwarden_log.tiles set hashes = substr(hashes, 1, 32) where clinic = $1 and index = 1', [harmed])
+  t.match(await run(...adopt), { code: 2, err: /do not prove that it continues the 301 entries which the store knows/ })
+  await superuser.query(
+    'update chartwarden_log.tiles t set hashes = k.hashes from kept_tiles k where (t.clinic, t.level, t.index) = (k.clinic, k.level, k.index)',
+  )
+  await superuser.query('alter table chartwarden_log.tiles enable trigger all')
+  t.match(await run(...adopt), { code: 0, out: `${origin} goes on from 601 entries.` })
+  await waitFor('the end of the halt', async () => (await sealing.halted(harmed)) === undefined)
+  await sealing.write(harmed, 3)
+  await sealing.published(harmed)
+  t.same(await sealing.faults(harmed), [])
 })
 
 t.test('twin: a sealer that does not look at the signer store publishes a second root for a size', async (t) => {

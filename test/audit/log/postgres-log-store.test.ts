@@ -35,7 +35,7 @@ t.test('a log store in Postgres', async (t) => {
 
   await t.test('writes tiles, sizes and the place in the feed together', async (t) => {
     t.equal(await writer.integrate(1n, [north.integration, growth('south', emptyEdge, 3).integration], place(303)), true)
-    t.same(await writer.begin(1n), { position: '303' })
+    t.same(await writer.begin(1n), { position: '303', before: 1n })
     t.same(await reader.tiles('north', north.integration.tiles), north.integration.tiles)
     t.equal((await reader.log('north'))?.size, 300n)
     const next = growth('north', north.edge, 20)
@@ -48,12 +48,12 @@ t.test('a log store in Postgres', async (t) => {
       ],
     )
     await t.rejects(writer.integrate(1n, [next.integration], place(400)), fault('INTERNAL'), 'from a size that the tree has left')
-    t.same(await writer.begin(1n), { position: '303' }, 'and the place stays with it')
+    t.match(await writer.begin(1n), { position: '303' }, 'and the place stays with it')
   })
 
   await t.test('of two that write, the one with the older epoch changes nothing', async (t) => {
     const newer = createPostgresLogWriter({ lend: fromPool(feed) })
-    await newer.begin(2n)
+    t.equal((await newer.begin(2n)).before, 1n)
     const late = growth('south', growth('south', emptyEdge, 3).edge, 5).integration
     const checkpoint = { clinic: 'south', size: 3n, root, note: 'note' }
     const attempts: readonly [string, (of: LogWriter) => Promise<unknown>, unknown][] = [
@@ -87,6 +87,19 @@ t.test('a log store in Postgres', async (t) => {
     t.equal(newest?.checkpoint.note, 'note')
     t.same(newest?.cosignatures, [{ clinic: 'north', size: 320n, witness: 'w1', line: '— w1 2' }])
     t.same((await reader.cosigned('north')).length, 1)
+  })
+
+  await t.test('whoever waits for a log that is halted meanwhile waits no longer', async (t) => {
+    const [halted, other] = [new AbortController(), new AbortController()]
+    t.teardown(() => halted.abort())
+    const waiting = reader.published('north', 320n, halted.signal)
+    const twin = t.rejects(reader.published('south', 320n, other.signal))
+    await writer.halt(2n, 'north', 'tiles_differ')
+    t.equal(await waiting, 320n)
+    t.equal((await reader.log('north'))?.halted, 'tiles_differ')
+    other.abort()
+    await twin
+    await writer.halt(2n, 'north', undefined)
   })
 
   await t.test('keeps the newest checkpoint and those whose witnesses have not all cosigned a newer one', async (t) => {

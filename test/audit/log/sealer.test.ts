@@ -1,8 +1,13 @@
 import fc from 'fast-check'
 import t from 'tap'
+import { createDirectorySignerStore } from '../../../services/audit/log/directory-signer-store.ts'
+import type { LogKeys } from '../../../services/audit/log/log-keys.ts'
 import type { SignerSession, SignerStore } from '../../../services/audit/log/signer-store.ts'
+import { createSignerFiles } from '../../../services/audit/log/signer/signer-files.ts'
+import { systemRandomness } from '../../../services/kernel/ids.ts'
 import { newClinic } from '../../support/ledger-entries.ts'
 import { breakingPool, openSealing, originOf } from '../../support/sealing.ts'
+import { scratchDirectory } from '../../support/service.ts'
 import { waitFor } from '../../support/wait-for.ts'
 
 t.setTimeout(280_000)
@@ -109,6 +114,76 @@ t.test('what was recorded and never published is signed again as it was', async 
   await sealing.published(clinic)
   t.same(await sealing.faults(clinic), [])
   t.equal((await sealing.store.read()).find(({ origin }) => origin === originOf(clinic))?.size, 11n)
+})
+
+t.test('a last page that is exactly full is published although nothing follows it', async (t) => {
+  const sealing = await openSealing(t)
+  const clinic = newClinic()
+  await sealing.write(clinic, 1)
+  const held = { until: Promise.resolve() }
+  const sealer = sealing.sealer({
+    most: 50,
+    // A page that is not full is followed by a pause; the full one comes while it lasts.
+    publishIntervalMs: 200,
+    decorateWriter: (writer) => ({
+      ...writer,
+      publish: async (epoch, checkpoints) => {
+        const now = await writer.publish(epoch, checkpoints)
+        await held.until
+        return now
+      },
+    }),
+  })
+  sealer.start()
+  await sealing.published(clinic)
+  const writing = Promise.withResolvers<void>()
+  held.until = writing.promise
+  const size = (await sealing.newest(clinic))?.size ?? 0n
+  await sealing.write(clinic, 1)
+  await waitFor('the page of one', async () => ((await sealing.newest(clinic))?.size ?? 0n) === size + 1n)
+  await sealing.write(clinic, 50)
+  writing.resolve()
+  await sealing.published(clinic)
+  t.same(await sealing.faults(clinic), [])
+})
+
+t.test('one round of publishing asks once for the keys of its clinics', async (t) => {
+  const sealing = await openSealing(t)
+  const clinics = Array.from({ length: 20 }, () => newClinic())
+  for (const clinic of clinics) await sealing.write(clinic, 1)
+  const asked: number[] = []
+  const keys: LogKeys = {
+    ...sealing.keys,
+    current: async () => {
+      throw new Error('a statement for each clinic')
+    },
+    currentOf: (of) => {
+      asked.push(of.length)
+      return sealing.keys.currentOf(of)
+    },
+  }
+  sealing.sealer({ keys }).start()
+  for (const clinic of clinics) await sealing.published(clinic)
+  t.same(asked, [20])
+})
+
+t.test('a signer directory that is not the one claimed last is said aloud', async (t) => {
+  const sealing = await openSealing(t)
+  const clinic = newClinic()
+  const others = () => sealing.lines.filter(({ event }) => event === 'log.other_signer_store').length
+  const older = scratchDirectory(t, 'older')
+  for (const entries of [5, 6]) {
+    const sealer = sealing.sealer()
+    sealer.start()
+    await sealing.write(clinic, entries)
+    await sealing.published(clinic)
+    await sealer.stop()
+  }
+  t.equal(others(), 0, 'twin: the same one, claimed again')
+  const { rows } = await sealing.superuser.query<{ installation: string }>('select installation from chartwarden_log.sealer')
+  const store = createDirectorySignerStore({ files: createSignerFiles(older, systemRandomness), installation: rows[0]?.installation ?? '' })
+  sealing.sealer({ store }).start()
+  await waitFor('the warning', () => others() > 0)
 })
 
 t.test('of two with one store one publishes; stopped, it is followed by the other', async (t) => {

@@ -124,6 +124,52 @@ t.test('another replica learns of a new key within seconds', async (t) => {
   t.equal((await there.keys.current(clinic)).length, 2)
 })
 
+t.test('the keys of many clinics take one statement, and none is opened twice', async (t) => {
+  const clinics = await Promise.all(Array.from({ length: 40 }, () => registered(t)))
+  let statements = 0
+  let unwrapped = 0
+  const counting = new Proxy(pool, {
+    get: (target, name) => {
+      const value = Reflect.get(target, name) as unknown
+      if (typeof value !== 'function') return value
+      if (name === 'query') statements += 1
+      return value.bind(target)
+    },
+  })
+  const masterKey = createMasterKey(key, systemRandomness)
+  const clock = manualClock()
+  const keys = createLogKeys({
+    masterKey: {
+      ...masterKey,
+      unwrap: (...wrapped) => {
+        unwrapped += 1
+        return masterKey.unwrap(...wrapped)
+      },
+    },
+    store: createPostgresLogKeyStore({ pool: counting }),
+    randomness: systemRandomness,
+    clock,
+    now: clock.wall,
+  })
+  const names = async () => [...(await keys.currentOf([...clinics, 'nowhere'])).values()].map((of) => of.map((each) => each.verifierKey(origin)))
+  const first = await names()
+  t.same(new Set(first.map((of) => of.length)), new Set([1, 0]))
+  t.same(first.slice(0, -1), await Promise.all(clinics.map(async (clinic) => [(await replica().keys.current(clinic))[0]?.verifierKey(origin)])))
+  t.equal(new Set(first.flat().map(({ keyId }) => keyId)).size, 40, 'each clinic has its own')
+  const other = replica()
+  const id = randomUUID()
+  await other.keys.prepare(clinics[0] as string, id)
+  await other.keys.activate(clinics[0] as string, id, { revision: 5n, retireOthersAt: clock.wall() + 60_000 })
+  await keys.currentOf(clinics)
+  t.equal(unwrapped, 40)
+  clock.advance(10_001)
+  statements = 0
+  t.equal((await keys.currentOf(clinics)).get(clinics[0] as string)?.length, 2, 'and what another replica has made is seen')
+  t.same([statements, unwrapped], [1, 41])
+  await keys.currentOf(clinics)
+  t.equal(statements, 1)
+})
+
 t.test('another master key, another clinic and another public part open nothing', async (t) => {
   const [clinic, other] = [await registered(t), await registered(t)]
   await replica().keys.current(clinic)

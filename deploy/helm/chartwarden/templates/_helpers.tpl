@@ -44,6 +44,10 @@ capabilities: { drop: [ALL] }
 - { name: CHARTWARDEN_JWKS, value: {{ .Values.tokens.jwks | quote }} }
 - { name: CHARTWARDEN_JWT_ISSUER, value: {{ .Values.tokens.issuer | quote }} }
 - { name: CHARTWARDEN_JWT_AUDIENCE, value: {{ .Values.tokens.audience | quote }} }
+- { name: CHARTWARDEN_LOG_ORIGIN, value: {{ .Values.signer.origin | quote }} }
+{{- if .Values.witnesses.policy }}
+- { name: CHARTWARDEN_WITNESS_POLICY, value: /etc/chartwarden/witnesses/policy }
+{{- end }}
 - { name: CHARTWARDEN_DRAIN_TIMEOUT_MS, value: {{ .Values.drainTimeoutMs | int | quote }} }
 {{- range $name, $value := .Values.config }}
 {{- /* Helm hands every number over as a float64, which toString would write as 4.194304e+06. */}}
@@ -51,9 +55,67 @@ capabilities: { drop: [ALL] }
 {{- end }}
 {{- end }}
 
+{{/* Of a container that serves: the one with the signer store signs, and compares the ledgers with it by schedule. */}}
+{{- define "chartwarden.unsigned" -}}
+- { name: CHARTWARDEN_SIGNER_DIR, value: "off" }
+- { name: CHARTWARDEN_SELF_CHECK_HOURS, value: "0" }
+{{- end }}
+
+{{/* Of a container that is called from within its pod alone. Nothing leaves the pod. */}}
+{{- define "chartwarden.withinPod" -}}
+- { name: CHARTWARDEN_GRPC_ADDR, value: "127.0.0.1:50051" }
+- { name: CHARTWARDEN_HTTP_ADDR, value: "127.0.0.1:8080" }
+- { name: CHARTWARDEN_TLS_BY_PROXY, value: "true" }
+{{- end }}
+
+{{- define "chartwarden.ownProbes" -}}
+startupProbe:
+  exec: { command: [node, deploy/health.ts] }
+  periodSeconds: 2
+  timeoutSeconds: 3
+  failureThreshold: 60
+readinessProbe:
+  exec: { command: [node, deploy/health.ts] }
+  periodSeconds: 10
+  timeoutSeconds: 3
+{{- end }}
+
+{{/* The pause, the drain, and what closing the database takes. */}}
+{{- define "chartwarden.gracePeriod" -}}
+{{ add 20 (div (add (int .Values.drainTimeoutMs) 999) 1000) }}
+{{- end }}
+
+{{/* A changed policy is read at the start. */}}
+{{- define "chartwarden.annotations" -}}
+{{- if .Values.witnesses.policy }}
+checksum/witnesses: {{ .Values.witnesses.policy | sha256sum | quote }}
+{{- end }}
+{{- with .Values.podAnnotations }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}
+
+{{- define "chartwarden.placement" -}}
+{{- with .Values.nodeSelector }}
+nodeSelector:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .Values.tolerations }}
+tolerations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .Values.affinity }}
+affinity:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end }}
+
 {{- define "chartwarden.mounts" -}}
 - { name: chartwarden-database, mountPath: /etc/chartwarden/database, readOnly: true }
 - { name: chartwarden-master-key, mountPath: /etc/chartwarden/master-key, readOnly: true }
+{{- if .Values.witnesses.policy }}
+- { name: chartwarden-witnesses, mountPath: /etc/chartwarden/witnesses, readOnly: true }
+{{- end }}
 {{- end }}
 
 {{- define "chartwarden.volumes" -}}
@@ -71,6 +133,10 @@ capabilities: { drop: [ALL] }
     defaultMode: 288
     items:
       - { key: {{ .Values.masterKey.key | quote }}, path: master.key }
+{{- if .Values.witnesses.policy }}
+- name: chartwarden-witnesses
+  configMap: { name: {{ include "chartwarden.name" . }}-witnesses }
+{{- end }}
 {{- end }}
 
 {{/*
@@ -86,19 +152,9 @@ localhost without leaving the pod, and ends after it. Its volumes are "chartward
     {{- include "chartwarden.containerSecurity" . | nindent 4 }}
   env:
     {{- include "chartwarden.environment" . | nindent 4 }}
-    - { name: CHARTWARDEN_GRPC_ADDR, value: "127.0.0.1:50051" }
-    - { name: CHARTWARDEN_HTTP_ADDR, value: "127.0.0.1:8080" }
-    # Nothing leaves the pod.
-    - { name: CHARTWARDEN_TLS_BY_PROXY, value: "true" }
-  startupProbe:
-    exec: { command: [node, deploy/health.ts] }
-    periodSeconds: 2
-    timeoutSeconds: 3
-    failureThreshold: 60
-  readinessProbe:
-    exec: { command: [node, deploy/health.ts] }
-    periodSeconds: 10
-    timeoutSeconds: 3
+    {{- include "chartwarden.withinPod" . | nindent 4 }}
+    {{- include "chartwarden.unsigned" . | nindent 4 }}
+  {{- include "chartwarden.ownProbes" . | nindent 2 }}
   resources:
     {{- toYaml .Values.resources | nindent 4 }}
   volumeMounts:

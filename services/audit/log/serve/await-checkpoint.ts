@@ -22,8 +22,8 @@ export interface WantedCheckpoint {
 }
 
 /**
- * Waits until a checkpoint covers an entry that the ledger holds. However many wait for a clinic, one of them looks. Throws NOT_PUBLISHED at
- * once where the log is halted, CALL_CANCELLED when the signal aborts, and what reading the log throws.
+ * Waits until a checkpoint covers an entry that the ledger holds. However many wait for a clinic, one of them looks. Throws NOT_PUBLISHED as
+ * soon as the log is halted, CALL_CANCELLED when the signal aborts, and what reading the log throws.
  */
 export type AwaitCheckpoint = (wanted: WantedCheckpoint) => Promise<PublishedHead & { readonly checkpoint: OpenedCheckpoint }>
 
@@ -47,7 +47,10 @@ export const createAwaitCheckpoint = ({ log, reader, witnessPollMs = 500 }: Awai
 
   const untilCosigned = async ({ clinic, revision, signal }: WantedCheckpoint): Promise<Covering> => {
     let head = await log.witnessed(clinic)
-    while (!covers(head, revision)) head = await poll(clinic, (found) => covers(found, revision), signal)
+    while (!covers(head, revision)) {
+      if (head.log.halted !== undefined) throw notPublished(head.log)
+      head = await poll(clinic, (found) => covers(found, revision) || found.log.halted !== undefined, signal)
+    }
     return head
   }
 

@@ -5,8 +5,8 @@
  */
 import { hashLength } from '../tree-hash.ts'
 
-/** The bytes of an entry; undefined: there is none of that revision. */
-export type FoundBytes = Uint8Array | undefined
+/** The message of an entry's leaf; undefined: there is no entry of that revision. */
+export type FoundMessage = Uint8Array | undefined
 
 export type Difference =
   /** Another entry, or none, stands in the place of the one in the log. */
@@ -14,19 +14,19 @@ export type Difference =
       readonly kind: 'changed'
       readonly revision: bigint
       readonly index: bigint
-      readonly found: FoundBytes
+      readonly found: FoundMessage
       readonly foundHash: string
       readonly loggedHash: string
     }
   /** The log has an entry that is not found there; what is found goes on behind it. */
   | { readonly kind: 'missing'; readonly index: bigint; readonly loggedHash: string }
   /** An entry is found between two that follow each other in the log. */
-  | { readonly kind: 'extra'; readonly revision: bigint; readonly found: FoundBytes; readonly foundHash: string }
+  | { readonly kind: 'extra'; readonly revision: bigint; readonly found: FoundMessage; readonly foundHash: string }
 
 /** An entry found behind all that the log has, at a place that the log has: it may be missing further up. */
 export interface Behind {
   readonly revision: bigint
-  readonly found: FoundBytes
+  readonly found: FoundMessage
   readonly foundHash: string
 }
 
@@ -78,7 +78,7 @@ const firstDifference = (one: Buffer, other: Buffer): number => {
 export const createAlignment = ({ window = 8192, most = 1000 }: AlignmentOptions = {}) => {
   const found: Row = { start: 0n, hashes: Buffer.alloc(0) }
   const logged: Row = { start: 0n, hashes: Buffer.alloc(0) }
-  let leaves: FoundBytes[] = []
+  let leaves: FoundMessage[] = []
   let skipped = 0
   const differences: Difference[] = []
   let more = false
@@ -164,11 +164,11 @@ export const createAlignment = ({ window = 8192, most = 1000 }: AlignmentOptions
   }
 
   return {
-    /** The next entries found: their hashes, `noHash` where there is none of a revision, and their bytes. */
-    found: (hashes: Buffer, bytes: readonly FoundBytes[]): void => {
+    /** The next entries found: their hashes, `noHash` where there is none of a revision, and their messages. */
+    found: (hashes: Buffer, messages: readonly FoundMessage[]): void => {
       if (more) return
       add(found, hashes)
-      leaves = leaves.concat(bytes)
+      leaves = leaves.concat(messages)
       settle(false)
       trim()
     },

@@ -1,5 +1,5 @@
 /** Differences between the entries found and hashes that are proven, as faults. */
-import type { Alignment, Behind, Difference, FoundBytes } from './alignment.ts'
+import type { Alignment, Behind, Difference, FoundMessage } from './alignment.ts'
 import { noHash } from './alignment.ts'
 import { type EnvelopeEnd, envelopeEnd } from './envelope-end.ts'
 import type { Fault, FaultKind } from './fault.ts'
@@ -21,7 +21,7 @@ interface Judged {
 
 const nothing = noHash.toString('latin1')
 
-const endOf = (found: FoundBytes): EnvelopeEnd | undefined => (found === undefined ? undefined : envelopeEnd(found))
+const endOf = (found: FoundMessage): EnvelopeEnd | undefined => (found === undefined ? undefined : envelopeEnd(found))
 
 const within = (difference: Difference, { from, to }: Proven): boolean => {
   const place = difference.kind === 'extra' ? difference.revision : difference.index

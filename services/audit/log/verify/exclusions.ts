@@ -21,6 +21,8 @@ export const exclusions = {
     'That newer entries were cut off, and everything in the database that told of them, as when an older copy of it is put in its place: that takes no key, and only something kept outside shows it.',
   not_witnessed:
     'That somebody else was shown another history: no witness that you trust has cosigned a checkpoint. Give your witnesses with --policy.',
+  not_witnessed_after:
+    'From revision {from} on, that somebody else was shown another history: no checkpoint that covers these entries is cosigned as your policy asks.',
   not_judged: 'Whether entries {from} to {to} are as they were signed: nothing that was given or found tells.',
   recorded_at:
     'When the database stored an entry (recorded_at) and the order of entries of different clinics: neither is part of the entry.',

@@ -13,7 +13,8 @@ export interface EntryColumns {
 export interface FoundEntry {
   /** As the source numbers it. */
   readonly revision: bigint
-  readonly bytes: Uint8Array
+  /** The bytes behind the prefix of their leaf (`leafMessage`), ready to be hashed where they are. */
+  readonly message: Uint8Array
   /** Undefined: the source has only the bytes. */
   readonly columns?: EntryColumns
 }

@@ -19,6 +19,8 @@ export interface Head {
   readonly root: Uint8Array
   /** Whether it comes from outside of what is checked. */
   readonly outside: boolean
+  /** Whether it was given out, and so published before; a record of what was signed may be ahead of that. */
+  readonly givenOut: boolean
   /** In words: "the checkpoint in file x". */
   readonly label: string
 }
@@ -211,7 +213,9 @@ export const judge = ({ seen, heads, claimedSize }: JudgeOptions): Judgement => 
   const published = judged.filter((head) => !head.outside)
   const newest = greatest(published.map(({ size }) => size))
   const known = greatest(
-    judged.filter((head) => head.outside && published.some(({ origin }) => origin === head.origin)).map(({ size }) => size),
+    judged
+      .filter((head) => head.outside && head.givenOut && published.some(({ origin }) => origin === head.origin))
+      .map(({ size }) => size),
   )
   if (published.length > 0 && known <= present && newest < known) {
     const detail = `The newest checkpoint published is older than one from outside (size ${known}): newer ones were taken back.`
@@ -221,14 +225,19 @@ export const judge = ({ seen, heads, claimedSize }: JudgeOptions): Judgement => 
   const resolved: JudgedHead[] = [...agreeing]
   const failing = judged.filter((head) => head.verdict !== 'agrees').sort((a, b) => (a.size < b.size ? -1 : a.size > b.size ? 1 : 0))
   for (const head of failing) {
-    // Entries that a head at least as strong proves beyond this one are right, and this head is wrong.
-    if (agreeing.some((other) => other.size >= head.size && (other.outside || !head.outside))) continue
+    // What fits, is of the same log and at least as strong. One of another generation says nothing of what was signed before it.
+    const fitting = agreeing.filter((other) => other.origin === head.origin && (other.outside || !head.outside))
+    // Entries that such a head proves beyond this one are right, and this head is wrong: the two contradict each other.
+    if (fitting.some((other) => other.size >= head.size)) continue
     const exact = resolve(seen, head)
     if (exact !== undefined) {
       faults.push(...exact)
       resolved.push(head)
-    } else if (head.verdict === 'differs' && !unresolved.some(({ head: other }) => other.outside || !head.outside)) {
-      const from = greatest(agreeing.filter((other) => other.size < head.size && (other.outside || !head.outside)).map(({ size }) => size))
+    } else if (
+      head.verdict === 'differs' &&
+      !unresolved.some(({ head: other }) => other.origin === head.origin && (other.outside || !head.outside))
+    ) {
+      const from = greatest(fitting.map(({ size }) => size))
       unresolved.push({ head, from, to: head.size })
     }
   }

@@ -4,7 +4,7 @@
  */
 import { inclusionPath, type Subtree } from '../proof-path.ts'
 import { edgeRoot } from '../tree-edge.ts'
-import { hashLength, leafHash } from '../tree-hash.ts'
+import { hashLength, leafMessageHash } from '../tree-hash.ts'
 import { verifyInclusion } from '../verify-proofs.ts'
 import { noHash } from './alignment.ts'
 import { createEdgesAt } from './edges-at.ts'
@@ -77,11 +77,11 @@ async function* leafRows(ledger: AsyncIterable<LedgerPart>): AsyncGenerator<Buff
   for await (const part of ledger) {
     if (part.kind === 'tile') continue
     const row: Buffer[] = []
-    for (const { revision, bytes } of part.entries) {
+    for (const { revision, message } of part.entries) {
       if (revision < size) continue
       if (revision - size > mostHoles) return
       for (; size < revision; size += 1n) row.push(noHash)
-      row.push(leafHash(bytes))
+      row.push(Buffer.from(leafMessageHash(message), 'latin1'))
       size += 1n
     }
     yield Buffer.concat(row)

@@ -3,8 +3,8 @@
  * not grow with the ledger. Judging comes afterwards (judge.ts): only then it is known which of the two, entries or tiles, a signature proves.
  */
 import { type Tile, tileLevels, tileWidth } from '../tile.ts'
-import { hashLength, leafHashLatin1 } from '../tree-hash.ts'
-import { type Alignment, createAlignment, type FoundBytes, noHash } from './alignment.ts'
+import { hashLength, leafMessageHash } from '../tree-hash.ts'
+import { type Alignment, createAlignment, type FoundMessage, noHash } from './alignment.ts'
 import { createEdgesAt, type EdgesAt, newRows, type OnTiles } from './edges-at.ts'
 import { envelopeEnd } from './envelope-end.ts'
 import type { Fault } from './fault.ts'
@@ -157,7 +157,8 @@ export const observe = async (options: ObserveOptions): Promise<Observation> => 
   const watch = (place: bigint, leaf: ReceiptLeaf): void => {
     if (wanted.has(place)) leaves.set(place, { ...leaves.get(place), ...leaf })
   }
-  const takeEvents = ({ revision, bytes }: FoundEntry): void => {
+  const takeEvents = ({ revision, message }: FoundEntry): void => {
+    const bytes = message.subarray(1)
     const added = keyAddedOf(revision, bytes)
     if (added !== undefined && keysAdded.length < mostKept) keysAdded.push(added)
     const restart = restartedOf(revision, bytes)
@@ -166,9 +167,9 @@ export const observe = async (options: ObserveOptions): Promise<Observation> => 
 
   const takeEntries = (batch: readonly FoundEntry[]): void => {
     let hashes = ''
-    const bytes: FoundBytes[] = []
+    const messages: FoundMessage[] = []
     for (const entry of broken ? [] : batch) {
-      const { revision } = entry
+      const { revision, message } = entry
       if (revision < size) {
         note({ kind: 'entry_inserted', clinic, revision, lastRevision: revision, detail: 'There is more than one entry of this revision.' })
         continue
@@ -181,26 +182,26 @@ export const observe = async (options: ObserveOptions): Promise<Observation> => 
         if (broken) break
         const missing = Number(revision - size)
         hashes += noHashText.repeat(missing)
-        for (let hole = 0; hole < missing; hole += 1) bytes.push(undefined)
+        for (let hole = 0; hole < missing; hole += 1) messages.push(undefined)
       }
-      const hash = leafHashLatin1(entry.bytes)
+      const hash = leafMessageHash(message)
       hashes += hash
-      bytes.push(entry.bytes)
+      messages.push(message)
       size = revision + 1n
       if (entry.columns !== undefined) for (const fault of columnFaults(clinic, entry, changesState)) note(fault)
       if (wanted.size > 0 && wanted.has(revision)) {
-        watch(revision, { found: Buffer.from(hash, 'latin1'), time: envelopeEnd(entry.bytes)?.time })
+        watch(revision, { found: Buffer.from(hash, 'latin1'), time: envelopeEnd(message)?.time })
       }
-      if (mayTellOfLog(entry.bytes)) takeEvents(entry)
+      if (mayTellOfLog(message)) takeEvents(entry)
     }
-    const taken = bytes.filter((each) => each !== undefined)
+    const taken = messages.filter((each) => each !== undefined)
     entries += BigInt(taken.length)
     first ??= taken[0]
     last = taken.at(-1) ?? last
     if (hashes === '') return
     const row = Buffer.from(hashes, 'latin1')
     trees.entry(row)
-    alignment.found(row, bytes)
+    alignment.found(row, messages)
   }
 
   const takeTile = createTileRows((level, hashes) => {

@@ -21,10 +21,10 @@ const differingColumns = (columns: EntryColumns, end: EnvelopeEnd, changesState:
 }
 
 /** Of one entry of a database. */
-export const columnFaults = (clinic: string, { revision, bytes, columns }: FoundEntry, changesState: ChangesState): readonly Fault[] => {
+export const columnFaults = (clinic: string, { revision, message, columns }: FoundEntry, changesState: ChangesState): readonly Fault[] => {
   if (columns === undefined) return []
   const at = { clinic, revision, lastRevision: revision }
-  const end = envelopeEnd(bytes)
+  const end = envelopeEnd(message)
   if (end === undefined) return [{ ...at, kind: 'entry_columns_changed', detail: 'Its bytes do not end as an entry does.' }]
   const { time } = end
   const named = clinicOf(end)

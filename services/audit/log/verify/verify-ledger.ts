@@ -48,6 +48,8 @@ export interface Anchors {
 export interface VerifyLedgerOptions {
   readonly source: LedgerSource
   readonly anchors: Anchors
+  /** What is known to have been signed, without a note that shows it: the record of whoever signs. Believed as it is. */
+  readonly records?: readonly Head[]
   readonly changesState?: ChangesState
   /** Told how many entries have been read; begins anew with the second reading. */
   readonly onProgress?: (entries: bigint) => void
@@ -105,6 +107,7 @@ const headOf = ({ candidate: { checkpoint, outside } }: Believed): Head => ({
   size: checkpoint.size,
   root: checkpoint.root,
   outside,
+  givenOut: true,
   label: checkpoint.label,
 })
 
@@ -143,11 +146,28 @@ const widest = ({ clinic, restarts }: Observation, unresolved: readonly Unresolv
       return { ...range, kind: 'ledger_rolled_back', detail }
     })
 
+/** A checkpoint from outside that does not fit is damage, whatever else was found of it. */
+export const unexplained = (clinic: string, found: bigint, heads: readonly JudgedHead[], faults: readonly Fault[]): readonly Fault[] =>
+  faults.length > 0
+    ? []
+    : heads
+        .filter(({ outside, verdict }) => outside && verdict !== 'agrees')
+        .map(({ label, size, verdict }): Fault => {
+          const detail = `${label} does not fit the entries.`
+          const [kind, revision] = verdict === 'beyond' ? (['ledger_rolled_back', found] as const) : (['entry_changed', 0n] as const)
+          return { kind, clinic, revision, lastRevision: size - 1n, detail }
+        })
+
+/** Up to which size the entries are those that enough witnesses have cosigned. */
+const witnessedTo = (anchors: readonly AnchorReport[]): bigint =>
+  greatest(anchors.filter(({ quorum, verdict }) => quorum && verdict === 'agrees').map(({ size }) => size))
+
 const notExcludedBy = (
   { source, anchors }: VerifyLedgerOptions,
   seen: Observation,
   believed: readonly Believed[],
   judgement: Judgement,
+  witnessed: bigint,
 ): readonly Exclusion[] => {
   const { heads, judgedTo: covered, judgedFromOutsideTo: outside } = judgement
   const agreeing = heads.filter(({ verdict }) => verdict === 'agrees')
@@ -157,9 +177,6 @@ const notExcludedBy = (
   const unproven = learnt
     ? seen.keysAdded.find(({ revision }) => !agreeing.some((head) => head.outside && head.size > revision))
     : undefined
-  const witnessed = believed.some(
-    ({ candidate }) => anchors.policy !== undefined && cosignersOf(candidate.checkpoint.note, anchors.policy).quorum,
-  )
   return [
     exclusion('true_when_recorded'),
     ...(some ? [] : [exclusion('rewritten_with_keys')]),
@@ -171,7 +188,8 @@ const notExcludedBy = (
     ...(seen.size > covered && failing <= covered ? [exclusion('not_published', { from: covered, count: seen.size - covered })] : []),
     // A file says itself where it ends.
     ...(source.endsAt === undefined ? [outside === 0n ? exclusion('cut_off_unanchored') : exclusion('cut_off', { to: outside - 1n })] : []),
-    ...(witnessed ? [] : [exclusion('not_witnessed')]),
+    ...(witnessed === 0n ? [exclusion('not_witnessed')] : []),
+    ...(witnessed > 0n && witnessed < covered ? [exclusion('not_witnessed_after', { from: witnessed })] : []),
     ...(source.hasColumns ? [exclusion('recorded_at')] : []),
   ]
 }
@@ -186,7 +204,7 @@ const whyUnchecked = (
     return 'There is no checkpoint to compare with: none is published, and none was given.'
   if (anchors.every(({ signed }) => signed.kind === 'unchecked'))
     return 'No key of the log is known, so that nobody vouches for the checkpoint.'
-  if (policy !== undefined && policy.quorum !== 'none' && !anchors.some(({ quorum, verdict }) => quorum && verdict === 'agrees')) {
+  if (policy !== undefined && policy.quorum !== 'none' && witnessedTo(anchors) === 0n) {
     return 'No checkpoint that fits is cosigned by the witnesses that the policy asks for.'
   }
   return undefined
@@ -194,7 +212,7 @@ const whyUnchecked = (
 
 /** Throws what the source throws. */
 export const verifyLedger = async (options: VerifyLedgerOptions): Promise<LedgerReport> => {
-  const { source, anchors, onProgress, changesState } = options
+  const { source, anchors, records = [], onProgress, changesState } = options
   const { clinic } = source
   const { policy, receipts } = anchors
   const published = source.published.map((note) => readCheckpoint(note, 'the published checkpoint'))
@@ -205,7 +223,7 @@ export const verifyLedger = async (options: VerifyLedgerOptions): Promise<Ledger
   const seen = await observe({
     clinic,
     parts: source.read(),
-    sizes: candidates.map(({ checkpoint }) => checkpoint.size),
+    sizes: [...candidates.map(({ checkpoint }) => checkpoint), ...records].map(({ size }) => size),
     revisions: receipts.map(({ index }) => index),
     ...(changesState === undefined ? {} : { changesState }),
     ...(onProgress === undefined ? {} : { onProgress }),
@@ -233,7 +251,7 @@ export const verifyLedger = async (options: VerifyLedgerOptions): Promise<Ledger
   const { endsAt } = source
   const later = endsAt === undefined ? [] : believed.filter(({ candidate }) => candidate.outside && candidate.checkpoint.size > endsAt)
   const counting = believed.filter((each) => each.counts && !later.includes(each))
-  const judgement = judge({ seen, heads: counting.map(headOf), claimedSize: source.claimedSize })
+  const judgement = judge({ seen, heads: [...counting.map(headOf), ...records], claimedSize: source.claimedSize })
   const { reports, faults: receiptFaults } = judgeReceipts(seen, receipts)
   const failing = judgement.heads.filter((head) => head.outside && head.verdict !== 'agrees')
   const helpful = receipts.filter(({ checkpoint }) => {
@@ -245,7 +263,7 @@ export const verifyLedger = async (options: VerifyLedgerOptions): Promise<Ledger
       ? []
       : await narrow({ clinic, receipts: helpful.slice(0, mostNarrowing), leaves: seen.leaves, ledger: source.read() })
 
-  const faults = distinctFaults([
+  const explained = distinctFaults([
     ...malformed,
     ...keyFaults,
     ...judgement.faults,
@@ -253,6 +271,7 @@ export const verifyLedger = async (options: VerifyLedgerOptions): Promise<Ledger
     ...narrowed,
     ...widest(seen, judgement.unresolved),
   ])
+  const faults = [...explained, ...unexplained(clinic, seen.size, judgement.heads, explained)]
   const anchorReports = believed.map((each): AnchorReport => {
     const { checkpoint, outside } = each.candidate
     const { label, origin, size, root, note } = checkpoint
@@ -283,7 +302,7 @@ export const verifyLedger = async (options: VerifyLedgerOptions): Promise<Ledger
     faults: faults.slice(0, mostFaults),
     moreFaults: faults.length > mostFaults || seen.alignment.more,
     notExcluded: [
-      ...notExcludedBy(options, seen, believed, judgement),
+      ...notExcludedBy(options, seen, believed, judgement, witnessedTo(anchorReports)),
       ...later.map(({ candidate }) => exclusion('older_than_checkpoint', { label: candidate.checkpoint.label })),
     ],
     ...(reason === undefined || faults.length > 0 ? {} : { reason }),

@@ -2,6 +2,7 @@
 import fc from 'fast-check'
 import t from 'tap'
 import type { Tile } from '../../../../services/audit/log/tile.ts'
+import { leafMessage } from '../../../../services/audit/log/tree-hash.ts'
 import type { Fault } from '../../../../services/audit/log/verify/fault.ts'
 import type { FoundEntry } from '../../../../services/audit/log/verify/found.ts'
 import type { LedgerReport } from '../../../../services/audit/log/verify/report.ts'
@@ -100,7 +101,7 @@ const publishedAfter = (given: Scenario): readonly string[] => {
 }
 
 const foundOf = (rows: Rows): readonly FoundEntry[] =>
-  rows.flatMap((bytes, revision) => (bytes === undefined ? [] : [{ revision: BigInt(revision), bytes }]))
+  rows.flatMap((bytes, revision) => (bytes === undefined ? [] : [{ revision: BigInt(revision), message: leafMessage(bytes) }]))
 
 const verify = (given: Scenario, anchored = true): Promise<LedgerReport> => {
   const { forgery, publication, sizes, receipts, knowsKey } = given

@@ -1,8 +1,11 @@
 /** How exactly damage is placed, and whose keys count. */
 import t from 'tap'
-import { formatVerifierKey } from '../../../../services/audit/log/note.ts'
+import { cosignerKeyOf, signCosignature } from '../../../../services/audit/log/cosignature.ts'
+import { formatSignature, formatVerifierKey } from '../../../../services/audit/log/note.ts'
+import { leafMessage } from '../../../../services/audit/log/tree-hash.ts'
 import type { Fault } from '../../../../services/audit/log/verify/fault.ts'
 import { type Anchors, verifyLedger } from '../../../../services/audit/log/verify/verify-ledger.ts'
+import { parseWitnessPolicy } from '../../../../services/audit/log/witness-policy.ts'
 import {
   checkpointOf,
   entryBytes,
@@ -18,7 +21,7 @@ import {
 const clinic = 'north'
 const [key, next] = [logKeyOf('the first'), logKeyOf('the next')]
 const original = Array.from({ length: 600 }, (_, revision) => entryBytes(clinic, BigInt(revision)))
-const found = (rows: readonly Buffer[]) => rows.map((bytes, revision) => ({ revision: BigInt(revision), bytes }))
+const found = (rows: readonly Buffer[]) => rows.map((bytes, revision) => ({ revision: BigInt(revision), message: leafMessage(bytes) }))
 const edited = (at: number): readonly Buffer[] => original.with(at, entryBytes(clinic, BigInt(at), 'edited'))
 const nothing: Anchors = { checkpoints: [], receipts: [], keys: [] }
 const shown = ({ kind, revision, lastRevision }: Fault): string => `${kind} ${revision}-${lastRevision}`
@@ -82,4 +85,32 @@ t.test('a key that a trusted one vouches for counts, and no other', async (t) =>
     ['key_replaced'],
     'twin: it is under none',
   )
+})
+
+t.test('witnesses are believed for as much as the checkpoint covers that they cosigned', async (t) => {
+  const witness = logKeyOf('a witness')
+  const policy = parseWitnessPolicy(`witness w ${formatVerifierKey(cosignerKeyOf('w.example', witness))}\nquorum w\n`)
+  if ('problem' in policy) throw new Error(policy.problem)
+  const cosigned = (rows: readonly Buffer[], size: bigint) => {
+    const note = checkpointOf(clinic, rows, size, key)
+    const text = note.slice(0, note.indexOf('\n\n') + 1)
+    return keptCheckpoint(`${note}${formatSignature(signCosignature(text, 'w.example', witness, 1_700_000_000n))}\n`, `${size}`)
+  }
+  const rows = original.slice(0, 200)
+  const verify = async (...sizes: readonly bigint[]) => {
+    const { outcome, notExcluded } = await verifyLedger({
+      source: sourceOf({
+        clinic,
+        entries: found(rows),
+        tiles: tilesOf(rows),
+        published: [checkpointOf(clinic, rows, 200n, key)],
+        keys: [verifierKeyFor(clinic, key)],
+      }),
+      anchors: { ...nothing, checkpoints: sizes.map((size) => cosigned(rows, size)), policy },
+    })
+    return { outcome, witnesses: notExcluded.filter(({ code }) => code.startsWith('not_witnessed')) }
+  }
+  t.match(await verify(), { outcome: 'unchecked', witnesses: [{ code: 'not_witnessed' }] })
+  t.match(await verify(10n, 50n), { outcome: 'verified', witnesses: [{ code: 'not_witnessed_after', text: /^From revision 50 on/ }] })
+  t.strictSame(await verify(200n), { outcome: 'verified', witnesses: [] }, 'twin: all of it is')
 })

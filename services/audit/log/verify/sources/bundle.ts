@@ -1,6 +1,7 @@
 /** A whole ledger in an evidence bundle. */
 import type { OpenBundle } from '../../bundle/bundle.ts'
 import { tileWidth } from '../../tile.ts'
+import { leafMessage } from '../../tree-hash.ts'
 import type { FoundEntry, LedgerPart } from '../found.ts'
 import type { LedgerSource } from '../verify-ledger.ts'
 
@@ -10,7 +11,7 @@ async function* read(open: OpenBundle, path: string): AsyncGenerator<LedgerPart>
   let entries: FoundEntry[] = []
   try {
     for await (const item of bundle.items()) {
-      if (item.kind === 'entry') entries.push({ revision: item.entry.revision, bytes: item.entry.bytes })
+      if (item.kind === 'entry') entries.push({ revision: item.entry.revision, message: leafMessage(item.entry.bytes) })
       if (entries.length > 0 && (item.kind !== 'entry' || entries.length >= tileWidth)) {
         yield { kind: 'entries', entries }
         entries = []

@@ -1,10 +1,10 @@
 /** A ledger read from a C2SP tlog-tiles prefix: any such log with entry bundles, and a running service. */
-import { parseBundle } from '../../entry-bundle.ts'
+import { parseLeafMessages } from '../../entry-bundle.ts'
 import { bundlePath, hashesAt, tileLevels, tilePath, tileWidth, widthIn } from '../../tile.ts'
 import { hashLength } from '../../tree-hash.ts'
 import type { LedgerPart } from '../found.ts'
 
-/** Fetches a resource below the prefix; undefined: there is none. `limit`: bytes that it may have. Throws where nothing answers. */
+/** Fetches a resource below the prefix; undefined: there is none. `limit`: bytes that it may have. The caller may write to what it gets. Throws where nothing answers. */
 export type FetchResource = (path: string, limit: number) => Promise<Buffer | undefined>
 
 export interface TlogSourceOptions {
@@ -24,9 +24,9 @@ async function* rowOf({ fetch, size }: TlogSourceOptions, index: bigint): AsyncG
     fetch(bundlePath(index, width), mostBundleBytes),
     fetch(tilePath({ level: 0, index }, width), tileWidth * hashLength),
   ])
-  const entries = (bundle === undefined ? undefined : parseBundle(bundle)) ?? []
+  const messages = (bundle === undefined ? undefined : parseLeafMessages(bundle)) ?? []
   const first = index * BigInt(tileWidth)
-  yield { kind: 'entries', entries: entries.slice(0, width).map((bytes, at) => ({ revision: first + BigInt(at), bytes })) }
+  yield { kind: 'entries', entries: messages.slice(0, width).map((message, at) => ({ revision: first + BigInt(at), message })) }
   if (hashes !== undefined) yield { kind: 'tile', tile: { level: 0, index, hashes } }
 }
 
