@@ -30,20 +30,22 @@ const bundles = Array.from({ length: Math.ceil(count / tileWidth) }, (_, index) 
   formatBundle(entries.slice(index * tileWidth, (index + 1) * tileWidth)),
 )
 
-/** Entries as they come out of bundles, and the tiles of leaf hashes behind them: what a check of the ledger reads. */
-const parts: LedgerPart[] = []
-const takeTile = (tile: Tile): void => {
-  if (tile.level > 0) return
-  const first = tile.index * BigInt(tileWidth)
-  const messages = parseLeafMessages(Buffer.from(bundles[Number(tile.index)] ?? '')) ?? []
-  const row = messages.map((message, place) => ({ revision: first + BigInt(place), message }))
-  parts.push({ kind: 'entries', entries: row }, { kind: 'tile', tile })
-}
-const kept = createTreeHasher({ onTile: takeTile })
+const tiles: Tile[] = []
+const kept = createTreeHasher({ onTile: (tile) => tiles.push(tile) })
 for (const entry of entries) kept.append(entry)
+const leaves = tiles.filter(({ level }) => level === 0)
 
+/** Where bundles arrive, one after the other. */
+const arrived = Buffer.alloc(Math.max(...bundles.map(({ length }) => length)))
+
+/** What a check of the ledger reads: each bundle as it arrives, split into its entries, and behind it the tile of its leaf hashes. */
 async function* ledger(): AsyncGenerator<LedgerPart> {
-  yield* parts
+  for (const [index, bundle] of bundles.entries()) {
+    const messages = parseLeafMessages(arrived.subarray(0, bundle.copy(arrived))) ?? []
+    yield { kind: 'entries', entries: messages.map((message, place) => ({ revision: BigInt(index * tileWidth + place), message })) }
+    const tile = leaves[index]
+    if (tile !== undefined) yield { kind: 'tile', tile }
+  }
 }
 
 const pairs = 128

@@ -105,6 +105,12 @@ export const composeLedger = async (
     witnessPolicy,
   })
   teardown.add(() => log.close())
+  if (config.signing?.insideState === true) {
+    logger.warn(
+      { event: 'log.signer_inside_state', directory: config.signing.signerDir },
+      'the signer store lies in the state directory: a restored backup of both is not noticed; production needs it elsewhere',
+    )
+  }
   await log.check()
   log.start()
   teardown.add(() => log.stop())

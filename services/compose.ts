@@ -7,6 +7,7 @@ import { createAccess } from './access/index.ts'
 import type { ReadingRequest } from './access/reading.ts'
 import { createPostgresSnapshotStore } from './access/snapshot/postgres-snapshot-store.ts'
 import { createSnapshots } from './access/snapshots.ts'
+import { createClinicLock } from './audit/clinic-lock.ts'
 import { createClinicReader } from './audit/engines/postgres/clinic-reader.ts'
 import type { Ledger } from './audit/ledger.ts'
 import { createLogDoors } from './audit/log/doors/log-doors.ts'
@@ -126,6 +127,7 @@ const start = async (options: ServiceOptions, teardown: Teardown): Promise<Servi
     signs: config.logOrigin !== undefined,
     ledger,
     entries,
+    signed: async (clinic) => (await log.signed(clinic))?.size,
     handOut: log.handedOut,
     onDamage: (damage) => {
       observers?.logDamage()
@@ -140,6 +142,7 @@ const start = async (options: ServiceOptions, teardown: Teardown): Promise<Servi
     entries,
     ledgerClock,
     vault,
+    lock: createClinicLock({ pool: databases.writer, clock }),
     clock,
     randomness,
     maxBatchItems: config.maxBatchItems,
@@ -156,6 +159,7 @@ const start = async (options: ServiceOptions, teardown: Teardown): Promise<Servi
     },
     tracer,
     observer: observers?.access,
+    requireServed: log.requireServed,
     log: { ...logDoors.handlers, checkLedger: checks.checkLedger },
     logKeyRotation:
       config.logOrigin === undefined
@@ -237,6 +241,7 @@ const start = async (options: ServiceOptions, teardown: Teardown): Promise<Servi
   })
   let stopping = false
   const readiness = createReadiness({
+    signerInsideState: config.signing?.insideState,
     ledger,
     log,
     witnesses,

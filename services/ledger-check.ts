@@ -147,7 +147,18 @@ const createTelling = () => {
 }
 
 export const createLedgerCheck = (options: LedgerCheckOptions): LedgerCheck => {
-  const { ledger, compareEntries, snapshots, compareReadModels, vault, clock, randomness, now, entriesPerSecond = 50_000, onChecked } = options
+  const {
+    ledger,
+    compareEntries,
+    snapshots,
+    compareReadModels,
+    vault,
+    clock,
+    randomness,
+    now,
+    entriesPerSecond = 50_000,
+    onChecked,
+  } = options
   const underWay = new Map<string, CheckRequest['cause']>()
 
   const keysOf = async (clinic: string): Promise<ClinicVault> => {
@@ -260,7 +271,13 @@ export const createLedgerCheck = (options: LedgerCheckOptions): LedgerCheck => {
       }
       if (underWay.has(clinic)) refuse('A check of this clinic is under way already; call again once it is over.')
       // The one by schedule is one at a time already.
-      if (cause === 'asked' && underWay.values().filter((by) => by === 'asked').toArray().length >= askedAtOnce)
+      if (
+        cause === 'asked' &&
+        underWay
+          .values()
+          .filter((by) => by === 'asked')
+          .toArray().length >= askedAtOnce
+      )
         refuse('As many checks as may be are under way already; call again once one is over.')
       underWay.set(clinic, cause)
       const left = new AbortController()

@@ -11,6 +11,8 @@ import type { Projections } from './projections/index.ts'
 export interface ReadinessOptions {
   readonly ledger: Ledger
   readonly log: Pick<Log, 'state' | 'status'>
+  /** Whether the signer store lies where what restores the database restores it too; undefined: there is none. */
+  readonly signerInsideState?: boolean | undefined
   /** Undefined: no policy names any. */
   readonly witnesses?: Pick<WitnessRounds, 'standing'> | undefined
   readonly ledgerClock: LedgerClock
@@ -37,7 +39,8 @@ const witnessCheck = (standing: WitnessStanding | undefined): string => {
   const disputing = standing.witnesses.filter(({ disputes }) => disputes > 0).map(({ name }) => name)
   if (disputing.length > 0) return `disputed by ${disputing.join(', ')}: a ledger went back or was changed, or they are wrong; see the log`
   const answering = standing.witnesses.filter((witness) => witness.answering !== false).length
-  return `${answering} of ${standing.witnesses.length} answer`
+  const refusing = standing.witnesses.filter(({ refused }) => refused > 0).map(({ name, refused }) => `${name} refuses ${refused}`)
+  return [`${answering} of ${standing.witnesses.length} answer`, ...refusing].join('; ')
 }
 
 const logWords = (state: Log['state']): string => {
@@ -45,6 +48,9 @@ const logWords = (state: Log['state']): string => {
   if (state === 'elsewhere') return 'elsewhere: another process signs, which has the signer store'
   return state
 }
+
+const insideState =
+  'in the state directory: whoever restores both cannot be told from nothing having happened; name another place with CHARTWARDEN_SIGNER_DIR'
 
 /** How the logs stand. Decisions do not wait for them, so that nothing of it takes the service out of use. */
 const logChecks = (state: Log['state'], { behindEntries, halted, seenOutside: seen }: LogStatus) => {
@@ -61,7 +67,7 @@ const logChecks = (state: Log['state'], { behindEntries, halted, seenOutside: se
  * not take the service out of use, since decisions are right without them.
  */
 export const createReadiness =
-  ({ ledger, log, witnesses, ledgerClock, projections, verifier, isStopping, tls }: ReadinessOptions) =>
+  ({ ledger, log, signerInsideState, witnesses, ledgerClock, projections, verifier, isStopping, tls }: ReadinessOptions) =>
   async (): Promise<Readiness> => {
     const answers = await ledger.time().then(
       () => true,
@@ -88,6 +94,7 @@ export const createReadiness =
         reportsBehindEntries: Number(entries),
         parkedEntries: Number(parked),
         ...logChecks(log.state, logs),
+        ...(signerInsideState === undefined ? {} : { signerStore: signerInsideState ? insideState : 'apart' }),
         witnesses: witnessCheck(witnesses?.standing()),
       },
     }

@@ -6,12 +6,14 @@ import pg from 'pg'
 import { askOnce, registerClinics } from '../clinics.ts'
 import { createLedgerGrowth } from '../ledger-growth.ts'
 import { runJob } from '../load/client.ts'
+import type { JobResult } from '../load/jobs.ts'
 import { clinicName, drawQuestions, type Practice, personName } from '../load/questions.ts'
 import { type BenchService, serviceDatabase, startService } from '../service.ts'
 
 export interface SealingSettings {
   readonly rounds: number
   readonly secondsEach: number
+  /** Its patients and questions; clinics and people are this part's own. */
   readonly practice: Practice
   readonly streamInFlight: number
 }
@@ -29,10 +31,13 @@ export interface SealingOptions {
 }
 
 const warmUpMs = 700
+/** As many as one round of publishing takes, and all of them busy at once; few people in each, since making those takes time. */
+const busy = { clinics: 256, people: 3 }
 /** Of the questions; the same for both. */
 const seed = 2
 
-const prepare = async (service: BenchService, { practice, streamInFlight, secondsEach }: SealingSettings) => {
+const prepare = async (service: BenchService, { practice: given, streamInFlight, secondsEach }: SealingSettings) => {
+  const practice = { ...given, ...busy }
   const people = Array.from({ length: practice.people }, (_, index) => personName(index))
   const clinics = Array.from({ length: practice.clinics }, (_, index) => clinicName(index))
   await registerClinics(
@@ -45,13 +50,13 @@ const prepare = async (service: BenchService, { practice, streamInFlight, second
   const token = service.token(clinics, ['access.check'])
   const timing = { warmUpMs, measureMs: secondsEach * 1_000 }
   return {
-    measure: async (): Promise<number> => {
-      const { perSecond } = await growth.during(
+    measure: async (): Promise<JobResult> => {
+      const result = await growth.during(
         () => runJob({ kind: 'stream', address: service.address, token, practice, seed, inFlight: streamInFlight, ...timing }),
         ({ answers }) => answers,
       )
       await growth.waitForReadModels()
-      return perSecond
+      return result
     },
     /** Entries under a signed checkpoint, of all that there are. */
     published: async (): Promise<readonly [published: number, entries: number]> => {
@@ -80,9 +85,14 @@ export const measureSealing = async ({ settings, stateDirs, say }: SealingOption
   const rounds: SealingRound[] = []
   for (let index = 0; index < settings.rounds; index += 1) {
     const measured = { on: 0, off: 0 }
-    for (const name of index % 2 === 0 ? (['on', 'off'] as const) : (['off', 'on'] as const)) measured[name] = await sides[name].measure()
+    const told = { on: '', off: '' }
+    for (const name of index % 2 === 0 ? (['on', 'off'] as const) : (['off', 'on'] as const)) {
+      const { perSecond, p99Ms } = await sides[name].measure()
+      measured[name] = perSecond
+      told[name] = `${Math.round(perSecond)} a second (p99 ${Math.round(p99Ms)} ms)`
+    }
     rounds.push(measured)
-    say(`round ${index + 1}: ${Math.round(measured.on)} a second with sealing, ${Math.round(measured.off)} without`)
+    say(`round ${index + 1}: ${told.on} with sealing, ${told.off} without`)
   }
   const [[sealed, entries], [unsealed]] = [await sides.on.published(), await sides.off.published()]
   if (sealed < 0.9 * entries || unsealed > 0)

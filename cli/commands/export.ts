@@ -1,8 +1,9 @@
+import { access } from 'node:fs/promises'
 import { timestampMs } from '@bufbuild/protobuf/wkt'
 import { Command } from 'commander'
 import type { BundleSelection } from '../../services/audit/log/bundle/bundle.ts'
 import { selectionText } from '../../services/audit/log/bundle/manifest.ts'
-import { invalidField } from '../../services/kernel/errors.ts'
+import { ChartwardenError, invalidField } from '../../services/kernel/errors.ts'
 import type { Scope } from '../../services/kernel/scopes.ts'
 import type { Outcome } from '../exit-codes.ts'
 import { type ClinicOptions, withClinic } from '../input/common-options.ts'
@@ -21,6 +22,7 @@ interface ExportOptions extends ClinicOptions, Omit<PeriodOptions, 'waitForRevis
   readonly keysFor?: string
   readonly unseal?: true
   readonly output: string
+  readonly force?: true
   readonly progress?: true
 }
 
@@ -31,9 +33,31 @@ const selectionOf = ({ patient, staff, from, until }: ExportOptions): BundleSele
   ...optional('until', until && new Date(timestampMs(until)).toISOString()),
 })
 
+/** Throws INVALID_ARGUMENT where a file is: evidence that was given out before is not replaced unasked. */
+const requireNoFile = async (output: string): Promise<void> => {
+  const isThere = await access(output).then(
+    () => true,
+    () => false,
+  )
+  if (!isThere) return
+  throw new ChartwardenError('INVALID_ARGUMENT', { message: `${output} is there already; name another file, or replace it with --force.` })
+}
+
+/** What was looked for and not found. */
+const nothingText = ({ patient, staff }: ExportOptions): string => {
+  const people = [
+    ...(patient === undefined ? [] : [`the patient ${patient}`]),
+    ...(staff === undefined ? [] : [`${staff.type}:${staff.id}`]),
+  ].join(' and ')
+  return people === ''
+    ? 'Nothing was recorded in that time; no file was written.'
+    : `Nothing names ${people} in what was chosen: check the spelling; no file was written.`
+}
+
 const exportEntries = async (session: Session, options: ExportOptions): Promise<Outcome> => {
   const { clinic, patient, staff, keysFor = '', unseal = false, output } = options
   if (patient === '') throw invalidField('--patient', 'name the patient')
+  if (options.force !== true) await requireNoFile(output)
   const scopes: Scope[] = ['ledger.export']
   if (keysFor !== '') scopes.push('ledger.keys')
   if (unseal) scopes.push('audit.unseal')
@@ -55,19 +79,25 @@ const exportEntries = async (session: Session, options: ExportOptions): Promise<
       createProgress({ io: session.io, title, ...optional('total', total), afterMs: 1000, always: options.progress ?? false }),
   }
   const optionNames = { patient_id: '--patient', subject: '--staff', keys_for: '--keys-for', from: '--from', until: '--until' }
-  const { manifest, entries, keys, bytes } = await underOptions(optionNames, () =>
+  const exported = await underOptions(optionNames, () =>
     writeExport(
       plan,
       stream((signal) => audit.exportEntries(request, { signal })),
     ),
   )
+  if (exported === undefined) {
+    if (session.json) await session.print(`${JSON.stringify({ clinic, entries: '0' })}\n`)
+    await session.note(nothingText(options))
+    return patient === undefined && staff === undefined ? 'conflict' : 'unknownPerson'
+  }
+  const { manifest, entries, keys, bytes } = exported
   const { origin, size, root, whole } = manifest
   if (session.json) {
     await session.print(`${JSON.stringify({ clinic, output, bytes, entries: String(entries), whole, keys, origin, size, root })}\n`)
     return 'ok'
   }
   await session.print(
-    `${output}: ${count(Number(entries), 'entry', 'entries')} (${selectionText(manifest)}), proven by the checkpoint of size ${size} of ${origin}. It was read again and checked.\n`,
+    `${output}: ${count(Number(entries), 'entry', 'entries')} (${selectionText({ whole, selection: plan.selection })}), proven by the checkpoint of size ${size} of ${origin}. It was read again and checked.\n`,
   )
   if (keys) await session.note("The clinic's keys are in it, encrypted: whoever holds the identity reads everything that is not erased.")
   return 'ok'
@@ -89,5 +119,6 @@ export const exportCommand = (act: Act): Command =>
       "with the clinic's keys, encrypted to this age recipient, for moving the whole ledger (a token of its own needs ledger.keys)",
     )
     .requiredOption('--output <file>', 'the file: it is put in its place whole and checked, or not at all')
+    .option('--force', 'replace the file if there is one')
     .option('--progress', 'say on stderr how far it is, even where that is no terminal')
     .action(act((session, command) => exportEntries(session, command.opts<ExportOptions>())))

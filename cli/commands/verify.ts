@@ -75,17 +75,45 @@ const verifyInDatabase = async (session: Session, clinic: string | undefined, an
   return reports
 }
 
+/** Why a part was not compared although the ledger is whole. */
+const notYet = {
+  'kept state': 'None is kept yet: the service keeps one from time to time, so that it starts faster.',
+  'read models': 'They are still being built: call again.',
+} as const
+
 const ownCheckText = ({ wished, state, projections, faults, moreFaults, entry }: OwnCheck): string => {
   const compared = [...(state ? ['kept state'] : []), ...(projections ? ['read models'] : [])].join(' and ') || 'nothing'
-  const left = [...(wished.state && !state ? ['kept state'] : []), ...(wished.projections && !projections ? ['read models'] : [])]
+  const left = [
+    ...(wished.state && !state ? (['kept state'] as const) : []),
+    ...(wished.projections && !projections ? (['read models'] as const) : []),
+  ]
   const lines = [
     `By the service itself: ${compared} compared with the ledger${entry === undefined ? '' : `, recorded as entry ${entry.id}`}.`,
     ...faults.flatMap((fault: Fault) => faultLines(fault)),
     ...(moreFaults ? ['  - and more than these.'] : []),
     ...(faults.length === 0 ? ['  No fault.'] : []),
-    ...left.map((part) => `  Not compared: the ${part}. There is none, or nothing whole to compare it with.`),
+    ...left.map(
+      (part) =>
+        `  Not compared: the ${part}. ${faults.length > 0 ? 'The ledger is damaged: there is nothing whole to compare with.' : notYet[part]}`,
+    ),
   ]
   return `${lines.map(printable).join('\n')}\n`
+}
+
+interface OwnAnswer {
+  readonly own?: OwnCheck
+  /** Why it did not compare. */
+  readonly refused?: ChartwardenError
+}
+
+/** What the service says of itself. That a damaged ledger keeps it from comparing must not hide the damage. */
+const ownCheckOf = async (session: Session, clinic: string, wishes: OwnCheck['wished'], report: LedgerReport): Promise<OwnAnswer> => {
+  try {
+    return { own: await checkByService(session, clinic, wishes) }
+  } catch (thrown) {
+    if (report.outcome !== 'damaged' || !(thrown instanceof ChartwardenError)) throw thrown
+    return { refused: thrown }
+  }
 }
 
 const collect = (value: string, before: readonly string[] = []): readonly string[] => [...before, value]
@@ -130,9 +158,16 @@ export const verifyCommand = (act: Act): Command =>
         if (clinic === undefined) throw usage('Name the clinic.')
         requireClinicOf(clinic, anchors)
         const report = await verifyService(session, { clinic, anchors: anchorsOf(anchors, clinic), httpAddress })
-        const own = state || projections ? await checkByService(session, clinic, { state, projections }) : undefined
-        if (session.json) await session.print(jsonText({ ledgers: [reportJson(report)], ...(own === undefined ? {} : { own }) }))
-        else await session.print(`${reportText(report)}${own === undefined ? '' : ownCheckText(own)}`)
+        const checks = state || projections
+        const { own, refused }: OwnAnswer = checks ? await ownCheckOf(session, clinic, { state, projections }, report) : {}
+        if (session.json) {
+          const more = { ...(own === undefined ? {} : { own }), ...(refused === undefined ? {} : { ownRefused: refused.reason }) }
+          await session.print(jsonText({ ledgers: [reportJson(report)], ...more }))
+        } else {
+          const said =
+            refused === undefined ? '' : `By the service itself: not compared, ${printable(refused.message)} (${refused.reason})\n`
+          await session.print(`${reportText(report)}${own === undefined ? said : ownCheckText(own)}`)
+        }
         return worst([report.outcome, own !== undefined && own.faults.length > 0 ? 'damaged' : 'verified'])
       }),
     )

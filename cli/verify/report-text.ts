@@ -1,6 +1,7 @@
 /** What came out of a check, for people. Everything that comes from files and databases is made safe for a terminal. */
 import { formatVerifierKey } from '../../services/audit/log/note.ts'
 import { type Fault, faultKinds } from '../../services/audit/log/verify/fault.ts'
+import { givenUpWords } from '../../services/audit/log/verify/given-up.ts'
 import type { AnchorReport, LedgerReport, ReceiptReport } from '../../services/audit/log/verify/report.ts'
 import type { Signed } from '../../services/audit/log/verify/signers.ts'
 import { count } from '../output/describe.ts'
@@ -94,12 +95,14 @@ const section = (title: string, lines: readonly string[]): readonly string[] => 
 
 /** Lines for one ledger, or the part of it that was checked. */
 export const reportText = (report: LedgerReport): string => {
-  const { entries, size, root, firstTime, lastTime, anchors, receipts, faults, notExcluded, moreFaults } = report
+  const { entries, size, root, firstTime, lastTime, anchors, receipts, faults, notExcluded, moreFaults, restarts = [], halted } = report
   const period = firstTime === undefined ? '' : `, from ${firstTime} to ${lastTime ?? '?'}`
   const whole = root !== undefined && entries > 0n ? ` (revisions 0 to ${size - 1n})` : ''
   const lines = [
     headline(report),
     `  Read: ${entries === 1n ? '1 entry' : `${number(entries)} entries`}${whole}${period}.`,
+    ...(halted === undefined ? [] : [`  The log is HALTED (${halted}): nothing more is signed. See docs/how-to/mend-a-log.md.`]),
+    ...restarts.map((restart) => `  ${givenUpWords(restart)}`),
     ...section('  Compared with:', shownAnchors(anchors)),
     ...section('  Receipts:', receipts.map(receiptLine)),
     ...section('  Faults:', [...faults.flatMap(faultLines), ...(moreFaults ? ['  - and more than these.'] : [])]),

@@ -3,6 +3,7 @@ import { open } from 'node:fs/promises'
 import { maxEntryBytes } from '../../services/audit/ledger.ts'
 import { BundleError } from '../../services/audit/log/bundle/bundle.ts'
 import { openBundle } from '../../services/audit/log/bundle/open-bundle.ts'
+import { readableItems } from '../../services/audit/log/bundle/readable-items.ts'
 import { exclusion } from '../../services/audit/log/verify/exclusions.ts'
 import { readReceipt } from '../../services/audit/log/verify/kept.ts'
 import type { LedgerReport } from '../../services/audit/log/verify/report.ts'
@@ -70,27 +71,40 @@ const verifyReceipt = async ({ path, anchors: given, entry }: VerifyFileOptions)
     : report
 }
 
+/** `problem`: what was wrong with the file, besides what its entries and receipts showed. */
+const withDamage = (report: LedgerReport, problem: string | undefined): LedgerReport => {
+  if (problem === undefined) return report
+  const { reason: _, ...rest } = report
+  const range = { revision: 0n, lastRevision: report.size === 0n ? 0n : report.size - 1n }
+  const detail = `In the file: ${problem}. Ask for it again from whoever gave it to you.`
+  return { ...rest, outcome: 'damaged', faults: [...report.faults, { kind: 'file_changed', clinic: report.clinic, ...range, detail }] }
+}
+
 const verifyBundle = async (session: Session, { path, anchors: given }: VerifyFileOptions): Promise<LedgerReport> => {
   const bundle = await openBundle(path)
   const { manifest, checkpoint, verifierKeys } = bundle
   const { clinic } = manifest
   const { onProgress, stop } = trackProgress(session, `Entries of ${clinic}`, manifest.whole ? BigInt(manifest.size) : 0n)
+  let damage: string | undefined
+  const onDamage = (problem: string): void => {
+    damage ??= problem
+  }
   try {
     requireClinicOf(clinic, given)
     const anchors = anchorsOf(given, clinic)
     if (manifest.whole) {
-      const source = bundleSource({ open: openBundle, path, clinic, checkpoint, size: BigInt(manifest.size), verifierKeys })
-      return await verifyLedger({ source, anchors, onProgress })
+      const source = bundleSource({ open: openBundle, path, clinic, checkpoint, size: BigInt(manifest.size), verifierKeys, onDamage })
+      return withDamage(await verifyLedger({ source, anchors, onProgress }), damage)
     }
     let opened = false
     const entries = async function* (): AsyncGenerator<SelectedEntry> {
-      for await (const item of bundle.items()) {
+      for await (const item of readableItems(bundle, onDamage)) {
         if (item.kind === 'entry') yield item.entry
         if (item.kind === 'opened') opened = true
       }
     }
     const report = await verifySelection({ clinic, checkpoint, verifierKeys, entries: entries(), anchors, mayLeaveOut: true, onProgress })
-    return opened ? { ...report, notExcluded: [...report.notExcluded, exclusion('opened_parts')] } : report
+    return withDamage(opened ? { ...report, notExcluded: [...report.notExcluded, exclusion('opened_parts')] } : report, damage)
   } finally {
     stop()
     await bundle.close()
@@ -113,7 +127,7 @@ const firstBytes = async (path: string): Promise<Buffer> => {
 
 const zipSignature = Buffer.from('PK\x03\x04', 'latin1')
 
-/** Throws INVALID_ARGUMENT for a file that is neither, or not as such a file is. */
+/** Throws INVALID_ARGUMENT for a file that is neither. What is wrong with one that is stands in the report. */
 export const verifyFile = async (session: Session, options: VerifyFileOptions): Promise<LedgerReport> => {
   const { path } = options
   try {
@@ -121,6 +135,9 @@ export const verifyFile = async (session: Session, options: VerifyFileOptions): 
     if (start.subarray(0, zipSignature.length).equals(zipSignature)) return await verifyBundle(session, options)
     if (start.toString('latin1').startsWith('c2sp.org/tlog-proof@')) return await verifyReceipt(options)
   } catch (thrown) {
+    if (thrown instanceof BundleError && thrown.changed) {
+      throw new ChartwardenError('LOG_DAMAGED', { message: `The file ${path} was changed: ${thrown.problem}.`, cause: thrown })
+    }
     if (thrown instanceof BundleError) throw invalid(`The file ${path} cannot be used: ${thrown.problem}.`, thrown)
     throw thrown
   }

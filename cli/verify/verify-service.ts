@@ -2,10 +2,11 @@
 import { timestampMs } from '@bufbuild/protobuf/wkt'
 import type { CheckResult } from '../../proto/gen/chartwarden/audit/v1/audit_service_pb.js'
 import { bundlePath, parseTilePath } from '../../services/audit/log/tile.ts'
-import { exclusion } from '../../services/audit/log/verify/exclusions.ts'
+import { exclusion, notJudged } from '../../services/audit/log/verify/exclusions.ts'
 import { type Fault, isFaultKind } from '../../services/audit/log/verify/fault.ts'
 import { readCheckpoint } from '../../services/audit/log/verify/kept.ts'
 import type { LedgerReport } from '../../services/audit/log/verify/report.ts'
+import { greatest } from '../../services/audit/log/verify/sizes.ts'
 import { type FetchResource, readTlog } from '../../services/audit/log/verify/sources/tlog-source.ts'
 import { type Anchors, verifyLedger } from '../../services/audit/log/verify/verify-ledger.ts'
 import { ChartwardenError } from '../../services/kernel/errors.ts'
@@ -59,6 +60,83 @@ const refusedCheckpoint = (clinic: string, anchors: Anchors): LedgerReport => ({
   notExcluded: [exclusion('true_when_recorded'), exclusion('not_witnessed')],
 })
 
+/** What the service says of a log beside its newest checkpoint. Sizes in entries. */
+export interface LogStanding {
+  readonly clinic: string
+  /** That are published. */
+  readonly published: bigint
+  /** In the ledger, published or not. */
+  readonly sequenced: bigint
+  /** Why nothing more is signed; empty: it is not halted. */
+  readonly halted: string
+  /** That were signed, where it is halted; 0: it is not known there. */
+  readonly signed: bigint
+}
+
+/** Entries that were signed and are gone by the word of the service; undefined: none are. */
+const goneFault = ({ clinic, sequenced, signed }: LogStanding): Fault | undefined =>
+  signed <= sequenced
+    ? undefined
+    : {
+        kind: 'ledger_rolled_back',
+        clinic,
+        revision: sequenced,
+        lastRevision: signed - 1n,
+        detail:
+          'The signer store of the service knows that these entries were signed; they are not there: an older copy is in use. docs/how-to/mend-a-log.md says what to do.',
+      }
+
+/** With what the service itself says of the log: that it is halted, what was lost, and what is not published. */
+export const withStanding = (report: LedgerReport, standing: LogStanding): LedgerReport => {
+  const { published, sequenced, halted } = standing
+  const gone = report.faults.some(({ kind }) => kind === 'ledger_rolled_back') ? undefined : goneFault(standing)
+  const unpublished = sequenced > published && report.size === published
+  const { reason, ...rest } = report
+  return {
+    ...(gone === undefined ? report : rest),
+    ...(gone === undefined ? {} : { outcome: 'damaged', faults: [...report.faults, gone] }),
+    ...(halted === '' ? {} : { halted }),
+    notExcluded: [
+      ...report.notExcluded,
+      ...(unpublished ? [exclusion('not_published', { from: published, count: sequenced - published })] : []),
+    ],
+  }
+}
+
+/** Of a clinic that is not served, because its ledger ends before what was signed: reading entries would be recorded, and nothing is now. */
+const behindReport = ({ anchors }: Pick<VerifyServiceOptions, 'anchors'>, standing: LogStanding): LedgerReport => {
+  const { clinic, sequenced, signed } = standing
+  const given = [...anchors.checkpoints, ...anchors.receipts].map(({ size }) => size)
+  const known = greatest([signed, ...given])
+  const fault: Fault = goneFault(standing) ?? {
+    kind: 'ledger_rolled_back',
+    clinic,
+    revision: sequenced,
+    lastRevision: known > sequenced ? known - 1n : sequenced,
+    detail:
+      'The service itself found that the ledger ends before what was signed of it: an older copy is in use. docs/how-to/mend-a-log.md says what to do.',
+  }
+  return {
+    outcome: 'damaged',
+    clinic,
+    entries: 0n,
+    size: 0n,
+    root: undefined,
+    firstTime: undefined,
+    lastTime: undefined,
+    anchors: [],
+    receipts: anchors.receipts.map(({ label, index: revision, size }) => ({ label, revision, size, proven: false })),
+    faults: [fault],
+    moreFaults: false,
+    halted: standing.halted === '' ? 'ledger_behind' : standing.halted,
+    notExcluded: [
+      exclusion('true_when_recorded'),
+      ...(sequenced > 0n ? [notJudged({ from: 0n, to: sequenced - 1n })] : []),
+      exclusion('not_witnessed'),
+    ],
+  }
+}
+
 /**
  * Fetches what can be had. A bundle with an entry that is not there is refused whole, so the widest one is looked for that is given: all
  * entries ahead of the first that is missing.
@@ -109,14 +187,19 @@ export const verifyService = async (session: Session, { clinic, anchors, httpAdd
     if (checkpoint === undefined || checkpoint.clinic !== clinic) {
       throw new ChartwardenError('INTERNAL', { message: `What the service publishes is no checkpoint of ${clinic}.` })
     }
-    const { verifierKeys } = await audit.getCheckpoint({ clinic })
+    const { verifierKeys, sequenced, halted, signed } = await audit.getCheckpoint({ clinic })
     const { size, origin } = checkpoint
+    const standing = { clinic, published: size, sequenced, halted, signed }
     const prefix = origin.slice(origin.indexOf('/v1/clinics/'))
     const fetch = fetchFrom((path, limit) => http.get(`${prefix}/${path}`, limit))
     const { onProgress, stop } = trackProgress(session, `Entries of ${clinic}`, size)
     try {
       const read = () => readTlog({ fetch, size })
-      return await verifyLedger({ source: { clinic, published: [note], verifierKeys, hasColumns: false, read }, anchors, onProgress })
+      const source = { clinic, published: [note], verifierKeys, hasColumns: false, read }
+      return withStanding(await verifyLedger({ source, anchors, onProgress }), standing)
+    } catch (thrown) {
+      if (reasonOf(thrown) !== 'LEDGER_REGRESSED') throw thrown
+      return behindReport({ anchors }, standing)
     } finally {
       stop()
     }

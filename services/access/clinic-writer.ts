@@ -45,7 +45,10 @@ export interface ClinicWriter {
   readonly state: ClinicState
   /** Decides and appends until the ledger takes it. Throws DEADLINE_EXCEEDED when that takes too long. */
   commit<Decided>(transaction: Transaction<Decided>, deadline: number): Promise<Committed<Decided>>
-  /** Folds everything the ledger holds now. After it the state is at least as new as when it was called. */
+  /**
+   * Folds everything the ledger holds now. After it the state is at least as new as when it was called. Throws LEDGER_REGRESSED where the clinic
+   * is not served.
+   */
   refresh(): Promise<void>
 }
 
@@ -61,6 +64,8 @@ export interface ClinicWritersOptions {
   readonly maxClinics?: number
   readonly tracer?: Tracer | undefined
   readonly observer?: Pick<AccessObserver, 'decidedAgain'> | undefined
+  /** Throws LEDGER_REGRESSED for a clinic whose ledger ends before what was signed of it: its state answers nobody. */
+  readonly requireServed?: ((clinic: string) => void) | undefined
 }
 
 export interface ClinicWriters {
@@ -73,7 +78,7 @@ export interface ClinicWriters {
 }
 
 const createClinicWriter = async (clinic: string, vault: ClinicVault, options: ClinicWritersOptions): Promise<ClinicWriter> => {
-  const { ledger, now, clock, tracer, observer } = options
+  const { ledger, now, clock, tracer, observer, requireServed } = options
   const snapshots = options.snapshots?.of(clinic, vault)
   const loaded = await snapshots?.load()
   // A head behind what was already seen, were it by an earlier process: not served until somebody has looked, since a lost failover or a
@@ -112,6 +117,7 @@ const createClinicWriter = async (clinic: string, vault: ClinicVault, options: C
   }
 
   const refresh = async (): Promise<void> => {
+    requireServed?.(clinic)
     if (regressed) throw new ChartwardenError('LEDGER_REGRESSED')
     // What is seen while the answer is on its way may be newer than the answer: only what was seen before it proves anything.
     const [folded, seen] = [state.revision, highestSeen]

@@ -50,6 +50,8 @@ export type ExportItem =
       readonly checkpoint: OpenedCheckpoint
       readonly verifierKeys: readonly string[]
       readonly whole: boolean
+      /** As entries name whom was asked for; undefined: nobody was. */
+      readonly named: { readonly patient: Pseudonym | undefined; readonly subject: Pseudonym | undefined }
     }
   | {
       readonly kind: 'entry'
@@ -151,11 +153,15 @@ export const createExportEntries = (options: ExportEntriesOptions): ExportEntrie
     return hashes
   }
 
+  const namedIn = (vault: ClinicVault, { patientId, subject }: ExportRequest) => ({
+    patient: patientId === '' ? undefined : vault.pseudonym({ kind: 'patient', type: '', id: patientId }),
+    subject: subject === undefined ? undefined : vault.pseudonym({ kind: 'subject', ...subject }),
+  })
+
   const selected = (vault: ClinicVault, request: ExportRequest, last: bigint, context: CallContext): AsyncIterable<StoredEntry> => {
-    const { clinic, patientId, subject } = request
-    const named: Pseudonym[] = []
-    if (patientId !== '') named.push(vault.pseudonym({ kind: 'patient', type: '', id: patientId }))
-    if (subject !== undefined) named.push(vault.pseudonym({ kind: 'subject', ...subject }))
+    const { clinic } = request
+    const { patient, subject } = namedIn(vault, request)
+    const named = [patient, subject].filter((pseudonym) => pseudonym !== undefined)
     return named.length === 0 ? entries.read(clinic, 0n, last, context) : entries.holding(clinic, named, 0n, last, context)
   }
 
@@ -186,7 +192,7 @@ export const createExportEntries = (options: ExportEntriesOptions): ExportEntrie
     const { checkpoint } = published
     const verifierKeys = checkpoint.signedBy.map(formatVerifierKey)
     handOut()
-    yield { kind: 'head', checkpoint, verifierKeys, whole }
+    yield { kind: 'head', checkpoint, verifierKeys, whole, named: namedIn(writer.vault, request) }
 
     const permitted = stillPermitted({ context, request: reading, authorised, authorise, now })
     let looked = 0

@@ -2,10 +2,11 @@
  * A ledger that was exported elsewhere, stored here entry by entry as it is. Nothing of it is served before all of it is here with the root
  * that was announced and the clinic's keys have been found to be its keys: those are stored last. Repeating an import goes on where it stopped.
  */
+import type { ClinicLock } from '../audit/clinic-lock.ts'
 import { composeEntry } from '../audit/compose-entry.ts'
 import { entryId } from '../audit/entry.ts'
 import { readImportedEntry } from '../audit/imported-entry.ts'
-import { type Ledger, type NewEntry, noState, type StoredEntry } from '../audit/ledger.ts'
+import { type Append, type AppendOutcome, type Ledger, type NewEntry, noState, type StoredEntry } from '../audit/ledger.ts'
 import { createTreeHasher } from '../audit/log/tree-hasher.ts'
 import type { KeyTransfer } from '../audit/vault/key-transfer.ts'
 import type { Vault } from '../audit/vault.ts'
@@ -42,6 +43,8 @@ export interface ImportedLedger {
 export interface ImportLedgerOptions {
   readonly ledger: Ledger
   readonly vault: Vault
+  /** Shared with registrations. */
+  readonly lock: ClinicLock
   readonly keys: KeyTransfer
   readonly writers: ClinicWriters
   readonly randomness: Randomness
@@ -103,7 +106,7 @@ interface Beginning {
 }
 
 export const createImportLedger = (options: ImportLedgerOptions): ImportLedger => {
-  const { ledger, vault, keys, writers, randomness, maxEntries = 256, maxBytes = 524_288 } = options
+  const { ledger, vault, lock, keys, writers, randomness, maxEntries = 256, maxBytes = 524_288 } = options
 
   const importId = ({ clinic, root }: AnnouncedLedger): string => entryId(clinic, operation, Buffer.from(root).toString('hex'), 0)
 
@@ -122,11 +125,19 @@ export const createImportLedger = (options: ImportLedgerOptions): ImportLedger =
     }
   }
 
+  /** The first entries of a ledger are appended only while the clinic has no keys: whoever registers it meanwhile makes none after that. */
+  const begin = (context: CallContext, entries: Append): Promise<AppendOutcome> =>
+    lock(entries.clinic, context, async () => {
+      if ((await vault.clinic(entries.clinic)) !== undefined) throw new ChartwardenError('LEDGER_EXISTS')
+      return ledger.append(entries)
+    })
+
   const append = async (context: CallContext, clinic: string, entries: readonly NewEntry[], next: bigint, restsOn: bigint) => {
     for (;;) {
       if (context.signal.aborted) throw new ChartwardenError('CALL_CANCELLED')
       try {
-        const outcome = await ledger.append({ clinic, entries, restsOn })
+        const wanted = { clinic, entries, restsOn }
+        const outcome = next === 0n ? await begin(context, wanted) : await ledger.append(wanted)
         if (outcome.kind === 'stale') continue
         if (outcome.kind === 'mismatch' || outcome.kind === 'moved') throw differs(next)
         // A duplicate is another import of the same ledger, ahead of this one.

@@ -7,6 +7,7 @@ import { DirectoryService } from '../../proto/gen/chartwarden/access/v1/director
 import { EmergencyService } from '../../proto/gen/chartwarden/access/v1/emergency_pb.js'
 import { AuditService } from '../../proto/gen/chartwarden/audit/v1/audit_service_pb.js'
 import type { ClinicEntries } from '../audit/clinic-entries.ts'
+import type { ClinicLock } from '../audit/clinic-lock.ts'
 import { createIdentities } from '../audit/identities.ts'
 import type { Ledger } from '../audit/ledger.ts'
 import type { LedgerClock } from '../audit/ledger-clock.ts'
@@ -73,6 +74,7 @@ export interface AccessOptions {
   /** Undefined: every state is folded from the beginning of its ledger. */
   readonly snapshots?: Snapshots
   readonly vault: Vault
+  readonly lock: ClinicLock
   readonly clock: Clock
   readonly randomness: Randomness
   /** Items of one batch. */
@@ -95,6 +97,8 @@ export interface AccessOptions {
   readonly logKeyRotation?: LogKeyRotation | undefined
   /** What carries entries and keys out and in; undefined: neither is offered. */
   readonly transfer?: ExportSources | undefined
+  /** Throws LEDGER_REGRESSED for a clinic whose state answers nobody; undefined: every clinic is served. */
+  readonly requireServed?: ((clinic: string) => void) | undefined
 }
 
 export interface Access {
@@ -112,6 +116,7 @@ export const createAccess = (options: AccessOptions): Access => {
     ledgerClock,
     snapshots,
     vault,
+    lock,
     clock,
     randomness,
     maxBatchItems,
@@ -125,14 +130,24 @@ export const createAccess = (options: AccessOptions): Access => {
     log,
     logKeyRotation,
     transfer,
+    requireServed,
   } = options
   const { now } = ledgerClock
   const identities = createIdentities({ ledger, now, randomness, clock })
-  const writers = createClinicWriters({ ledger, vault, now, clock, tracer, observer, ...(snapshots === undefined ? {} : { snapshots }) })
+  const writers = createClinicWriters({
+    ledger,
+    vault,
+    now,
+    clock,
+    tracer,
+    observer,
+    requireServed,
+    ...(snapshots === undefined ? {} : { snapshots }),
+  })
   const check = createCheck({ writers, identities, randomness, now, observer })
   const administration = createAdministration({ ledger, writers, identities, randomness, clock, now })
   const authorise = createAuthoriseReading({ writers, identities, randomness, now })
-  const registerClinic = createRegisterClinic({ ledger, vault, identities, randomness, now })
+  const registerClinic = createRegisterClinic({ ledger, vault, lock, identities, randomness, now })
   const recording = { ledger, writers, identities, randomness, clock, now }
   const recordAccess = createRecordAccess(recording)
   const findAccesses = createFindAccesses(recording)
@@ -150,7 +165,7 @@ export const createAccess = (options: AccessOptions): Access => {
   const simulate = createSimulate({ ledger, entries, authorise, identities, pinned, clock, now })
   const moving = (sources: ExportSources) => ({
     ...exportHandler({ exportEntries: createExportEntries({ ...sources, authorise, identities, randomness, now }), randomness }),
-    ...importHandler({ importLedger: createImportLedger({ ledger, vault, keys: sources.keys, writers, randomness }), randomness }),
+    ...importHandler({ importLedger: createImportLedger({ ledger, vault, lock, keys: sources.keys, writers, randomness }), randomness }),
   })
   return {
     authoriseReading: authorise,

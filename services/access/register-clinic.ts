@@ -1,9 +1,10 @@
 /** Opening a clinic's ledger: its keys, and one append that registers it with its first administrator. */
+import type { ClinicLock } from '../audit/clinic-lock.ts'
 import { composeEntry } from '../audit/compose-entry.ts'
 import { entryIdsOf } from '../audit/entry.ts'
 import type { Identities } from '../audit/identities.ts'
 import { type Ledger, type NewEntry, noState, type StoredEntry } from '../audit/ledger.ts'
-import type { Identity, Pseudonym, Vault } from '../audit/vault.ts'
+import type { ClinicVault, Identity, Pseudonym, Vault } from '../audit/vault.ts'
 import type { CallContext } from '../kernel/caller.ts'
 import { canonicalJson, type JsonValue } from '../kernel/canonical-json.ts'
 import { ChartwardenError } from '../kernel/errors.ts'
@@ -29,6 +30,8 @@ export interface Registration {
 export interface RegisterClinicOptions {
   readonly ledger: Ledger
   readonly vault: Vault
+  /** Shared with imports. */
+  readonly lock: ClinicLock
   readonly identities: Identities
   readonly randomness: Randomness
   /** Ledger time, milliseconds since the epoch. */
@@ -46,7 +49,18 @@ export type RegisterClinic = (context: CallContext, registration: Registration) 
 const operation = 'register_clinic'
 
 export const createRegisterClinic = (options: RegisterClinicOptions): RegisterClinic => {
-  const { ledger, vault, identities, randomness, now } = options
+  const { ledger, vault, lock, identities, randomness, now } = options
+
+  /** Those there are, else new ones. A ledger without keys was imported as evidence, or is being imported: new ones would be another clinic's. */
+  const keysOf = async (context: CallContext, clinic: string): Promise<ClinicVault> =>
+    (await vault.clinic(clinic)) ??
+    lock(clinic, context, async () => {
+      if ((await ledger.head(clinic)) !== undefined && (await vault.clinic(clinic)) === undefined) {
+        throw new ChartwardenError('CLINIC_EXISTS')
+      }
+      return vault.createClinic(clinic)
+    })
+
   return async (context, registration) => {
     const { clinic, requestId } = registration
     const administrator: Identity = { kind: 'subject', ...registration.administrator }
@@ -64,9 +78,7 @@ export const createRegisterClinic = (options: RegisterClinicOptions): RegisterCl
     }
     // A request that cannot be carried out must leave nothing behind, keys included: so it is planned once before there are any.
     plan('' as Pseudonym, now())
-    // A ledger without keys was imported as evidence, or is being imported: keys made now would be those of another clinic.
-    if ((await vault.clinic(clinic)) === undefined && (await ledger.head(clinic)) !== undefined) throw new ChartwardenError('CLINIC_EXISTS')
-    const keys = await vault.createClinic(clinic)
+    const keys = await keysOf(context, clinic)
     const requestDigest = keys.requestDigest(canonicalJson({ operation, caller: context.caller.id, request: registration.form }))
     const entryId = entryIdsOf(clinic)
     const id = (ordinal: number): string => entryId(operation, requestId, ordinal)

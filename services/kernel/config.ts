@@ -2,7 +2,7 @@
  * The one configuration object. Every value comes from one variable of `configVariables`; all that is wrong, unknown or unsafe stops the
  * start with one line.
  */
-import { join } from 'node:path'
+import { isAbsolute, join, relative, sep } from 'node:path'
 import { type Environment, type Problems, type Reader, refuse, startReading } from './config-reader.ts'
 import { type ConfigVariable, type Mode, type Row, rows } from './config-variables.ts'
 import { formatHostPort, type HostPort, isLoopback } from './host-port.ts'
@@ -25,6 +25,8 @@ export interface SigningSettings {
   /** What the names of logs begin with. */
   readonly logOrigin: string
   readonly publishIntervalMs: number
+  /** Whether the directory lies in the state directory: what puts one of them back to an older state does so to the other. */
+  readonly insideState: boolean
 }
 
 export interface WitnessSettings {
@@ -130,6 +132,11 @@ const readMasterKey = ({ mode, problems, read }: Reader): MasterKeySetting | und
   return undefined
 }
 
+const liesIn = (directory: string, outer: string): boolean => {
+  const way = relative(outer, directory)
+  return !(way === '..' || way.startsWith(`..${sep}`) || isAbsolute(way))
+}
+
 const readSigning = ({ mode, problems, read, always }: Reader): SigningSettings | undefined => {
   const given = read(rows.signerDir)
   const logOrigin = read(rows.logOrigin)
@@ -140,7 +147,15 @@ const readSigning = ({ mode, problems, read, always }: Reader): SigningSettings 
     problems.add(`${rows.logOrigin.name} is required in production when ${rows.signerDir.name} is set.`)
     return undefined
   }
-  return Object.freeze({ signerDir, logOrigin, publishIntervalMs })
+  const stateDir = always(rows.stateDir)
+  const insideState = liesIn(signerDir, stateDir)
+  if (mode === 'production' && insideState) {
+    problems.add(
+      `${rows.signerDir.name} lies in ${rows.stateDir.name} (${stateDir}); give it a place that no backup puts back together with the database.`,
+    )
+    return undefined
+  }
+  return Object.freeze({ signerDir, logOrigin, publishIntervalMs, insideState })
 }
 
 /** Without a signer store another process signs, if somebody says what the logs are called. */

@@ -111,6 +111,52 @@ t.test('a clinic that moves is the same clinic there: same root, same people, sa
   t.equal(repeated.entry?.id, result.entry?.id, 'a repeat changes nothing')
 })
 
+/** Two processes of one installation; the first stands still between finding no ledger of the clinic and making its keys. */
+const standingStill = async (t: Test) => {
+  const database = await createTestDatabase(t)
+  const reached = Promise.withResolvers<void>()
+  const go = Promise.withResolvers<void>()
+  const stands = await startTestService(t, {
+    database,
+    decorateLedger: (ledger) => ({
+      ...ledger,
+      head: async (of) => {
+        const head = await ledger.head(of)
+        if (of === clinic && head === undefined) {
+          reached.resolve()
+          await go.promise
+        }
+        return head
+      },
+    }),
+  })
+  const other = await startTestService(t, { database, stateDir: stands.stateDir })
+  const token = await stands.token({ clinics: [clinic] })
+  return { database, reached: reached.promise, go: go.resolve, stands: clientsOf(stands, token), other: clientsOf(other, token) }
+}
+
+t.test('a clinic is registered or imported, never half of each, whichever process does what at the same moment', async (t) => {
+  const moved = await firstExport()
+  const { database, reached, go, stands, other } = await standingStill(t)
+  const registering = registerTestClinic(stands, clinic)
+  await reached
+  const importing = caught(moveIn(other, moved))
+  await waitFor('the import to stand before the lock', async () => {
+    const waiting = await query<{ n: number }>(database.adminUrl, `select 1 from pg_locks where locktype = 'advisory' and not granted`)
+    return waiting.length > 0
+  })
+  t.same(
+    await query(database.adminUrl, `select 1 from chartwarden_ledger.entries where clinic = '${clinic}'`),
+    [],
+    'nothing is imported yet',
+  )
+  go()
+  await registering
+  t.equal((await importing).reason, 'LEDGER_EXISTS')
+  await hire(other, clinic, 'dora')
+  t.equal(await mayRead({ clients: other }, 'dora'), Decision.PERMIT, 'its keys are its own')
+})
+
 t.test('no key stands in the clear in what is sent, logged or stored', async (t) => {
   const old = await source
   const there = await installation(t)

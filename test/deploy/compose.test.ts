@@ -12,6 +12,7 @@ import { scratchDirectory } from '../support/service.ts'
 
 interface ComposeService {
   readonly image: string
+  readonly profiles?: readonly string[]
   readonly user?: string
   readonly read_only?: boolean
   readonly cap_drop?: readonly string[]
@@ -66,6 +67,19 @@ t.test('nothing has a default password, and no secret stands in an environment',
     ['postgres', 'migrate'],
     'the service itself does not hold the login that may change tables',
   )
+})
+
+t.test('what was signed is on a volume of its own, which one service alone writes', async (t) => {
+  const mounted = (volume: string) =>
+    services.flatMap(([name, { volumes = [] }]) => (volumes.some((each) => each.startsWith(`${volume}:`)) ? [name] : []))
+  t.same(mounted('signer'), ['chartwarden'])
+  t.same(mounted('database'), ['postgres'])
+  t.same(mounted('witness'), ['witness'])
+  const { environment, volumes } = compose.services.chartwarden as ComposeService
+  t.ok(volumes?.includes(`signer:${environment?.['CHARTWARDEN_SIGNER_DIR']}`))
+  t.match(environment?.['CHARTWARDEN_LOG_ORIGIN'], /^\$\{CHARTWARDEN_LOG_ORIGIN:\?.*public address/, 'refused with what to put there')
+  t.match(readDeployFile('Dockerfile'), environment?.['CHARTWARDEN_SIGNER_DIR'] as string, 'else the volume would be root’s')
+  t.same(compose.services['witness']?.profiles, ['witness'], 'only where it is asked for')
 })
 
 t.test('the schema is current before the service starts, and what is mounted is there', async (t) => {

@@ -2,8 +2,8 @@
  * No engine builds the image here. The Dockerfile is parsed and replayed instead: what its COPY lines name, as .dockerignore lets them
  * through, and what its RUN line installs, in a directory of root's that the service's account cannot write.
  */
-import { execFile } from 'node:child_process'
-import { chmodSync, cpSync, globSync, lstatSync, mkdirSync, readFileSync } from 'node:fs'
+import { execFile, execFileSync } from 'node:child_process'
+import { chmodSync, cpSync, globSync, lstatSync, mkdirSync, readdirSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import { promisify } from 'node:util'
 import { DockerfileParser, type Instruction } from 'dockerfile-ast'
@@ -12,6 +12,7 @@ import { createTestDatabase } from '../support/postgres.ts'
 import { productionFiles, readDeployFile } from '../support/production-files.ts'
 import { runAsNobody } from '../support/run-as-nobody.ts'
 import { scratchDirectory } from '../support/service.ts'
+import { waitFor } from '../support/wait-for.ts'
 
 const root = path.resolve(import.meta.dirname, '../..')
 const instructions = DockerfileParser.parse(readDeployFile('Dockerfile')).getInstructions()
@@ -85,6 +86,17 @@ const buildImage = async (test: Test) => {
   return { scratch, app, node }
 }
 
+/** What the final stage makes for volumes, elsewhere; the signer store's. */
+const makeVolumeDirectories = (scratch: string): string => {
+  const words = (JSON.parse(only(final, 'RUN')) as readonly string[]).map((word) => word.replace(/^\/var\/lib/, scratch))
+  // Only root gives a directory to somebody else.
+  execFileSync(
+    words[0] as string,
+    words.slice(1).filter((word) => process.getuid?.() === 0 || !/^--(owner|group)=/.test(word)),
+  )
+  return path.join(scratch, 'chartwarden-signer')
+}
+
 t.test('the image is of two stages, runs as a number that is not root, and holds no secret', async (t) => {
   t.equal(stages.length, 2)
   t.match(only(final, 'USER'), /^[1-9]\d{3,}:[1-9]\d{3,}$/, 'a number: Kubernetes checks runAsNonRoot by it')
@@ -123,6 +135,8 @@ t.test('what the image holds is enough to serve, for an account that can write n
     CHARTWARDEN_JWKS: files.jwks,
     CHARTWARDEN_JWT_ISSUER: 'https://id.example.org/',
     CHARTWARDEN_JWT_AUDIENCE: 'chartwarden',
+    CHARTWARDEN_SIGNER_DIR: makeVolumeDirectories(scratch),
+    CHARTWARDEN_LOG_ORIGIN: 'chartwarden.example.org',
   }
   const urls = {
     DATABASE_URL: `@${files.write('writer.url', `${database.writerUrl}\n`)}`,
@@ -146,6 +160,9 @@ t.test('what the image holds is enough to serve, for an account that can write n
 
   const service = run(command, urls)
   const { httpPort, metricsPort } = await service.ready()
+  await waitFor('the store of the signer, on a volume that takes its owner from the image', async () =>
+    Boolean(readdirSync(environment.CHARTWARDEN_SIGNER_DIR).length),
+  )
   const health = (address: string, operations = 'off') => {
     const asked = { ...environment, CHARTWARDEN_HTTP_ADDR: address, CHARTWARDEN_METRICS_ADDR: operations }
     return runAsNobody(t, { program: node, arguments: ['deploy/health.ts'], cwd: app, environment: asked }).ended

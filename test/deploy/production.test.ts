@@ -7,8 +7,11 @@ import { type Environment, readConfig } from '../../services/kernel/config.ts'
 import { systemRandomness } from '../../services/kernel/ids.ts'
 import { createLogger } from '../../services/kernel/logging.ts'
 import { loginRoles } from '../../services/kernel/postgres/roles.ts'
+import { clientsOf, registerTestClinic } from '../support/clinic.ts'
 import { productionFiles, readDeployFile, serverOfPostgresSql } from '../support/production-files.ts'
-import { scratchDirectory } from '../support/service.ts'
+import { ownScopes, scratchDirectory, testCallers } from '../support/service.ts'
+import { signJwt } from '../support/signing-key.ts'
+import { waitFor } from '../support/wait-for.ts'
 
 t.test('a production service starts on what deploy/postgres.sql makes, with the variables of deploy/production.env', async (t) => {
   const { server, admin } = await serverOfPostgresSql(t)
@@ -46,13 +49,15 @@ t.test('a production service starts on what deploy/postgres.sql makes, with the 
       clinic: 'north',
       scope: ownScopes.join(' '),
     })
-    await registerTestClinic(clientsOf({ client: (of) => callers.client(of, token, `127.0.0.1:${service.grpcPort}`) }, token), 'north')
-    const checkpoint = await waitFor('a checkpoint', async () => {
+    const { client } = testCallers(t, directory, environment)
+    await registerTestClinic(clientsOf({ client: (of) => client(of, token, `127.0.0.1:${service.grpcPort}`) }, token), 'north')
+    let checkpoint = ''
+    await waitFor('a checkpoint', async () => {
       const asked = await fetch(`http://127.0.0.1:${service.httpPort}/v1/clinics/north/log/checkpoint`, {
         headers: { authorization: `Bearer ${token}` },
       })
-      const text = await asked.text()
-      return asked.status === 200 && text
+      checkpoint = await asked.text()
+      return asked.status === 200
     })
     t.match(checkpoint, /^chartwarden\.example\.org\/v1\/clinics\/north\/log\n[1-9]/, 'signed under the name that the file gives')
   } finally {

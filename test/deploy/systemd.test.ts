@@ -5,12 +5,14 @@ import path from 'node:path'
 import { connect } from 'node:tls'
 import { parseEnv } from 'node:util'
 import t from 'tap'
+import { formatVerifierKey, verifierKeyOf } from '../../services/audit/log/note.ts'
 import { serverAccount } from '../../services/kernel/postgres/server-account.ts'
 import { selfSigned } from '../support/certificate.ts'
 import { newStateDirectory } from '../support/embedded-service.ts'
 import { productionFiles, readDeployFile } from '../support/production-files.ts'
 import { runAsNobody } from '../support/run-as-nobody.ts'
 import { scratchDirectory } from '../support/service.ts'
+import { signingKey } from '../support/signing-key.ts'
 import { waitFor } from '../support/wait-for.ts'
 
 const root = path.resolve(import.meta.dirname, '../..')
@@ -74,7 +76,10 @@ t.test('the unit of a witness runs one, which keeps what it has seen in a direct
   const directive = (name: string): string => new RegExp(`^${name}=(.*)$`, 'm').exec(text)?.[1] ?? ''
   t.equal(directive('StateDirectory'), 'chartwarden-witness')
   const given = { ...parseEnv(readDeployFile('systemd/chartwarden-witness.env')), WITNESS_LISTEN: '127.0.0.1:0' } as Record<string, string>
-  writeFileSync(path.join(scratch, 'logs'), `${formatVerifierKey(logKeyOf('chartwarden.example.org/v1/clinics/north/log'))}\n`)
+  writeFileSync(
+    path.join(scratch, 'logs'),
+    `${formatVerifierKey(verifierKeyOf('chartwarden.example.org/v1/clinics/north/log', signingKey('log').privateKey))}\n`,
+  )
   const [program = '', ...words] = directive('ExecStart')
     .replaceAll('/opt/chartwarden/node_modules/node/bin/node', process.execPath)
     .replaceAll('/opt/chartwarden', root)

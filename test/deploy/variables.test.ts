@@ -29,7 +29,7 @@ t.test('twin: a misspelt one would be found', async (t) => {
   t.same(undocumented(text.replace('CHARTWARDEN_JWT_ISSUER:', 'CHARTWARDEN_JWT_ISSUR:')), ['CHARTWARDEN_JWT_ISSUR'])
 })
 
-t.test('what production requires is set, or said to be set, by each way to deploy it', async (t) => {
+t.test('what production requires, and what it signs with, is set, or said to be set, by each way to deploy it', async (t) => {
   const required = configVariables.filter((variable) => variable.requiredInProduction).map(({ name }) => name)
   for (const way of [
     'deploy/production.env',
@@ -42,6 +42,7 @@ t.test('what production requires is set, or said to be set, by each way to deplo
       .filter((entry) => entry.isFile())
       .map((entry) => readFileSync(path.join(entry.parentPath, entry.name), 'utf8'))
       .join('\n')
-    for (const name of required) t.match(text, new RegExp(`\\b${name}\\b`), `${way}: ${name}`)
+    for (const name of [...required, 'CHARTWARDEN_SIGNER_DIR', 'CHARTWARDEN_LOG_ORIGIN'])
+      t.match(text, new RegExp(`\\b${name}\\b`), `${way}: ${name}`)
   }
 })

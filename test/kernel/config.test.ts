@@ -36,7 +36,7 @@ t.test('an empty environment is a development service on this machine', async (t
     jwtAudience: 'chartwarden',
     clockToleranceSeconds: 30,
     masterKey: undefined,
-    signing: { signerDir: '.chartwarden/signer', logOrigin: 'chartwarden.localhost', publishIntervalMs: 500 },
+    signing: { signerDir: '.chartwarden/signer', logOrigin: 'chartwarden.localhost', publishIntervalMs: 500, insideState: true },
     logOrigin: 'chartwarden.localhost',
     witnesses: undefined,
     databaseUrls: undefined,
@@ -159,7 +159,22 @@ t.test('nothing is signed in production unless a signer store and a name are con
     signerDir,
     logOrigin: 'log.example/eu',
     publishIntervalMs: 500,
+    insideState: false,
   })
+  for (const inside of ['/srv/state', '/srv/state/', '/srv/state/signer', '/srv/other/../state/a/b']) {
+    const placed = { CHARTWARDEN_STATE_DIR: '/srv/state', CHARTWARDEN_SIGNER_DIR: inside, CHARTWARDEN_LOG_ORIGIN: 'log.example' }
+    t.match(
+      messageOf({ ...production, ...placed }),
+      /CHARTWARDEN_SIGNER_DIR lies in CHARTWARDEN_STATE_DIR \(\/srv\/state\); give it a place/,
+      inside,
+    )
+    t.equal(readConfig(placed).signing?.insideState, true, 'development goes on, and says so')
+  }
+  for (const apart of ['/srv/state-signer', '/srv/..state', '/srv', '/srv/state/../signer']) {
+    const placed = { CHARTWARDEN_STATE_DIR: '/srv/state', CHARTWARDEN_SIGNER_DIR: apart, CHARTWARDEN_LOG_ORIGIN: 'log.example' }
+    t.equal(readConfig({ ...production, ...placed }).signing?.insideState, false, apart)
+  }
+  t.equal(readConfig({}).signing?.insideState, true, 'the default of development')
   const elsewhere = { CHARTWARDEN_SIGNER_DIR: 'off', CHARTWARDEN_LOG_ORIGIN: 'log.example' }
   for (const given of [{}, production]) {
     t.match(readConfig({ ...given, ...elsewhere }), { signing: undefined, logOrigin: 'log.example' }, 'another process signs')

@@ -5,6 +5,7 @@ import t from 'tap'
 import { retireOrigin } from '../../services/audit/log/signer/operate.ts'
 import { createSignerFiles } from '../../services/audit/log/signer/signer-files.ts'
 import { systemRandomness } from '../../services/kernel/ids.ts'
+import { caught } from '../support/caught.ts'
 import { clientsOf, hire, registerTestClinic } from '../support/clinic.ts'
 import { danaAsks } from '../support/clinic-process.ts'
 import { fault } from '../support/fault.ts'
@@ -50,6 +51,21 @@ t.test('the clinic whose ledger is behind is not served until its log is retired
   const after = await start()
   await t.rejects(ask(after.clients, 'north'), fault('LEDGER_REGRESSED'), 'whom the lost entry barred is not let in again')
   t.ok((await ask(after.clients, 'south')).entry)
+  await t.rejects(after.clients.people.listStaff({ clinic: 'north' }), fault('LEDGER_REGRESSED'), 'nor shown as still there')
+  await t.rejects(
+    after.clients.people.getStaff({ clinic: 'north', subject: { type: 'staff', id: 'dana' } }),
+    fault('LEDGER_REGRESSED'),
+  )
+  t.ok((await after.clients.people.listStaff({ clinic: 'south' })).staff.length > 0)
+  const head = () => after.clients.audit.getCheckpoint({ clinic: 'north' })
+  await waitFor('the halt', async () => (await head()).halted === 'ledger_behind')
+  const { sequenced, signed } = await head()
+  t.ok(signed > sequenced, `${signed} were signed, ${sequenced} are there`)
+  const receipt = (revision: bigint) => after.clients.audit.awaitReceipt({ clinic: 'north', key: { case: 'revision', value: revision } })
+  const lost = await caught(receipt(signed - 1n))
+  t.equal(lost.reason, 'LEDGER_REGRESSED')
+  t.match(lost.message, new RegExp(`revision ${signed - 1n} was signed \\(${signed} entries were\\) and is missing`))
+  t.equal((await caught(receipt(signed))).reason, 'ENTRY_UNKNOWN')
   await published('south')
 
   const files = createSignerFiles(path.join(stateDir, 'signer'), systemRandomness)

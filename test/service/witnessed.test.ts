@@ -126,35 +126,42 @@ const copyOf = async (database: TestDatabase): Promise<TestDatabase> => {
   return { name, ...urls, feedUrl: moved(database.feedUrl), queryUrl: moved(database.queryUrl), close: async () => {} }
 }
 
-t.test('a ledger and its signer store, both put back together, are found out by the witness alone, and loudly', async (t) => {
-  const database = await createTestDatabase(t)
-  const stateDir = scratchDirectory(t, 'rolled-back')
-  const vkey = await foundClinic(t, database, stateDir)
-  const older = await copyOf(database)
-  const olderState = path.join(scratchDirectory(t, 'older'), 'state')
-  cpSync(stateDir, olderState, { recursive: true })
-  const [witness] = (await startWitnesses(t, vkey, 'accountant.example')) as [WitnessProcess]
-  const CHARTWARDEN_WITNESS_POLICY = policyFile(stateDir, witness.policy)
+t.test(
+  'a ledger and its signer store, both put back together, are found out by the witness alone, loudly, before anything is signed',
+  async (t) => {
+    const database = await createTestDatabase(t)
+    const stateDir = scratchDirectory(t, 'rolled-back')
+    const vkey = await foundClinic(t, database, stateDir)
+    const older = await copyOf(database)
+    const olderState = path.join(scratchDirectory(t, 'older'), 'state')
+    cpSync(stateDir, olderState, { recursive: true })
+    const [witness] = (await startWitnesses(t, vkey, 'accountant.example')) as [WitnessProcess]
+    const CHARTWARDEN_WITNESS_POLICY = policyFile(stateDir, witness.policy)
 
-  const now = await startClinic(t, { database, stateDir, environment: { CHARTWARDEN_WITNESS_POLICY } })
-  const { entry } = await now.own.access.check(readRecord('north', 'anna'))
-  const key = { case: 'id', value: entry?.id as string } as const
-  const { receipt } = await now.own.audit.awaitReceipt({ clinic: 'north', key, witnessed: true })
-  t.equal((await checksOf(now.service)).witnesses, '1 of 1 answer', 'twin: nothing is disputed while the ledger only grows')
-  await now.service.stop()
+    const now = await startClinic(t, { database, stateDir, environment: { CHARTWARDEN_WITNESS_POLICY } })
+    const { entry } = await now.own.access.check(readRecord('north', 'anna'))
+    const key = { case: 'id', value: entry?.id as string } as const
+    const { receipt } = await now.own.audit.awaitReceipt({ clinic: 'north', key, witnessed: true })
+    t.equal((await checksOf(now.service)).witnesses, '1 of 1 answer', 'twin: nothing is disputed while the ledger only grows')
+    await now.service.stop()
 
-  const told: Record<string, unknown>[] = []
-  const logger = createLogger({ level: 'error', destination: { write: (line) => void told.push(JSON.parse(line)) } })
-  const back = await startClinic(t, { database: older, stateDir: olderState, environment: { CHARTWARDEN_WITNESS_POLICY }, logger })
-  await waitFor('the dispute', async () => /^disputed by accountant\.example: /.test(String((await checksOf(back.service)).witnesses)))
-  t.equal((await checksOf(back.service)).log, 'publishing', 'neither database nor signer store has noticed anything')
-  const [line] = told.filter(({ event }) => event === 'witness.ahead')
-  t.match(line, { witness: 'accountant.example', clinic: 'north', level: 'error' })
-  const witnessed = parseCheckpoint(parseNote(receipt.slice(receipt.indexOf('\n\n') + 2))?.text ?? '')
-  t.equal(line?.witnessed, String(witnessed?.size))
-  t.equal((await back.own.access.check(readRecord('north', 'anna'))).decision, 1, 'decisions go on')
-  const refused = await caught(
-    back.own.audit.awaitReceipt({ clinic: 'north', key: { case: 'revision', value: 0n }, witnessed: true }, { timeoutMs: 2_500 }),
-  )
-  t.ok(refused, 'and no receipt of the forged history bears the word of a witness')
-})
+    const told: Record<string, unknown>[] = []
+    const logger = createLogger({ level: 'error', destination: { write: (line) => void told.push(JSON.parse(line)) } })
+    const back = await startClinic(t, { database: older, stateDir: olderState, environment: { CHARTWARDEN_WITNESS_POLICY }, logger })
+    await waitFor('the dispute', async () => /^disputed by accountant\.example: /.test(String((await checksOf(back.service)).witnesses)))
+    t.equal((await checksOf(back.service)).log, 'halted: 1', 'neither database nor signer store has noticed anything')
+    t.match(
+      told.find(({ event }) => event === 'log.halted'),
+      { clinic: 'north', cause: 'store_behind', msg: /^The witness accountant\.example has cosigned \d+ entries of / },
+    )
+    const [line] = told.filter(({ event }) => event === 'witness.ahead')
+    t.match(line, { witness: 'accountant.example', clinic: 'north', level: 'error' })
+    const witnessed = parseCheckpoint(parseNote(receipt.slice(receipt.indexOf('\n\n') + 2))?.text ?? '')
+    t.equal(line?.witnessed, String(witnessed?.size))
+    t.equal((await back.own.access.check(readRecord('north', 'anna'))).decision, 1, 'decisions go on')
+    const refused = await caught(
+      back.own.audit.awaitReceipt({ clinic: 'north', key: { case: 'revision', value: 0n }, witnessed: true }, { timeoutMs: 2_500 }),
+    )
+    t.ok(refused, 'and no receipt of the forged history bears the word of a witness')
+  },
+)

@@ -20,6 +20,8 @@ export interface LogDoorOptions extends Partial<Pick<PublishedLogOptions, 'polic
   readonly recordReading?: (context: CallContext, clinic: string) => Promise<void>
   readonly clinicPlaces?: number
   readonly maxCalls?: number
+  /** Entries that were signed, by the signer store. */
+  readonly signed?: bigint
 }
 
 /** What serves a log in memory, without doors. */
@@ -37,12 +39,14 @@ export const servedLog = (log: MemoryLog, options: LogDoorOptions = {}) => {
     ...(options.cacheBytes === undefined ? {} : { cacheBytes: options.cacheBytes }),
   })
   const prover = createProver(published)
+  const signed = async (): Promise<bigint | undefined> => options.signed
   const handlers = logHandlers({
     log: published,
     prover,
-    findEntry: createFindEntry({ entries: log.clinicEntries, ledger: log.ledger }),
+    findEntry: createFindEntry({ entries: log.clinicEntries, ledger: log.ledger, signed }),
     awaitCheckpoint: createAwaitCheckpoint({ log: published, reader: log.reader, witnessPollMs: 5 }),
     ledger: log.ledger,
+    signed,
     handOut,
   })
   return { published, prover, handlers, damages, handedOut, handOut }

@@ -37,7 +37,21 @@ export interface Exported {
 const incomplete = (why: string): ChartwardenError =>
   new ChartwardenError('INTERNAL', { message: `The export ${why}; nothing was written. Run the same command again.` })
 
-const manifestOf = ({ clinic, selection }: ExportPlan, note: string, whole: boolean): BundleManifest => {
+/** Whom was asked for by the pseudonym, unless names are opened: a closed file names nobody. */
+const shownSelection = ({ selection, unseal }: ExportPlan, { patientPseudonym, subjectPseudonym }: ExportHead): BundleSelection => {
+  const { patient, subject } = selection
+  if (unseal) return selection
+  return {
+    ...selection,
+    ...(patient === undefined ? {} : { patient: patientPseudonym }),
+    ...(subject === undefined ? {} : { subject: { type: subject.type, id: subjectPseudonym } }),
+  }
+}
+
+const manifestOf = (plan: ExportPlan, sent: ExportHead, note: string): BundleManifest => {
+  const { clinic } = plan
+  const { whole } = sent
+  const selection = shownSelection(plan, sent)
   const parsed = parseNote(note)
   const head = parsed === undefined ? undefined : parseCheckpoint(parsed.text)
   if (head === undefined) throw incomplete('has no checkpoint')
@@ -67,7 +81,7 @@ interface Writing {
 
 const begin = async (plan: ExportPlan, head: ExportHead, file: OutputFile): Promise<Writing> => {
   const checkpoint = head.checkpoint?.note ?? ''
-  const manifest = manifestOf(plan, checkpoint, head.whole)
+  const manifest = manifestOf(plan, head, checkpoint)
   let spools = 0
   const spoolName = (): string => {
     spools += 1
@@ -120,8 +134,8 @@ const check = async (written: string, entries: bigint, progress: Progress): Prom
   }
 }
 
-/** Writes the file, or throws and leaves nothing. */
-export const writeExport = async (plan: ExportPlan, stream: AsyncIterable<ExportEntriesResponse>): Promise<Exported> => {
+/** Writes the file, or throws and leaves nothing. Undefined: there is no entry to write, and no file was. */
+export const writeExport = async (plan: ExportPlan, stream: AsyncIterable<ExportEntriesResponse>): Promise<Exported | undefined> => {
   const file = await createOutputFile(plan.output, plan.unique)
   let writing: Writing | undefined
   let entries = 0n
@@ -142,6 +156,10 @@ export const writeExport = async (plan: ExportPlan, stream: AsyncIterable<Export
     }
     writing?.progress.stop()
     if (writing === undefined || ended !== entries) throw incomplete('was cut')
+    if (entries === 0n) {
+      await file.abandon()
+      return undefined
+    }
     const bytes = await writing.writer.end()
     await file.commit((written) => check(written, entries, plan.progress('Checked', Number(entries))))
     return { manifest: writing.manifest, entries, keys, bytes }

@@ -168,20 +168,28 @@ const importLedger = async (session: Session, file: string, options: LedgerOptio
   const work: Work = { session, file, options, decrypter }
   const { manifest, keys } = await checkFile(work)
   if (decrypter !== undefined && !keys) throw unusable(`${file} holds no keys; export it again with --keys-for.`)
-  const { size, rootHash, served, entry } = await send(work)
+  const { size, rootHash, served, entry, logOrigin } = await send(work)
   const { clinic } = manifest
   const root = Buffer.from(rootHash).toString('base64')
   if (session.json) {
+    const named = optional('logOrigin', logOrigin || undefined)
     const recorded = optional('entry', entry && { id: entry.id, revision: String(entry.revision) })
-    await session.print(`${JSON.stringify({ clinic, size: String(size), root, served, ...recorded })}\n`)
+    await session.print(`${JSON.stringify({ clinic, size: String(size), root, served, ...named, ...recorded })}\n`)
     return 'ok'
   }
   await session.print(`The ledger of ${clinic} is here: ${size} entries with the root ${root}, as in the file.\n`)
   await session.note(
     served
       ? `The clinic is served here from now on. Where it came from it must not be served any more: two ledgers would go on from the same beginning.`
-      : `Evidence only: no keys came with it, so the clinic is not served here. ${keys ? 'Run the same command with --identity to bring its keys.' : ''}`.trim(),
+      : keys
+        ? 'Evidence only: its keys were not opened, since no --identity was given, so the clinic is not served here. Run the same command with --identity to bring its keys.'
+        : 'Evidence only: no keys came with it, so the clinic is not served here.',
   )
+  if (served && logOrigin === manifest.origin) {
+    await session.note(
+      `Warning: its log here has the same name as the one it came from (${logOrigin}), under another key. Whoever verifies it needs both keys, and a witness of the old log refuses this one: give every installation a CHARTWARDEN_LOG_ORIGIN of its own before it takes a clinic in.`,
+    )
+  }
   return 'ok'
 }
 

@@ -24,13 +24,18 @@ export const checkpointCommand = (act: Act): Command =>
         const { clinic, output } = command.opts<CheckpointOptions>()
         const { audit } = await session.connect({ clinics: [clinic], scopes: ['ledger.verify'] })
         const answer = await audit.getCheckpoint({ clinic })
-        const { checkpoint, witnessed, sequenced, verifierKeys } = answer
+        const { checkpoint, witnessed, sequenced, halted, signed, verifierKeys } = answer
         const note = checkpoint?.note ?? ''
         if (!session.json || output !== undefined) await writeText(session, output, note)
         if (session.json) await session.print(`${JSON.stringify(messageJson(GetCheckpointResponseSchema, answer))}\n`)
         else {
           const { size = 0n, publishedAt, witnesses = [] } = checkpoint ?? {}
           await session.note(`Covers ${size} of ${count(sequenced, 'entry', 'entries')}, published ${timeText(publishedAt)}.`)
+          if (halted !== '') {
+            await session.note(
+              `The log is halted: ${printable(halted)}${signed === 0n ? '' : ` (${signed} were signed)`}. See docs/how-to/mend-a-log.md.`,
+            )
+          }
           await session.note(witnesses.length === 0 ? 'Cosigned by nobody.' : `Cosigned by ${printable(witnesses.join(', '))}.`)
           if (witnessed !== undefined) {
             const { size: seen, publishedAt: at, witnesses: by } = witnessed

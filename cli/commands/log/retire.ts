@@ -11,6 +11,10 @@ interface RetireOptions {
   readonly cause: RetirementCause
 }
 
+/** A witness watches the origins that it was given keys of, and the new name is another. */
+const witnessesToo =
+  'The log begins anew under another name: give its key to your witnesses, once chartwarden ledger checkpoint shows it, and to whoever verifies.\n'
+
 export const retireCommand = (act: Act): Command =>
   new Command('retire')
     .description(
@@ -31,7 +35,7 @@ export const retireCommand = (act: Act): Command =>
         const { origin, size } = signed
         const outcome = await operate.retireOrigin(files, origin, cause)
         if (session.json) await session.print(`${JSON.stringify({ origin, size: String(size), outcome })}\n`)
-        else await session.print(`${origin} is retired at ${size} entries; nothing more is signed for it.\n`)
+        else await session.print(`${origin} is retired at ${size} entries; nothing more is signed for it.\n${witnessesToo}`)
         return 'ok'
       }),
     )

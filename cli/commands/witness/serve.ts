@@ -14,7 +14,7 @@ import type { Act } from '../../program.ts'
 import type { Session } from '../../session.ts'
 import { untilStopped } from '../../until-stopped.ts'
 import { policyLines, recordJson, secondsText } from './describe.ts'
-import { tellAnswer } from './tell-answer.ts'
+import { createTellAnswer } from './tell-answer.ts'
 
 interface ServeOptions {
   readonly stateDir: string
@@ -99,6 +99,7 @@ export const serveWitnessCommand = (act: Act): Command =>
         // Loaded only here: no other command should wait for an HTTP server to be read.
         const { runWitness } = await import('../../../services/audit/log/witness/run-witness.ts')
         await untilStopped(async (stop) => {
+          const tellAnswer = createTellAnswer(session, options.verbose === true)
           const witness = await runWitness({
             directory: options.stateDir,
             name: options.name,
@@ -106,7 +107,7 @@ export const serveWitnessCommand = (act: Act): Command =>
             address: options.listen,
             tls,
             clock: session.io.clock,
-            onAnswer: (event) => void tellAnswer(session, options.verbose === true, event),
+            onAnswer: (event) => void tellAnswer(event),
             onFault: (error) => void session.note(`A checkpoint could not be kept: ${printable(String(error))}`),
           })
           try {

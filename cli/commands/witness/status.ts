@@ -11,6 +11,9 @@ interface StatusOptions {
   readonly checkpoint?: string
 }
 
+const knownLogs = (records: readonly WitnessRecord[]): string =>
+  records.length === 0 ? 'It has cosigned nothing yet.' : `It knows: ${records.map(({ origin }) => origin).join(', ')}.`
+
 export const witnessStatusCommand = (act: Act): Command =>
   new Command('status')
     .description('What a witness has cosigned last, log by log, and whether it holds the proof of a fork. It may be running.')
@@ -23,7 +26,7 @@ export const witnessStatusCommand = (act: Act): Command =>
         const { key, records, forks } = await readWitnessStatus(stateDir)
         if (checkpoint !== undefined) {
           const record = records.find(({ origin }) => origin === checkpoint)
-          if (record === undefined) throw new StartError(`The witness has cosigned nothing for ${checkpoint}.`)
+          if (record === undefined) throw new StartError(`The witness has cosigned nothing for ${checkpoint}. ${knownLogs(records)}`)
           await session.print(record.note)
           return 'ok'
         }

@@ -29,18 +29,48 @@ const warningOf = ({ answer, origin, size, lastSize, evidence }: WitnessEvent): 
   }
 }
 
+/** The same of the same log comes again with every round of the clinic's service: told the first time, the tenth, the hundredth and so on. */
+const createRepeats = (): ((event: WitnessEvent) => number) => {
+  const last = new Map<string, { readonly same: string; times: number }>()
+  return ({ answer, origin, size, lastSize }) => {
+    const [key, same] = [`${answer} ${origin ?? ''}`, `${size} ${lastSize}`]
+    const known = last.get(key)
+    if (known?.same === same) {
+      known.times += 1
+      return known.times
+    }
+    last.set(key, { same, times: 1 })
+    return 1
+  }
+}
+
+const isPowerOfTen = (times: number): boolean => Number.isInteger(Math.log10(times))
+
+/** Tells of answers as they come. */
+export type TellAnswer = (event: WitnessEvent) => Promise<void>
+
 /** Says on stderr what somebody has to look at; every answer where `verbose`. One JSON object where JSON was asked for. */
-export const tellAnswer = async (session: Session, verbose: boolean, event: WitnessEvent): Promise<void> => {
+export const createTellAnswer = (session: Session, verbose: boolean): TellAnswer => {
+  const repeats = createRepeats()
+  return async (event) => {
+    const warning = warningOf(event)
+    // Only what is watched leads to a warning, so that nobody can make it remember more.
+    const times = warning === undefined ? 1 : repeats(event)
+    if (verbose || (warning !== undefined && isPowerOfTen(times))) await tell(session, event, times)
+  }
+}
+
+const tell = async (session: Session, event: WitnessEvent, times: number): Promise<void> => {
   const warning = warningOf(event)
-  if (warning === undefined && !verbose) return
   const { answer, origin, size, lastSize, evidence } = event
   const time = new Date(session.io.clock.wall()).toISOString()
   if (session.json) {
     const sizes = { size: size === undefined ? undefined : String(size), last_size: lastSize === undefined ? undefined : String(lastSize) }
-    return session.note(JSON.stringify({ time, answer, origin, ...sizes, evidence }))
+    const again = times === 1 ? {} : { times }
+    return session.note(JSON.stringify({ time, answer, origin, ...sizes, evidence, ...again }))
   }
   const plain = [answer.replaceAll('_', ' '), printable(origin ?? ''), size === undefined ? '' : entries(size)].filter(
     (part) => part !== '',
   )
-  return session.note(`${time} ${warning ?? plain.join(' ')}`)
+  return session.note(`${time} ${warning ?? plain.join(' ')}${times === 1 ? '' : ` (${times} times)`}`)
 }

@@ -46,13 +46,12 @@ const requestOf = (request: ExportEntriesRequest, randomness: Randomness): Expor
 
 const responseOf = (item: ExportItem): Response => {
   switch (item.kind) {
-    case 'head':
-      return {
-        item: {
-          case: 'head',
-          value: { checkpoint: checkpointMessage(item.checkpoint), verifierKeys: [...item.verifierKeys], whole: item.whole },
-        },
-      }
+    case 'head': {
+      const { verifierKeys, whole, named } = item
+      const pseudonyms = { patientPseudonym: named.patient ?? '', subjectPseudonym: named.subject ?? '' }
+      const value = { checkpoint: checkpointMessage(item.checkpoint), verifierKeys: [...verifierKeys], whole, ...pseudonyms }
+      return { item: { case: 'head', value } }
+    }
     case 'entry': {
       const { entry, hashes, names } = item
       const value = { entry: entryMessage(item), hashes: [...hashes], recordedAt: timestampOf(entry.recordedAt), names: [...names] }

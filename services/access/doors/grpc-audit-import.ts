@@ -14,6 +14,8 @@ import { createFields } from './fields.ts'
 export interface ImportDoorOptions {
   readonly importLedger: ImportLedger
   readonly randomness: Randomness
+  /** Origin of the log that a clinic has here; undefined: nothing is signed. */
+  readonly originOf: ((clinic: string) => Promise<string>) | undefined
 }
 
 type Response = MessageInitShape<typeof ImportLedgerResponseSchema>
@@ -44,22 +46,22 @@ async function* partsOf(requests: AsyncIterator<ImportLedgerRequest>): AsyncGene
 }
 
 /** Handler of ImportLedger. */
-export const importHandler = ({ importLedger, randomness }: ImportDoorOptions) => ({
+export const importHandler = ({ importLedger, randomness, originOf }: ImportDoorOptions) => ({
   async *importLedger(requests: AsyncIterable<ImportLedgerRequest>, context: CallContext): AsyncGenerator<Response> {
     const iterator = requests[Symbol.asyncIterator]()
     const first = await iterator.next()
     if (first.done === true || first.value.item.case !== 'head') throw invalidField('head', 'is required first')
-    const steps = importLedger(context, announcedOf(first.value.item.value, randomness), partsOf(iterator))
+    const announced = announcedOf(first.value.item.value, randomness)
+    const steps = importLedger(context, announced, partsOf(iterator))
     for (;;) {
       const step = await steps.next()
       if (step.done === true) {
         const { size, root, entry } = step.value
-        yield {
-          item: {
-            case: 'result',
-            value: { size, rootHash: root, served: entry !== undefined, ...(entry === undefined ? {} : { entry: entryRefOf(entry) }) },
-          },
-        }
+        const served =
+          entry === undefined
+            ? { served: false }
+            : { served: true, entry: entryRefOf(entry), logOrigin: (await originOf?.(announced.clinic)) ?? '' }
+        yield { item: { case: 'result', value: { size, rootHash: root, ...served } } }
         return
       }
       yield { item: { case: 'stored', value: step.value } }

@@ -61,7 +61,12 @@ export const clinicServiceHandlers = ({ registerClinic, writers, ledger, randomn
       if (head === undefined) continue
       try {
         const writer = await writers.open(clinic)
-        await writer.refresh()
+        try {
+          await writer.refresh()
+        } catch (thrown) {
+          // A clinic that is not served is there all the same, and hides no other.
+          if (!(thrown instanceof ChartwardenError && thrown.reason === 'LEDGER_REGRESSED')) throw thrown
+        }
         const registered = writer.state.clinic
         clinics.push({ clinic, title: registered?.title ?? '', timeZone: registered?.timeZone ?? '', headRevision: head.revision })
       } catch (thrown) {

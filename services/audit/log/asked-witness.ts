@@ -55,6 +55,8 @@ export interface AskedWitness {
   answering(): boolean | undefined
   /** Logs of which it says that they went back or forked. */
   disputes(): number
+  /** Logs that it refuses: it does not know them or their keys. */
+  refused(): number
 }
 
 const isDispute = (kind: SubmissionOutcome['kind'] | undefined): boolean => kind === 'ahead' || kind === 'disagrees'
@@ -119,5 +121,6 @@ export const createAskedWitness = (options: AskedWitnessOptions): AskedWitness =
     },
     answering: () => answered,
     disputes: () => [...standings.values()].filter(({ outcome }) => isDispute(outcome)).length,
+    refused: () => [...standings.values()].filter(({ outcome }) => outcome === 'refused').length,
   }
 }

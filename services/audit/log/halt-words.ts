@@ -28,7 +28,7 @@ export const haltWords = (cause: HaltCause, facts: HaltFacts): string => {
   switch (cause) {
     case 'ledger_behind':
       return (
-        `The ledger of clinic ${clinic} has ${ledger} entries, but ${signed > tree ? signed : tree} are in its log ${origin}, of which ${signed} were signed: ` +
+        `The ledger of clinic ${clinic} has ${ledger} entries, but ${signed > ledger ? `${signed} were signed` : `${tree} are in its log`} (${origin}): ` +
         'a restored backup or a lost failover. The clinic is not served. Bring the missing entries back (a replica, a newer backup), ' +
         `or give them up with: ${retire(clinic, 'restored_backup')}`
       )

@@ -58,6 +58,8 @@ export interface Log {
   readonly keys: LogKeys
   /** Refuses appends to ledgers that end before what was signed of them. */
   guard(ledger: Ledger): Ledger
+  /** Throws LEDGER_REGRESSED for a clinic whose ledger ends before what was signed of it. */
+  requireServed(clinic: string): void
   /** What was signed last for the clinic's log, by the signer store; undefined: nothing was, or none is configured here. */
   signed(clinic: string): Promise<SignerRecord | undefined>
   /** Compares every ledger with what was signed: before serving. Throws StartError where the signer store cannot be used. */
@@ -121,6 +123,7 @@ export const createLog = async (options: LogOptions): Promise<Log> => {
     writer: createPostgresLogWriter({ lend: fromPool(feedPool) }),
     keys,
     guard: (ledger) => guard?.ledger(ledger) ?? ledger,
+    requireServed: (clinic) => guard?.requireServed(clinic),
     signed: async (clinic) => signer?.signed(clinic),
     check: async () => guard?.check(),
     start: () => signer?.sealer.start(),

@@ -21,6 +21,8 @@ export interface RegressionGuard {
   check(): Promise<void>
   /** Refuses appends to ledgers that are behind with LEDGER_REGRESSED. */
   ledger(ledger: Ledger): Ledger
+  /** Throws LEDGER_REGRESSED for a clinic whose ledger is behind: for who answers from its state without an append. */
+  requireServed(clinic: string): void
   close(): void
 }
 
@@ -48,12 +50,20 @@ export const createRegressionGuard = (options: RegressionGuardOptions): Regressi
     })
   }
 
+  const requireServed = (clinic: string): void => {
+    if (behind.has(clinic)) throw new ChartwardenError('LEDGER_REGRESSED')
+  }
+
   return {
     check,
     ledger: (ledger) => ({
       ...ledger,
-      append: (append) => (behind.has(append.clinic) ? Promise.reject(new ChartwardenError('LEDGER_REGRESSED')) : ledger.append(append)),
+      append: async (append) => {
+        requireServed(append.clinic)
+        return ledger.append(append)
+      },
     }),
+    requireServed,
     close: () => {
       closed = true
       clearTimeout(timer)

@@ -8,6 +8,14 @@ export interface OutcomeToTell extends Asked {
   readonly target: WitnessTarget
 }
 
+/** The innermost reason in a word or two, e.g. ECONNREFUSED: that somebody else's machine does not answer is no fault to trace. */
+const whyUnavailable = (cause: unknown): string => {
+  if (!(cause instanceof Error)) return 'unknown'
+  if (cause.cause instanceof Error) return whyUnavailable(cause.cause)
+  const { code, message } = cause as NodeJS.ErrnoException
+  return typeof code === 'string' ? code : message
+}
+
 export const tellOutcome = (logger: Pick<Logger, 'info' | 'warn' | 'error'>, { witness, target, outcome, before }: OutcomeToTell): void => {
   if (outcome.kind === before) return
   const fields = { witness, clinic: target.clinic, size: String(target.size) }
@@ -36,7 +44,7 @@ export const tellOutcome = (logger: Pick<Logger, 'info' | 'warn' | 'error'>, { w
       logger.warn({ event: 'witness.refused', ...fields, status: outcome.status }, 'a witness does not know this log or its key')
       return
     case 'unavailable':
-      logger.warn({ event: 'witness.unavailable', ...fields, err: outcome.cause }, 'a witness does not answer; it is asked again')
+      logger.warn({ event: 'witness.unavailable', ...fields, why: whyUnavailable(outcome.cause) }, 'a witness does not answer; it is asked again')
       return
     case 'nonsense':
       logger.warn({ event: 'witness.nonsense', ...fields, why: outcome.why }, 'a witness answers what the protocol does not have')

@@ -4,6 +4,7 @@
  * the newest published checkpoint, submitted once more. Nobody is waited for: who does not answer in time has said nothing.
  */
 import type { Clock } from '../../kernel/clock.ts'
+import { systemLedger } from '../ledger.ts'
 import type { LogReader } from './log-store.ts'
 import { parseNote } from './note.ts'
 import { createWitnessClient, type WitnessClient } from './witness-client.ts'
@@ -78,6 +79,7 @@ export const createWitnessInquiry = (options: WitnessInquiryOptions): WitnessInq
 
   return async (logs, signal) => {
     const disputes = new Map<string, WitnessDispute>()
+    const watched = logs.filter(({ clinic }) => clinic !== systemLedger)
     const inTime = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)])
     const ask = async (witness: (typeof witnesses)[number], queue: Iterator<InquiredLog>): Promise<void> => {
       for (let next = queue.next(); next.done !== true; next = queue.next()) {
@@ -89,7 +91,7 @@ export const createWitnessInquiry = (options: WitnessInquiryOptions): WitnessInq
     }
     await Promise.all(
       witnesses.map(async (witness) => {
-        const queue = logs.values()
+        const queue = watched.values()
         await Promise.all(Array.from({ length: perWitness }, () => ask(witness, queue)))
       }),
     )

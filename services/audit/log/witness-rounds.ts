@@ -6,6 +6,7 @@
 import type { Clock } from '../../kernel/clock.ts'
 import type { Logger } from '../../kernel/logging.ts'
 import { pause } from '../../kernel/pause.ts'
+import { systemLedger } from '../ledger.ts'
 import { type AskedWitness, createAskedWitness, type WitnessTarget } from './asked-witness.ts'
 import { verifyCosignature } from './cosignature.ts'
 import type { KeptLog, LogReader, LogWriter } from './log-store.ts'
@@ -46,7 +47,7 @@ export interface WitnessRoundsOptions {
 /** How the witnesses stand, as this process has seen. */
 export interface WitnessStanding {
   readonly active: boolean
-  readonly witnesses: readonly { readonly name: string; readonly answering: boolean | undefined; readonly disputes: number }[]
+  readonly witnesses: readonly { readonly name: string; readonly answering: boolean | undefined; readonly disputes: number; readonly refused: number }[]
   /** For how long the head that has waited longest for its quorum has waited; 0: none waits. */
   readonly quorumWaitSeconds: number
 }
@@ -131,7 +132,8 @@ export const createWitnessRounds = (options: WitnessRoundsOptions): WitnessRound
     while (true) {
       const page = await writer.page(after, pageSize)
       for (const log of page) {
-        if (log.published === undefined) continue
+        // What belongs to no clinic is not for others to watch: nobody outside has the key of its log.
+        if (log.published === undefined || log.clinic === systemLedger) continue
         heads.push({ clinic: log.clinic, origin: log.origin, size: log.published.size, load: once(() => load(log)) })
       }
       const last = page.at(-1)
@@ -234,7 +236,7 @@ export const createWitnessRounds = (options: WitnessRoundsOptions): WitnessRound
     round,
     standing: () => ({
       active: active(),
-      witnesses: asked.map((to) => ({ name: to.witness.name, answering: to.answering(), disputes: to.disputes() })),
+      witnesses: asked.map((to) => ({ name: to.witness.name, answering: to.answering(), disputes: to.disputes(), refused: to.refused() })),
       quorumWaitSeconds: Math.max(0, ...[...waiting.values()].map((since) => (clock.monotonic() - since) / 1_000)),
     }),
   }

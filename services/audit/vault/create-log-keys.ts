@@ -105,8 +105,7 @@ export const createLogKeys = ({ masterKey, store, randomness, clock, now, ttlMs 
     }
     return found
   }
-  const known = async (clinic: string): Promise<readonly LogKey[]> =>
-    cache.get(clinic) ?? (await fetch([clinic])).get(clinic) ?? []
+  const known = async (clinic: string): Promise<readonly LogKey[]> => cache.get(clinic) ?? (await fetch([clinic])).get(clinic) ?? []
   const signing = (keys: readonly LogKey[]): readonly LogKey[] => {
     const time = now()
     return keys.filter(({ retiresAt }) => retiresAt === undefined || retiresAt > time)

@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import t from 'tap'
-import { bundleLeafHashes, formatBundle, parseBundle } from '../../../services/audit/log/entry-bundle.ts'
+import { bundleLeafHashes, formatBundle, parseBundle, parseLeafMessages } from '../../../services/audit/log/entry-bundle.ts'
+import { leafMessage } from '../../../services/audit/log/tree-hash.ts'
 import { naiveLeaf } from '../../support/naive-tree.ts'
 
 t.test('each entry stands behind its length, the higher byte first', async (t) => {
@@ -55,6 +56,20 @@ t.test('leaf hashes of a bundle are those of its entries, and its bytes are as t
   )
   const largest = Buffer.alloc(65_535, 1)
   t.ok(bundleLeafHashes(formatBundle([largest]))?.equals(naiveLeaf(largest)))
+})
+
+t.test('a bundle becomes the messages of its leaves where it stands', async (t) => {
+  fc.assert(
+    fc.property(fc.array(fc.uint8Array({ maxLength: 700 }), { maxLength: 300 }), (entries) => {
+      const bundle = formatBundle(entries)
+      const messages = parseLeafMessages(bundle)
+      t.same(messages, entries.map(leafMessage))
+      t.ok(messages?.every(({ buffer }) => buffer === bundle.buffer))
+    }),
+  )
+  const bundle = formatBundle([Buffer.from('one')])
+  t.equal(parseLeafMessages(bundle.subarray(0, 4)), undefined, 'one that is cut does not')
+  t.same(parseBundle(bundle), [Buffer.from('one')], 'and its bytes are as they were')
 })
 
 t.test('a bundle that is cut has no leaf hashes, and its bytes are as they were', async (t) => {

@@ -94,7 +94,7 @@ t.test('a ledger restored from an older backup is halted with what to do, not se
   sealer.start()
   t.equal(
     await haltOf(sealing, harmed),
-    `The ledger of clinic ${harmed} has 101 entries, but 151 are in its log ${originOf(harmed)}, of which 151 were signed: a restored backup or a lost ` +
+    `The ledger of clinic ${harmed} has 101 entries, but 151 were signed (${originOf(harmed)}): a restored backup or a lost ` +
       'failover. The clinic is not served. Bring the missing entries back (a replica, a newer backup), or give them up with: ' +
       `chartwarden log retire --clinic ${harmed} --cause restored_backup`,
   )

@@ -61,7 +61,7 @@ t.test('nothing is signed of a log of which a witness has seen more, until an op
   const { clinic, origin, inquire, ...sealing } = await putBack(t)
   const later = newClinic('later')
   await sealing.write(later, 3)
-  sealing.sealer({ inquire }).start()
+  sealing.sealer({ inquire, announceRestart: () => sealing.write(clinic, 1) }).start()
   await waitFor('the halt', async () => (await sealing.halted(clinic)) === 'store_behind')
   await sealing.published(later)
   t.equal((await sealing.newest(clinic))?.size, 11n, 'no second history is signed')
@@ -82,19 +82,14 @@ t.test('twin: without the question the fork is signed', async (t) => {
   t.equal((await sealing.newest(clinic))?.size, 21n)
 })
 
-t.test('a witness that says so no longer, or says that it has another history, is believed too', async (t) => {
+t.test('the halt is over once nobody says so any more', async (t) => {
   const { clinic, inquire, witness, ...sealing } = await putBack(t)
   sealing.sealer({ inquire }).start()
   await waitFor('the halt', async () => (await sealing.halted(clinic)) === 'store_behind')
   await witness.close()
   await waitFor('the end of the halt', async () => (await sealing.halted(clinic)) === undefined)
   await sealing.published(clinic)
-  const forked = await startTestWitness(t, {
-    logs: [],
-    name: 'accountant.example',
-    directory: witness.directory,
-  })
-  t.match(await inquiryOf(t, sealing, [forked.asPolicy])([], AbortSignal.timeout(5_000)), new Map())
+  t.equal((await sealing.newest(clinic))?.size, 21n)
 })
 
 t.test('who does not answer keeps nobody from signing', async (t) => {

@@ -1,5 +1,6 @@
 /** Rounds over real witnesses and scripted ones; the store is plain maps. */
 import t, { type Test } from 'tap'
+import { systemLedger } from '../../../services/audit/ledger.ts'
 import type { KeptLog, LogReader, StoredCosignature } from '../../../services/audit/log/log-store.ts'
 import { type PolicyWitness, parseWitnessPolicy, type WitnessPolicy } from '../../../services/audit/log/witness-policy.ts'
 import { createWitnessRounds, type WitnessRounds, type WitnessRoundsOptions } from '../../../services/audit/log/witness-rounds.ts'
@@ -108,7 +109,7 @@ const cosigners = (lines: readonly StoredCosignature[], clinic: string, size: nu
 
 t.test('every witness cosigns the newest head of every log, and again when it has grown', async (t) => {
   const witnesses = await named(t, 'a.example', 'b.example')
-  const store = publishedLogs(['north', north], ['south', south])
+  const store = publishedLogs(['north', north], ['south', south], [systemLedger, witnessedLog('log.example/v1/clinics/_system/log')])
   const { rounds, outcomes, told } = roundsOf(
     policyOf(
       2,
@@ -118,6 +119,8 @@ t.test('every witness cosigns the newest head of every log, and again when it ha
   )
   await rounds.round()
   t.same(outcomes, [], 'nothing is published yet')
+  // No clinic's, and nobody outside has its key: it is neither shown nor waited for.
+  store.publish(systemLedger, 3)
   store.publish('north', 5)
   store.publish('south', 9)
   await rounds.round()

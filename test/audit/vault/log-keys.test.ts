@@ -151,10 +151,14 @@ t.test('the keys of many clinics take one statement, and none is opened twice', 
     clock,
     now: clock.wall,
   })
-  const names = async () => [...(await keys.currentOf([...clinics, 'nowhere'])).values()].map((of) => of.map((each) => each.verifierKey(origin)))
+  const names = async () =>
+    [...(await keys.currentOf([...clinics, 'nowhere'])).values()].map((of) => of.map((each) => each.verifierKey(origin)))
   const first = await names()
   t.same(new Set(first.map((of) => of.length)), new Set([1, 0]))
-  t.same(first.slice(0, -1), await Promise.all(clinics.map(async (clinic) => [(await replica().keys.current(clinic))[0]?.verifierKey(origin)])))
+  t.same(
+    first.slice(0, -1),
+    await Promise.all(clinics.map(async (clinic) => [(await replica().keys.current(clinic))[0]?.verifierKey(origin)])),
+  )
   t.equal(new Set(first.flat().map(({ keyId }) => keyId)).size, 40, 'each clinic has its own')
   const other = replica()
   const id = randomUUID()

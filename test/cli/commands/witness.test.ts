@@ -52,14 +52,17 @@ t.test('what somebody has to look at is said at once, and nothing else', async (
   await post(log.request(12, 12, { tree: forkedTree(40, 3) }))
   await post(log.request(0, 5))
   await post(log.request(12, 20, { tree: forkedTree(40, 3) }))
+  for (let again = 0; again < 10; again += 1) await post(log.request(0, 5))
   await witness.stop()
   t.same(
-    witness.told.map((line) => JSON.parse(line) as Record<string, unknown>).map(({ answer, size }) => [answer, size]),
+    witness.told.map((line) => JSON.parse(line) as Record<string, unknown>).map(({ answer, size, times = 1 }) => [answer, size, times]),
     [
-      ['fork', '12'],
-      ['conflict', '5'],
-      ['not_proven', '20'],
+      ['fork', '12', 1],
+      ['conflict', '5', 1],
+      ['not_proven', '20', 1],
+      ['conflict', '5', 10],
     ],
+    'what is sent again and again is told once, and the tenth time'
   )
 })
 
@@ -73,7 +76,9 @@ t.test('its status names every log and, loudly, the proof of a fork', async (t) 
   t.equal(quiet.code, 0)
   t.match(quiet.out, /log\.example\/v1\/clinics\/north\/log +9 +\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ +none seen\n/)
   t.equal((await status('--checkpoint', log.origin)).out, witness.records()[0]?.note)
-  t.equal((await status('--checkpoint', 'another')).code, 2)
+  const unknown = await status('--checkpoint', 'another')
+  t.equal(unknown.code, 2)
+  t.match(unknown.err, /It knows: log\.example\S+, log\.example\S+\./)
   await witness.post(log.request(9, 9, { tree: forkedTree(40, 3) }))
   const loud = await status('--json')
   t.equal(loud.code, 10)

@@ -82,10 +82,27 @@ t.test('a file that was changed or cut is refused or found, wherever it was', as
     changed[at] = (changed[at] ?? 0) ^ 1
     writeFileSync(file('changed.zip'), changed)
     const ran = await offline('verify', file('changed.zip'), '--key', key)
-    t.ok([2, 10].includes(ran.code), `byte ${at}: ${ran.out}`)
+    t.equal(ran.code, 10, `byte ${at}: ${ran.err}`)
+    t.match(ran.out, /file_changed: north/)
     writeFileSync(file('cut.zip'), bytes)
     truncateSync(file('cut.zip'), at)
-    t.equal((await offline('verify', file('cut.zip'), '--key', key)).code, 2, `cut at ${at}`)
+    t.equal((await offline('verify', file('cut.zip'), '--key', key)).code, 10, `cut at ${at}`)
   }
+  const edited = (from: string, change: (text: string) => string): string => {
+    const text = readFileSync(file(from)).toString('latin1')
+    writeFileSync(file('edited.zip'), Buffer.from(change(text), 'latin1'))
+    return file('edited.zip')
+  }
+  const another = (text: string): string => text.replace(/("type":"chartwarden.access.)recorded/, '$1recordet')
+  for (const name of ['patient.zip', 'whole.zip']) {
+    const ran = await offline('verify', edited(name, another), '--key', key)
+    t.equal(ran.code, 10, ran.err)
+    t.match(ran.out, /entry_changed: north, revision \d+,/, `${name}: the entry is named, not its name in the file alone`)
+  }
+  const index = await offline('verify', edited('patient.zip', (text) => text.replace('access recorded,', 'access recordet,')), '--key', key)
+  t.match(index, { code: 10, out: /DAMAGED: 1 fault\.[^]*index\.csv is not as it was written/ }, 'the index alone')
+  const manifest = await offline('verify', edited('patient.zip', (text) => text.replace(/"size":"\d/, '"size":"9')), '--key', key)
+  t.match(manifest, { code: 10, err: /manifest\.json does not say what the checkpoint says/ })
+  t.match(await offline('verify', edited('patient.zip', () => 'PK\x03\x04 and more of it'), '--key', key), { code: 2 }, 'no bundle at all')
   t.equal((await offline('verify', file('whole.zip'), '--key', key)).code, 0, 'twin: as it came')
 })

@@ -5,7 +5,10 @@
  */
 import type { Tile } from '../tile.ts'
 
-/** What was asked for, as the exporter said it: no proof covers it. Times in RFC 3339. */
+/**
+ * What was asked for, as the exporter said it: no proof covers it. People by their pseudonyms, as in the entries, unless names are opened.
+ * Times in RFC 3339.
+ */
 export interface BundleSelection {
   readonly patient?: string
   readonly subject?: { readonly type: string; readonly id: string }
@@ -60,10 +63,13 @@ export type BundleItem =
 export class BundleError extends Error {
   /** In words, for whoever has the file. */
   readonly problem: string
-  constructor(problem: string, options?: ErrorOptions) {
+  /** Whether it is a bundle all the same, whose parts do not belong together. */
+  readonly changed: boolean
+  constructor(problem: string, { changed = false, ...options }: ErrorOptions & { readonly changed?: boolean } = {}) {
     super(problem, options)
     this.name = 'BundleError'
     this.problem = problem
+    this.changed = changed
   }
 }
 
@@ -74,8 +80,11 @@ export interface Bundle {
   readonly checkpoint: string
   /** C2SP verifier keys as the bundle has them: whoever trusts them must have them from elsewhere too. */
   readonly verifierKeys: readonly string[]
-  /** Everything else, from the beginning to the end of the file. Throws BundleError where the file is not as it should be. */
-  items(): AsyncIterable<BundleItem>
+  /**
+   * Everything else, from the beginning to the end of the file. Throws BundleError where the file is not as it should be; where only its bytes
+   * differ from those that the writer makes of these items, `onDifference` is told instead, once, if it is given, and reading goes on.
+   */
+  items(onDifference?: (problem: string) => void): AsyncIterable<BundleItem>
   close(): Promise<void>
 }
 

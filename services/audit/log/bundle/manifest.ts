@@ -52,7 +52,10 @@ export const parseManifest = (text: string): BundleManifest => {
 }
 
 /** What the exporter asked for, in words. */
-export const selectionText = ({ whole, selection: { patient, subject, from, until } }: BundleManifest): string => {
+export const selectionText = ({
+  whole,
+  selection: { patient, subject, from, until },
+}: Pick<BundleManifest, 'whole' | 'selection'>): string => {
   if (whole) return 'the whole ledger up to the checkpoint'
   const parts = [
     patient === undefined ? undefined : `entries that name the patient ${patient}`,

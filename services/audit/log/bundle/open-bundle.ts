@@ -17,7 +17,7 @@ import { compareFile } from './compare-file.ts'
 import { createFileWindow, type FileWindow } from './file-window.ts'
 import { parseManifest } from './manifest.ts'
 import { contentOf, nextFile, piecesOf } from './read-zip.ts'
-import { createBundleWriter } from './write-bundle.ts'
+import { type BundleWriter, createBundleWriter } from './write-bundle.ts'
 import type { ZipFile } from './zip-format.ts'
 
 /** Bytes that a file of each kind may have. */
@@ -64,7 +64,7 @@ const checkManifest = ({ origin, size, root }: BundleManifest, note: string): vo
   const checkpoint = parsed === undefined ? undefined : parseCheckpoint(parsed.text)
   if (checkpoint === undefined) throw new BundleError('its checkpoint is not a signed checkpoint')
   if (checkpoint.origin !== origin || String(checkpoint.size) !== size || checkpoint.root.toString('base64') !== root) {
-    throw new BundleError('manifest.json does not say what the checkpoint says')
+    throw new BundleError('manifest.json does not say what the checkpoint says', { changed: true })
   }
 }
 
@@ -111,10 +111,49 @@ async function* itemsOf(window: FileWindow, file: ZipFile): AsyncGenerator<Bundl
   }
 }
 
-const readItems = async function* (file: FileHandle, manifest: BundleManifest, head: Pick<Bundle, 'checkpoint' | 'verifierKeys'>) {
+/** Writes a bundle again and compares it with the file, until it differs. */
+const createRewriting = (
+  file: FileHandle,
+  manifest: BundleManifest,
+  head: Pick<Bundle, 'checkpoint' | 'verifierKeys'>,
+  onDifference: ((problem: string) => void) | undefined,
+) => {
+  let again: BundleWriter | undefined
+  let differs = false
+  const compared = async <Result>(write: () => Promise<Result>): Promise<Result | undefined> => {
+    if (differs) return undefined
+    try {
+      return await write()
+    } catch (thrown) {
+      if (!(thrown instanceof BundleError) || onDifference === undefined) throw thrown
+      differs = true
+      onDifference(thrown.problem)
+      return undefined
+    }
+  }
+  return {
+    begin: () =>
+      compared(async () => {
+        again = await createBundleWriter({ manifest, ...head, ...compareFile(file) })
+      }),
+    add: (item: BundleItem) => compared(async () => again?.add(item)),
+    end: () =>
+      compared(async () => {
+        const size = await again?.end()
+        if ((await file.stat()).size !== size) throw new BundleError('something stands behind the end of the bundle')
+      }),
+  }
+}
+
+const readItems = async function* (
+  file: FileHandle,
+  manifest: BundleManifest,
+  head: Pick<Bundle, 'checkpoint' | 'verifierKeys'>,
+  onDifference?: (problem: string) => void,
+) {
   const window = createFileWindow(file)
-  const { sink, openSpool } = compareFile(file)
-  const again = await createBundleWriter({ manifest, ...head, sink, openSpool })
+  const again = createRewriting(file, manifest, head, onDifference)
+  await again.begin()
   for (let left = manifest.whole ? 5 : 4; left > 0; left -= 1) {
     const skipped = await nextFile(window)
     if (skipped !== undefined) await contentOf(window, skipped, limits.note)
@@ -136,8 +175,7 @@ const readItems = async function* (file: FileHandle, manifest: BundleManifest, h
       }
     }
   }
-  const size = await again.end()
-  if ((await file.stat()).size !== size) throw new BundleError('something stands behind the end of the bundle')
+  await again.end()
 }
 
 export const openBundle: OpenBundle = async (path) => {
@@ -158,7 +196,7 @@ export const openBundle: OpenBundle = async (path) => {
       manifest,
       checkpoint,
       verifierKeys,
-      items: () => readItems(file, manifest, { checkpoint, verifierKeys }),
+      items: (onDifference) => readItems(file, manifest, { checkpoint, verifierKeys }, onDifference),
       close: () => file.close(),
     }
   } catch (thrown) {

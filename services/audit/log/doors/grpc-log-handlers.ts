@@ -26,6 +26,8 @@ export interface LogDoorOptions {
   readonly findEntry: FindEntry
   readonly awaitCheckpoint: AwaitCheckpoint
   readonly ledger: Pick<Ledger, 'head'>
+  /** Entries in the newest head that was signed for the clinic; undefined: it is not known here. */
+  readonly signed: (clinic: string) => Promise<bigint | undefined>
   /** Told when a checkpoint or receipt is given out. */
   readonly handOut: () => void
 }
@@ -69,7 +71,7 @@ type Published = PublishedHead & { readonly checkpoint: OpenedCheckpoint }
 
 /** Handlers of chartwarden.audit.v1.AuditService that answer from the published log. */
 export const logHandlers = (options: LogDoorOptions): Omit<LogHandlers, 'checkLedger'> => {
-  const { log, prover, findEntry, awaitCheckpoint, ledger, handOut } = options
+  const { log, prover, findEntry, awaitCheckpoint, ledger, signed, handOut } = options
 
   const published = async (clinic: string): Promise<Published> => {
     const head = await log.newest(clinic)
@@ -89,6 +91,7 @@ export const logHandlers = (options: LogDoorOptions): Omit<LogHandlers, 'checkLe
         verifierKeys: verifierKeys(head.checkpoint, witnessed),
         sequenced: (last?.revision ?? -1n) + 1n,
         integrated: head.log.size,
+        ...(head.log.halted === undefined ? {} : { halted: head.log.halted, signed: (await signed(clinic)) ?? 0n }),
       }
     },
 

@@ -19,6 +19,8 @@ export interface LogDoorsOptions extends Pick<PublishedLogOptions, 'policy' | 's
   readonly keys: Pick<LogKeys, 'known'>
   readonly ledger: Pick<Ledger, 'head'>
   readonly entries: ClinicEntries
+  /** Entries in the newest head that was signed for the clinic, by the signer store; undefined: it is not known here. */
+  readonly signed: (clinic: string) => Promise<bigint | undefined>
   /** Told when a checkpoint or receipt is given out. */
   readonly handOut: () => void
   readonly clock: Clock
@@ -40,7 +42,7 @@ const bundlePlaces = 32
 const bundleGate = (clock: Clock): ClinicGate => createClinicGate({ places: bundlePlaces, clock })
 
 export const createLogDoors = (options: LogDoorsOptions): LogDoors => {
-  const { reader, keys, ledger, entries, handOut, clock, defaultDeadlineMs } = options
+  const { reader, keys, ledger, entries, signed, handOut, clock, defaultDeadlineMs } = options
   const log = createPublishedLog({
     ...options,
     verifierKeys: async (clinic, origin) => (await keys.known(clinic)).map((key) => key.verifierKey(origin)),
@@ -52,9 +54,10 @@ export const createLogDoors = (options: LogDoorsOptions): LogDoors => {
     handlers: logHandlers({
       log,
       prover: createProver(log),
-      findEntry: createFindEntry({ entries, ledger }),
+      findEntry: createFindEntry({ entries, ledger, signed }),
       awaitCheckpoint,
       ledger,
+      signed,
       handOut,
     }),
     routes: (record) =>

@@ -17,6 +17,7 @@ export const faultKinds = {
   snapshot_changed: 'A kept state differs from what the entries say.',
   read_model_changed: 'What reports are answered from differs from what the entries say.',
   receipt_invalid: 'A receipt does not prove what it should.',
+  file_changed: 'An evidence bundle is not the file that was written.',
 } as const satisfies Record<string, string>
 
 export type FaultKind = keyof typeof faultKinds

@@ -8,6 +8,7 @@ import { tileLevels } from '../tile.ts'
 import { edgeRoot, type TreeEdge } from '../tree-edge.ts'
 import { entryFaults, leafTileFaults } from './classify.ts'
 import type { Fault } from './fault.ts'
+import { givenUpWords, restartOf } from './given-up.ts'
 import type { Observation } from './observe.ts'
 import { greatest } from './sizes.ts'
 
@@ -208,7 +209,7 @@ export const judge = ({ seen, heads, claimedSize }: JudgeOptions): Judgement => 
   const unresolved: Unresolved[] = []
 
   const inside = greatest([...judged.filter(({ outside }) => !outside).map(({ size }) => size), logged.edge.size, claimedSize ?? 0n])
-  const outside = greatest(judged.filter((head) => head.outside).map(({ size }) => size))
+  const outside = greatest(judged.filter((head) => head.outside && restartOf(seen.restarts, head) === undefined).map(({ size }) => size))
   faults.push(...cutOff(seen, inside, outside))
   const published = judged.filter((head) => !head.outside)
   const newest = greatest(published.map(({ size }) => size))
@@ -233,6 +234,14 @@ export const judge = ({ seen, heads, claimedSize }: JudgeOptions): Judgement => 
     if (exact !== undefined) {
       faults.push(...exact)
       resolved.push(head)
+      continue
+    }
+    const restart = restartOf(seen.restarts, head)
+    if (restart !== undefined) {
+      // The largest says all that smaller ones of the same log say.
+      if (failing.some(({ origin, size }) => origin === head.origin && size > head.size)) continue
+      const range = { revision: restart.revision, lastRevision: head.size - 1n }
+      faults.push({ kind: 'ledger_rolled_back', clinic, ...range, detail: givenUpWords(restart) })
     } else if (
       head.verdict === 'differs' &&
       !unresolved.some(({ head: other }) => other.origin === head.origin && (other.outside || !head.outside))

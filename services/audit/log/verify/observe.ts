@@ -166,7 +166,7 @@ export const observe = async (options: ObserveOptions): Promise<Observation> => 
   }
 
   const takeEntries = (batch: readonly FoundEntry[]): void => {
-    let hashes = ''
+    let [hashes, taken] = ['', 0]
     const messages: FoundMessage[] = []
     for (const entry of broken ? [] : batch) {
       const { revision, message } = entry
@@ -187,6 +187,9 @@ export const observe = async (options: ObserveOptions): Promise<Observation> => 
       const hash = leafMessageHash(message)
       hashes += hash
       messages.push(message)
+      taken += 1
+      first ??= message
+      last = message
       size = revision + 1n
       if (entry.columns !== undefined) for (const fault of columnFaults(clinic, entry, changesState)) note(fault)
       if (wanted.size > 0 && wanted.has(revision)) {
@@ -194,10 +197,7 @@ export const observe = async (options: ObserveOptions): Promise<Observation> => 
       }
       if (mayTellOfLog(message)) takeEvents(entry)
     }
-    const taken = messages.filter((each) => each !== undefined)
-    entries += BigInt(taken.length)
-    first ??= taken[0]
-    last = taken.at(-1) ?? last
+    entries += BigInt(taken)
     if (hashes === '') return
     const row = Buffer.from(hashes, 'latin1')
     trees.entry(row)

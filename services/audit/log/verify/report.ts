@@ -2,6 +2,7 @@
 import type { Exclusion } from './exclusions.ts'
 import type { Fault } from './fault.ts'
 import type { HeadVerdict } from './judge.ts'
+import type { Restarted } from './log-events.ts'
 import type { Cosigner, Signed } from './signers.ts'
 
 /** A checkpoint that was compared with. */
@@ -55,6 +56,10 @@ export interface LedgerReport {
   /** Whether there are more faults than are listed. */
   readonly moreFaults: boolean
   readonly notExcluded: readonly Exclusion[]
+  /** Why nothing more is signed for the log, by the word of the service that was asked; left out where it is not halted. */
+  readonly halted?: string
+  /** Logs of the clinic that were given up, as entries that were read record it. */
+  readonly restarts?: readonly Restarted[]
   /** Why it is unchecked, in words. */
   readonly reason?: string
 }

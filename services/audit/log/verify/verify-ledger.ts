@@ -10,6 +10,7 @@ import type { WitnessPolicy } from '../witness-policy.ts'
 import { type Exclusion, exclusion, notJudged } from './exclusions.ts'
 import type { Fault } from './fault.ts'
 import type { LedgerPart } from './found.ts'
+import { restartOf } from './given-up.ts'
 import { distinctFaults, type Head, type JudgedHead, type Judgement, judge, type Unresolved } from './judge.ts'
 import { type ReadCheckpoint, type ReadReceipt, readCheckpoint } from './kept.ts'
 import { narrow } from './narrow.ts'
@@ -174,13 +175,22 @@ const notExcludedBy = (
   const some = heads.some((head) => head.outside)
   const learnt = anchors.keys.length === 0 && believed.some(({ signed }) => signed.kind === 'shown')
   const failing = greatest(heads.map(({ size }) => lesser(size, seen.size)))
+  // Up to where something from outside does not fit, though something from inside may: that says nothing against what was given.
+  const doubted = greatest(
+    heads
+      .filter((head) => head.outside && head.verdict !== 'agrees')
+      .map((head) => lesser(lesser(head.size, covered), restartOf(seen.restarts, head)?.revision ?? head.size)),
+  )
   const unproven = learnt
     ? seen.keysAdded.find(({ revision }) => !agreeing.some((head) => head.outside && head.size > revision))
     : undefined
   return [
     exclusion('true_when_recorded'),
     ...(some ? [] : [exclusion('rewritten_with_keys')]),
-    ...(some && outside < covered ? [exclusion('rewritten_after_anchor', { from: outside })] : []),
+    ...(doubted > outside ? [notJudged({ from: outside, to: doubted - 1n })] : []),
+    ...(some && outside < covered && doubted < covered
+      ? [exclusion('rewritten_after_anchor', { from: greatest([doubted, outside]) })]
+      : []),
     ...(learnt ? [exclusion('key_learnt')] : []),
     ...(unproven === undefined ? [] : [exclusion('key_change_unproven', { at: unproven.revision })]),
     ...(believed.some(({ signed }) => signed.kind === 'unchecked') ? [exclusion('signature_unchecked')] : []),
@@ -301,6 +311,7 @@ export const verifyLedger = async (options: VerifyLedgerOptions): Promise<Ledger
     receipts: reports,
     faults: faults.slice(0, mostFaults),
     moreFaults: faults.length > mostFaults || seen.alignment.more,
+    restarts: seen.restarts,
     notExcluded: [
       ...notExcludedBy(options, seen, believed, judgement, witnessedTo(anchorReports)),
       ...later.map(({ candidate }) => exclusion('older_than_checkpoint', { label: candidate.checkpoint.label })),

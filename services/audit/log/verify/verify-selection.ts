@@ -7,6 +7,7 @@ import { type Exclusion, exclusion } from './exclusions.ts'
 import type { Fault } from './fault.ts'
 import type { HeadVerdict } from './judge.ts'
 import { type ReadCheckpoint, readCheckpoint, readReceipt } from './kept.ts'
+import { type Restarted, restartedOf } from './log-events.ts'
 import type { AnchorReport, LedgerReport, ReceiptReport } from './report.ts'
 import { cosignersOf, type Signed, signersOf } from './signers.ts'
 import type { Anchors } from './verify-ledger.ts'
@@ -104,6 +105,7 @@ export const verifySelection = async (options: VerifySelectionOptions): Promise<
 
   const wanted = new Map(anchors.receipts.map((receipt) => [receipt.index, receipt]))
   const receipts: ReceiptReport[] = []
+  const restarts: Restarted[] = []
   let [count, size] = [0n, 0n]
   let firstTime: string | undefined
   let lastTime: string | undefined
@@ -112,6 +114,8 @@ export const verifySelection = async (options: VerifySelectionOptions): Promise<
     size = entry.revision + 1n
     lastTime = envelopeEnd(entry.bytes)?.time
     firstTime ??= lastTime
+    const restart = restartedOf(entry.revision, entry.bytes)
+    if (restart !== undefined) restarts.push(restart)
     const fault = entryFault(clinic, entry, under)
     if (fault !== undefined) note(fault)
     const kept = wanted.get(entry.revision)
@@ -171,6 +175,7 @@ export const verifySelection = async (options: VerifySelectionOptions): Promise<
     receipts,
     faults,
     moreFaults: more,
+    restarts,
     notExcluded: [
       exclusion('true_when_recorded'),
       exclusion(mayLeaveOut ? 'left_out' : 'only_this_entry'),

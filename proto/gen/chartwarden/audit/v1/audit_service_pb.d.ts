@@ -787,6 +787,20 @@ export declare type GetCheckpointResponse = Message<"chartwarden.audit.v1.GetChe
    * @generated from field: uint64 integrated = 5;
    */
   integrated: bigint;
+
+  /**
+   * Why nothing more is signed for the log, e.g. ledger_behind; empty: it is not halted.
+   *
+   * @generated from field: string halted = 6;
+   */
+  halted: string;
+
+  /**
+   * Where it is halted: entries in the newest head that was signed; 0: none, or it is not known here.
+   *
+   * @generated from field: uint64 signed = 7;
+   */
+  signed: bigint;
 };
 
 /**
@@ -1503,6 +1517,20 @@ export declare type ExportHead = Message<"chartwarden.audit.v1.ExportHead"> & {
    * @generated from field: bool whole = 3;
    */
   whole: boolean;
+
+  /**
+   * The pseudonym that entries have for the patient asked for; empty if none was.
+   *
+   * @generated from field: string patient_pseudonym = 4;
+   */
+  patientPseudonym: string;
+
+  /**
+   * The pseudonym that entries have for the person asked for; empty if none was.
+   *
+   * @generated from field: string subject_pseudonym = 5;
+   */
+  subjectPseudonym: string;
 };
 
 /**
@@ -1740,6 +1768,13 @@ export declare type ImportResult = Message<"chartwarden.audit.v1.ImportResult"> 
    * @generated from field: chartwarden.types.v1.EntryRef entry = 4;
    */
   entry?: EntryRef | undefined;
+
+  /**
+   * Origin of the log that the clinic has here. Where it is that of the log it came from, two logs have one name. Empty where it is not served.
+   *
+   * @generated from field: string log_origin = 5;
+   */
+  logOrigin: string;
 };
 
 /**
