@@ -12,7 +12,9 @@ export const exitCodes = {
     meaning: 'The service, or what it needs to start, cannot be reached, is overloaded or did not answer in time; trying again is safe.',
   },
   conflict: { code: 6, meaning: 'What was named does not exist, exists already, or is in another state than the call needs.' },
-  unknownPerson: { code: 7, meaning:
+  unknownPerson: {
+    code: 7,
+    meaning:
       '`offboard` recorded and barred the identifier, but no such person was known; `export` found nothing that names whom was asked for: check the spelling.',
   },
   incomplete: { code: 8, meaning: 'A stream was cut or the output could not be written: what was printed is not everything.' },

@@ -1,5 +1,6 @@
 /** The lower half of the composition: databases → vault → ledger → logs. */
 import { createBatcher } from './audit/batcher.ts'
+import { createClinicLock } from './audit/clinic-lock.ts'
 import { createPostgresEngine } from './audit/engines/postgres/engine.ts'
 import { createLedgerClock } from './audit/ledger-clock.ts'
 import { createLog } from './audit/log/index.ts'
@@ -130,5 +131,6 @@ export const composeLedger = async (
   witnesses?.start()
   teardown.add(() => witnesses?.stop())
   const ledger = decorateLedger(log.guard(unguarded))
-  return { databases, vault, masterKey, engine, ledgerClock, batcher, queryGate, log, ledger, failed, witnessPolicy, witnesses }
+  const lock = createClinicLock({ pool: databases.writer, clock })
+  return { databases, lock, vault, masterKey, engine, ledgerClock, batcher, queryGate, log, ledger, failed, witnessPolicy, witnesses }
 }

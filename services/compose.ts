@@ -7,7 +7,6 @@ import { createAccess } from './access/index.ts'
 import type { ReadingRequest } from './access/reading.ts'
 import { createPostgresSnapshotStore } from './access/snapshot/postgres-snapshot-store.ts'
 import { createSnapshots } from './access/snapshots.ts'
-import { createClinicLock } from './audit/clinic-lock.ts'
 import { createClinicReader } from './audit/engines/postgres/clinic-reader.ts'
 import type { Ledger } from './audit/ledger.ts'
 import { createLogDoors } from './audit/log/doors/log-doors.ts'
@@ -142,7 +141,7 @@ const start = async (options: ServiceOptions, teardown: Teardown): Promise<Servi
     entries,
     ledgerClock,
     vault,
-    lock: createClinicLock({ pool: databases.writer, clock }),
+    lock: below.lock,
     clock,
     randomness,
     maxBatchItems: config.maxBatchItems,

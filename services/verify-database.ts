@@ -1,7 +1,7 @@
 /** Checking ledgers straight in their database, beside or without a running service. */
 import { changesState } from './access/changes-state.ts'
 import type { LedgerReport } from './audit/log/verify/report.ts'
-import { withLedgerDatabase } from './audit/log/verify/sources/database.ts'
+import { inLedgerDatabase } from './audit/log/verify/sources/database.ts'
 import { type Anchors, verifyLedger } from './audit/log/verify/verify-ledger.ts'
 import type { Environment } from './kernel/config.ts'
 import type { Logger } from './kernel/logging.ts'
@@ -40,14 +40,17 @@ export async function* verifyDatabase(options: VerifyDatabaseOptions): AsyncGene
   const keys = createPool({ url: writerUrl ?? url, applicationName: 'chartwarden-verify', logger, max: 1 })
   try {
     await reachDatabase(pool, feedUrl === undefined ? 'DATABASE_URL' : 'CHARTWARDEN_FEED_DATABASE_URL')
-    yield* withLedgerDatabase({ pool, keys }, async function* (database) {
-      const clinics = clinic === undefined ? [...new Set([...(await database.clinics()), ...anchored])] : [clinic]
-      for (const each of clinics) {
+    const clinics =
+      clinic === undefined
+        ? new Set([...(await inLedgerDatabase({ pool, keys }, (database) => database.clinics())), ...anchored])
+        : [clinic]
+    for (const each of clinics) {
+      yield await inLedgerDatabase({ pool, keys }, async (database) => {
         const source = await database.source(each)
         const onProgress = onLedger(each, source.claimedSize ?? 0n)
-        yield await verifyLedger({ source, anchors: anchorsOf(each), changesState, onProgress })
-      }
-    })
+        return verifyLedger({ source, anchors: anchorsOf(each), changesState, onProgress })
+      })
+    }
   } finally {
     await endPool(keys)
     await endPool(pool)

@@ -29,9 +29,11 @@ t.test('somebody follows the guide, and a stranger checks what comes of it', asy
   t.match(followed.find(({ command }) => command.includes('verify'))?.out, /verified/)
 
   const [closed, open] = await Promise.all(['patient.zip', 'patient-open.zip'].map((name) => unzip(path.join(directory, name))))
-  t.match(closed?.get('index.html')?.toString(), 'entries that name the patient p-1001')
+  for (const [name, bytes] of closed ?? []) t.notMatch(bytes?.toString('utf8'), 'p-1001', `${name} of a closed file names nobody`)
+  t.match(closed?.get('index.html')?.toString(), /In this file: entries that name the patient [\w-]{10,}\./, 'but by the pseudonym')
+  t.match(open?.get('index.html')?.toString(), 'entries that name the patient p-1001', 'twin: an opened one does')
   t.notMatch(closed?.get('index.csv')?.toString(), 'Check-up')
-  t.match(open?.get('index.csv')?.toString(), /access decided,staff lee,,p-1001,read,treatment_record,tr-1,TREAT,permit,.*,Check-up,/)
+  t.match(open?.get('index.csv')?.toString(), /access decided,staff lee,,p-1001,read,,treatment_record,tr-1,TREAT,permit,.*,Check-up,/)
   t.ok([...(open?.keys() ?? [])].some((name) => name.startsWith('opened-not-proven/')))
 
   const receipts = [...(closed?.keys() ?? [])].filter((name) => name.endsWith('.tlog-proof'))

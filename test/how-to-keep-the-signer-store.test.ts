@@ -15,8 +15,8 @@ import { headOf } from './support/signed-heads.ts'
 
 const page = path.resolve(import.meta.dirname, '../docs/how-to/keep-the-signer-store.md')
 const base = 'log.example'
-const north = logOrigin(base, 'north', 1)
-const south = logOrigin(base, 'south', 1)
+const north = logOrigin(base, 'northside', 1)
+const south = logOrigin(base, 'southside', 1)
 const { privateKey } = generateKeyPairSync('ed25519')
 const vkey = (origin: string, key = privateKey): string => formatVerifierKey(verifierKeyOf(origin, key))
 
@@ -52,8 +52,8 @@ const aStore = async (test: Test) => {
 t.test('somebody follows the guide', async (t) => {
   const { open, run, file } = await aStore(t)
   const files = new Map([
-    ['south.checkpoint', file('south.checkpoint', checkpointOf(south, 5n))],
-    ['@south.vkey', `@${file('south.vkey', `${vkey(south)}\n`)}`],
+    ['southside.checkpoint', file('southside.checkpoint', checkpointOf(south, 5n))],
+    ['@southside.vkey', `@${file('southside.vkey', `${vkey(south)}\n`)}`],
   ])
   const said: string[] = []
   for (const { command, exits } of documentedCommands(page)) {
@@ -78,32 +78,35 @@ t.test('somebody follows the guide', async (t) => {
 t.test('what cannot be meant is refused, and changes nothing', async (t) => {
   const { open, run, file } = await aStore(t)
   const adopt = (checkpoint: string, keys = [vkey(north)]) =>
-    run('log', 'adopt', '--clinic', 'north', '--checkpoint', checkpoint, ...keys.flatMap((key) => ['--key', key]))
+    run('log', 'adopt', '--clinic', 'northside', '--checkpoint', checkpoint, ...keys.flatMap((key) => ['--key', key]))
   const { privateKey: forger } = generateKeyPairSync('ed25519')
   const [text = ''] = checkpointOf(north, 9n).split('\n\n')
   const forgedUnderOurKey = checkpointOf(north, 4n).replace('\n4\n', '\n9\n')
   const cases: readonly (readonly [Promise<{ readonly code: number; readonly err: string }>, RegExp])[] = [
     [adopt(file('small', checkpointOf(north, 2n))), /knows of 3 entries under .* nothing recorded is taken back/],
-    [adopt(file('other', checkpointOf(south, 9n)), [vkey(south)]), /is no log of clinic north here/],
+    [adopt(file('other', checkpointOf(south, 9n)), [vkey(south)]), /is no log of clinic northside here/],
     [adopt(file('unsigned', text)), /is no signed checkpoint/],
     [adopt(file('stranger', checkpointOf(north, 9n, forger))), /is signed by none of the keys given with --key/],
-    [adopt(file('forged', forgedUnderOurKey)), /names the key of \S+north\/log, which has not signed it/],
+    [adopt(file('forged', forgedUnderOurKey)), /names the key of \S+northside\/log, which has not signed it/],
     [adopt(file('namesake', checkpointOf(north, 9n, privateKey, south)), [vkey(south)]), /signed by the key of another/],
     [adopt(file('no key', checkpointOf(north, 9n)), []), /required option '--key <vkey>' not specified/],
     [adopt(file('no vkey', checkpointOf(north, 9n)), ['key']), /"key" is not a verifier key/],
     [adopt(file('larger', checkpointOf(north, 9n))), /its tiles are needed: CHARTWARDEN_FEED_DATABASE_URL or DATABASE_URL is required/],
     [adopt('/nowhere'), /The file \/nowhere cannot be read/],
-    [run('log', 'retire', '--clinic', 'south', '--cause', 'other'), /holds no log of clinic south that still signs/],
-    [run('log', 'retire', '--clinic', 'north', '--cause', 'boredom'), /Allowed choices are restored_backup, lost_failover, damaged, other/],
+    [run('log', 'retire', '--clinic', 'southside', '--cause', 'other'), /holds no log of clinic southside that still signs/],
+    [
+      run('log', 'retire', '--clinic', 'northside', '--cause', 'boredom'),
+      /Allowed choices are restored_backup, lost_failover, damaged, other/,
+    ],
   ]
   for (const [ran, told] of cases) t.match(await ran, { code: 2, err: told })
   const known = file('known', checkpointOf(north, 3n))
   t.match(await adopt(known), { code: 0, out: /knows this checkpoint already/ })
-  t.match(await run('log', 'retire', '--clinic', 'north', '--cause', 'damaged', '--json'), { code: 0, out: /"outcome":"retired"/ })
+  t.match(await run('log', 'retire', '--clinic', 'northside', '--cause', 'damaged', '--json'), { code: 0, out: /"outcome":"retired"/ })
   t.match(await adopt(file('later', checkpointOf(north, 9n))), { code: 2, err: /was retired/ })
-  t.match(await run('log', 'retire', '--clinic', 'north', '--cause', 'damaged'), {
+  t.match(await run('log', 'retire', '--clinic', 'northside', '--cause', 'damaged'), {
     code: 2,
-    err: /no log of clinic north that still signs/,
+    err: /no log of clinic northside that still signs/,
   })
   t.match(await run('log', 'status', '--json'), {
     code: 0,

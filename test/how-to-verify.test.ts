@@ -34,6 +34,10 @@ t.test('somebody follows the guide', async (t) => {
   t.equal(checked.status, 0, checked.stderr)
   t.match(checked.stdout, /^revision 0 of chartwarden\.localhost\/v1\/clinics\/northside\/log is proven, in the tree of \d+ entries$/m)
 
+  const { canonical } = JSON.parse(readFileSync(kept('entry.json'), 'utf8')) as { readonly canonical: string }
+  writeFileSync(kept('exact.json'), canonical)
+  t.match(check('kept.tlog-proof', 'exact.json', 'northside.keys').stdout, /^revision 0 of .* is proven/, 'the exact bytes, as in a bundle')
+
   const twin = (name: string, from: string, change: (text: string) => string): string => {
     writeFileSync(kept(name), change(readFileSync(kept(from), 'utf8')))
     return name

@@ -59,8 +59,15 @@ const listCommand = (act: Act): Command =>
           toJson: (row) => messageJson(ClinicSchema, row),
           out: session.io.out,
         })
-        for await (const row of listClinics(clinics)) await rows.write(row)
+        let found = 0
+        for await (const row of listClinics(clinics)) {
+          await rows.write(row)
+          found += 1
+        }
         await rows.end({})
+        if (found === 0 && clinic === undefined) {
+          await session.note('The token reaches no clinic. A development token reaches none by itself: name clinics with --clinic.')
+        }
         return 'ok'
       }),
     )

@@ -77,7 +77,7 @@ const verifyInDatabase = async (session: Session, clinic: string | undefined, an
 
 /** Why a part was not compared although the ledger is whole. */
 const notYet = {
-  'kept state': 'None is kept yet: the service keeps one from time to time, so that it starts faster.',
+  'kept state': 'None is kept yet: one is kept for every 1,000 entries that change it, so that the service starts faster.',
   'read models': 'They are still being built: call again.',
 } as const
 

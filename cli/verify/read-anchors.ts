@@ -1,4 +1,5 @@
 /** Files that a person has kept, and what they name: bounded in size and read before anything else is asked. */
+import { existsSync } from 'node:fs'
 import { open } from 'node:fs/promises'
 import { decodeNote, parseVerifierKey, type VerifierKey } from '../../services/audit/log/note.ts'
 import { clinicOfOrigin, type ReadCheckpoint, type ReadReceipt, readCheckpoint, readReceipt } from '../../services/audit/log/verify/kept.ts'
@@ -80,7 +81,10 @@ export const readKeys = async (given: string): Promise<readonly VerifierKey[]> =
   const lines = given.startsWith('@') ? (await readNoteFile(given.slice(1))).split('\n').filter((line) => line.trim() !== '') : [given]
   return lines.map((line) => {
     const key = parseVerifierKey(line.trim())
-    if (key === undefined) throw invalid(`"${line}" is not a verifier key (C2SP signed-note), nor @ and a file of them.`)
+    if (key === undefined) {
+      const meant = !given.startsWith('@') && existsSync(given) ? ` Did you mean @${given}?` : ''
+      throw invalid(`"${line}" is not a verifier key (C2SP signed-note), nor @ and a file of them.${meant}`)
+    }
     return key
   })
 }

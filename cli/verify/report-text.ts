@@ -93,14 +93,33 @@ const headline = ({ outcome, clinic, faults, moreFaults, reason }: LedgerReport)
 
 const section = (title: string, lines: readonly string[]): readonly string[] => (lines.length === 0 ? [] : [title, ...lines])
 
+const runText = ({ from, to }: { readonly from: bigint; readonly to: bigint }): string => (from === to ? `${from}` : `${from} to ${to}`)
+
 /** Lines for one ledger, or the part of it that was checked. */
 export const reportText = (report: LedgerReport): string => {
-  const { entries, size, root, firstTime, lastTime, anchors, receipts, faults, notExcluded, moreFaults, restarts = [], halted } = report
+  const {
+    entries,
+    size,
+    root,
+    firstTime,
+    lastTime,
+    anchors,
+    receipts,
+    faults,
+    notExcluded,
+    moreFaults,
+    restarts = [],
+    halted,
+    revisions = [],
+    moreRevisions,
+  } = report
   const period = firstTime === undefined ? '' : `, from ${firstTime} to ${lastTime ?? '?'}`
   const whole = root !== undefined && entries > 0n ? ` (revisions 0 to ${size - 1n})` : ''
+  const some = [...revisions.slice(0, 12).map(runText), ...(moreRevisions || revisions.length > 12 ? ['and more'] : [])].join(', ')
+  const read = some === '' ? whole : ` (${entries === 1n ? 'revision' : 'revisions'} ${some})`
   const lines = [
     headline(report),
-    `  Read: ${entries === 1n ? '1 entry' : `${number(entries)} entries`}${whole}${period}.`,
+    `  Read: ${entries === 1n ? '1 entry' : `${number(entries)} entries`}${read}${period}.`,
     ...(halted === undefined ? [] : [`  The log is HALTED (${halted}): nothing more is signed. See docs/how-to/mend-a-log.md.`]),
     ...restarts.map((restart) => `  ${givenUpWords(restart)}`),
     ...section('  Compared with:', shownAnchors(anchors)),

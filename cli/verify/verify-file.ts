@@ -5,12 +5,13 @@ import { BundleError } from '../../services/audit/log/bundle/bundle.ts'
 import { openBundle } from '../../services/audit/log/bundle/open-bundle.ts'
 import { readableItems } from '../../services/audit/log/bundle/readable-items.ts'
 import { exclusion } from '../../services/audit/log/verify/exclusions.ts'
-import { readReceipt } from '../../services/audit/log/verify/kept.ts'
+import { readCheckpoint, readReceipt } from '../../services/audit/log/verify/kept.ts'
 import type { LedgerReport } from '../../services/audit/log/verify/report.ts'
 import { bundleSource } from '../../services/audit/log/verify/sources/bundle.ts'
 import { verifyLedger } from '../../services/audit/log/verify/verify-ledger.ts'
 import { type SelectedEntry, verifySelection } from '../../services/audit/log/verify/verify-selection.ts'
 import { ChartwardenError } from '../../services/kernel/errors.ts'
+import { errorCode } from '../../services/kernel/postgres/error-code.ts'
 import type { Session } from '../session.ts'
 import { anchorsOf, type GivenAnchors, readBounded, readNoteFile, requireClinicOf } from './read-anchors.ts'
 import { trackProgress } from './track-progress.ts'
@@ -121,7 +122,9 @@ const firstBytes = async (path: string): Promise<Buffer> => {
       await file.close()
     }
   } catch (cause) {
-    throw invalid(`The file ${path} cannot be read.`, cause)
+    throw errorCode(cause) === 'EISDIR'
+      ? invalid(`${path} is a folder: give the evidence bundle itself, the .zip as it was exported.`)
+      : invalid(`The file ${path} cannot be read.`, cause)
   }
 }
 
@@ -140,6 +143,9 @@ export const verifyFile = async (session: Session, options: VerifyFileOptions): 
     }
     if (thrown instanceof BundleError) throw invalid(`The file ${path} cannot be used: ${thrown.problem}.`, thrown)
     throw thrown
+  }
+  if (readCheckpoint(await readNoteFile(path).catch(() => ''), '') !== undefined) {
+    throw invalid(`The file ${path} is a checkpoint: say what to check with it, and give it with --trusted-checkpoint.`)
   }
   throw invalid(`The file ${path} is neither an evidence bundle nor a receipt.`)
 }

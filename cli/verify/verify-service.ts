@@ -2,7 +2,7 @@
 import { timestampMs } from '@bufbuild/protobuf/wkt'
 import type { CheckResult } from '../../proto/gen/chartwarden/audit/v1/audit_service_pb.js'
 import { bundlePath, parseTilePath } from '../../services/audit/log/tile.ts'
-import { exclusion, notJudged } from '../../services/audit/log/verify/exclusions.ts'
+import { exclusion, notJudged, notWitnessed } from '../../services/audit/log/verify/exclusions.ts'
 import { type Fault, isFaultKind } from '../../services/audit/log/verify/fault.ts'
 import { readCheckpoint } from '../../services/audit/log/verify/kept.ts'
 import type { LedgerReport } from '../../services/audit/log/verify/report.ts'
@@ -57,7 +57,7 @@ const refusedCheckpoint = (clinic: string, anchors: Anchors): LedgerReport => ({
     },
   ],
   moreFaults: false,
-  notExcluded: [exclusion('true_when_recorded'), exclusion('not_witnessed')],
+  notExcluded: [exclusion('true_when_recorded'), notWitnessed(anchors.policy)],
 })
 
 /** What the service says of a log beside its newest checkpoint. Sizes in entries. */
@@ -132,7 +132,7 @@ const behindReport = ({ anchors }: Pick<VerifyServiceOptions, 'anchors'>, standi
     notExcluded: [
       exclusion('true_when_recorded'),
       ...(sequenced > 0n ? [notJudged({ from: 0n, to: sequenced - 1n })] : []),
-      exclusion('not_witnessed'),
+      notWitnessed(anchors.policy),
     ],
   }
 }

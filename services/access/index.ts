@@ -165,7 +165,11 @@ export const createAccess = (options: AccessOptions): Access => {
   const simulate = createSimulate({ ledger, entries, authorise, identities, pinned, clock, now })
   const moving = (sources: ExportSources) => ({
     ...exportHandler({ exportEntries: createExportEntries({ ...sources, authorise, identities, randomness, now }), randomness }),
-    ...importHandler({ importLedger: createImportLedger({ ledger, vault, lock, keys: sources.keys, writers, randomness }), randomness }),
+    ...importHandler({
+      importLedger: createImportLedger({ ledger, vault, lock, keys: sources.keys, writers, randomness }),
+      randomness,
+      originOf: logKeyRotation?.originOf,
+    }),
   })
   return {
     authoriseReading: authorise,

@@ -130,7 +130,7 @@ export const rows = {
   signerDir: row(
     'CHARTWARDEN_SIGNER_DIR',
     pathOrOff,
-    'Directory that remembers what was signed last of each log. Keep it on another disk than the database, with a backup of its own, one for all replicas. Unset in development: signer in the state directory. Unset in production, or off: this process signs nothing; with CHARTWARDEN_LOG_ORIGIN set, another one does.',
+    'Directory that remembers what was signed last of each log. Keep it on another disk than the database, with a backup of its own, one for all replicas; production refuses one in the state directory. Unset in development: signer in the state directory. Unset in production, or off: this process signs nothing; with CHARTWARDEN_LOG_ORIGIN set, another one does.',
   ),
   logOrigin: row(
     'CHARTWARDEN_LOG_ORIGIN',

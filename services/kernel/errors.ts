@@ -156,7 +156,7 @@ export const errorCatalogue = {
     grpcCode.unavailable,
     503,
     false,
-    'The ledger is behind what was already seen (a lost failover or a restored backup); the clinic is not served until an operator has looked.',
+    'The ledger is behind what was already seen (a lost failover or a restored backup); the clinic is not served until an operator has looked (docs/how-to/mend-a-log.md).',
   ),
   SHUTTING_DOWN: row(grpcCode.unavailable, 503, true, 'The service is stopping; call another replica or again shortly.'),
   PAGE_TOKEN_INVALID: row(grpcCode.invalidArgument, 400, false, 'The page token does not belong to this query; start again without one.'),

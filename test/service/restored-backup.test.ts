@@ -8,6 +8,7 @@ import { systemRandomness } from '../../services/kernel/ids.ts'
 import { caught } from '../support/caught.ts'
 import { clientsOf, hire, registerTestClinic } from '../support/clinic.ts'
 import { danaAsks } from '../support/clinic-process.ts'
+import { commandLine } from '../support/command-line.ts'
 import { fault } from '../support/fault.ts'
 import { createTestDatabase } from '../support/postgres.ts'
 import { openPool } from '../support/postgres-engine.ts'
@@ -43,8 +44,11 @@ t.test('the clinic whose ledger is behind is not served until its log is retired
   }
   const ask = (clients: typeof before.clients, clinic: string) => clients.access.check({ ...danaAsks(), requestId: randomUUID(), clinic })
   const restore = await backupOf(superuser, 'north')
+  const size = async () => (await before.clients.audit.getCheckpoint({ clinic: 'north' })).checkpoint?.size ?? 0n
+  const kept = await size()
   await before.clients.people.offboard({ requestId: randomUUID(), clinic: 'north', subject: { type: 'staff', id: 'dana' } })
   await published('north')
+  const signedBefore = await size()
   await before.service.stop()
   await restore()
 
@@ -52,21 +56,36 @@ t.test('the clinic whose ledger is behind is not served until its log is retired
   await t.rejects(ask(after.clients, 'north'), fault('LEDGER_REGRESSED'), 'whom the lost entry barred is not let in again')
   t.ok((await ask(after.clients, 'south')).entry)
   await t.rejects(after.clients.people.listStaff({ clinic: 'north' }), fault('LEDGER_REGRESSED'), 'nor shown as still there')
-  await t.rejects(
-    after.clients.people.getStaff({ clinic: 'north', subject: { type: 'staff', id: 'dana' } }),
-    fault('LEDGER_REGRESSED'),
-  )
+  await t.rejects(after.clients.people.getStaff({ clinic: 'north', subject: { type: 'staff', id: 'dana' } }), fault('LEDGER_REGRESSED'))
   t.ok((await after.clients.people.listStaff({ clinic: 'south' })).staff.length > 0)
   const head = () => after.clients.audit.getCheckpoint({ clinic: 'north' })
   await waitFor('the halt', async () => (await head()).halted === 'ledger_behind')
   const { sequenced, signed } = await head()
-  t.ok(signed > sequenced, `${signed} were signed, ${sequenced} are there`)
+  t.equal(signed, signedBefore)
+  t.ok(signed > sequenced)
   const receipt = (revision: bigint) => after.clients.audit.awaitReceipt({ clinic: 'north', key: { case: 'revision', value: revision } })
-  const lost = await caught(receipt(signed - 1n))
-  t.equal(lost.reason, 'LEDGER_REGRESSED')
-  t.match(lost.message, new RegExp(`revision ${signed - 1n} was signed \\(${signed} entries were\\) and is missing`))
+  const missing = await caught(receipt(signed - 1n))
+  t.equal(missing.reason, 'LEDGER_REGRESSED')
+  t.match(missing.message, new RegExp(`revision ${signed - 1n} was signed \\(${signed} entries were\\) and is missing`))
   t.equal((await caught(receipt(signed))).reason, 'ENTRY_UNKNOWN')
   await published('south')
+
+  const chartwarden = commandLine({
+    CHARTWARDEN_STATE_DIR: stateDir,
+    CHARTWARDEN_GRPC_ADDR: after.service.address,
+    CHARTWARDEN_HTTP_ADDR: `127.0.0.1:${after.service.httpPort}`,
+  })
+  const told = (await chartwarden('ledger', 'checkpoint', '--clinic', 'north')).err
+  t.match(told, `The log is halted: ledger_behind (${signed} were signed). See docs/how-to/mend-a-log.md.`)
+  t.notMatch((await chartwarden('ledger', 'checkpoint', '--clinic', 'south')).err, 'halted')
+  const verify = (clinic: string) => chartwarden('verify', '--clinic', clinic, '--state', '--projections')
+  const ran = await verify('north')
+  t.equal(ran.code, 10, ran.err + ran.out)
+  const gone = signedBefore - kept === 1n ? `revision ${kept}` : `revisions ${kept} to ${signedBefore - 1n}`
+  t.match(ran.out, `  - ledger_rolled_back: north, ${gone}`)
+  t.match(ran.out, 'The log is HALTED (ledger_behind)')
+  t.match(ran.out, 'docs/how-to/mend-a-log.md')
+  t.equal((await verify('south')).code, 0, 'twin: a clinic that lost nothing')
 
   const files = createSignerFiles(path.join(stateDir, 'signer'), systemRandomness)
   const origin = 'chartwarden.localhost/v1/clinics/north/log'

@@ -9,6 +9,7 @@ import { isSatisfied, parseWitnessPolicy } from '../../services/audit/log/witnes
 import { createLogger } from '../../services/kernel/logging.ts'
 import { caught } from '../support/caught.ts'
 import { type Clients, clientsOf, hire, readRecord, registerTestClinic } from '../support/clinic.ts'
+import { commandLine } from '../support/command-line.ts'
 import { createTestDatabase } from '../support/postgres.ts'
 import type { TestDatabase } from '../support/postgres-server.ts'
 import { query } from '../support/query.ts'
@@ -17,6 +18,7 @@ import { scratchDirectory, startTestService, type TestService, type TestServiceO
 import { checkReceipt } from '../support/tlog-client.ts'
 import { waitFor } from '../support/wait-for.ts'
 import { startWitnessProcess, type WitnessProcess } from '../support/witness-process.ts'
+import { witnessedLog } from '../support/witnessed-log.ts'
 
 t.setTimeout(300_000)
 
@@ -102,6 +104,11 @@ t.test('two of three witnesses cosign while one is gone; the receipt says so to 
   t.equal(checks.checkpointsSeenOutside, 'witnessed')
   t.equal(checks.witnesses, '2 of 3 answer')
 
+  const chartwarden = commandLine({ CHARTWARDEN_STATE_DIR: stateDir, CHARTWARDEN_GRPC_ADDR: service.address })
+  const receiptOf = (id: string, ...argv: readonly string[]) =>
+    chartwarden('ledger', 'receipt', '--clinic', 'north', '--entry', id, '--witnessed', ...argv)
+  t.match((await receiptOf(key.value)).err, /\nCosigned by one\.example, two\.example\.\nVerifier key: /)
+
   // With all of them gone, nothing waits but who asks for their word.
   await Promise.all([one.stop('SIGKILL'), two.stop('SIGKILL')])
   const before = (await own.audit.getCheckpoint({ clinic: 'north' })).checkpoint?.size ?? 0n
@@ -111,10 +118,26 @@ t.test('two of three witnesses cosign while one is gone; the receipt says so to 
   const published = await own.audit.awaitReceipt({ clinic: 'north', key: laterKey })
   t.ok(published.treeSize > before)
   t.equal(cosignersOf(published.receipt, `${policy.join('\n')}\n`).enough, false)
+  const vain = await receiptOf(laterKey.value, '--timeout', '2')
+  t.equal(vain.code, 5)
+  t.match(vain.err, /The entry is not cosigned yet as the policy asks\. Wait longer with --timeout/)
   await waitFor('readiness to say so', async () => (await checksOf(service)).witnesses === '0 of 3 answer')
   const kept = await own.audit.getCheckpoint({ clinic: 'north' })
   t.equal(kept.witnessed?.quorum, true, 'what was witnessed before is still served')
   t.ok((kept.checkpoint?.size ?? 0n) > (kept.witnessed?.size ?? 0n))
+})
+
+t.test('a witness that was not given the key of a log is named', async (t) => {
+  const database = await createTestDatabase(t)
+  const stateDir = scratchDirectory(t, 'refused')
+  await foundClinic(t, database, stateDir)
+  const [other] = (await startWitnesses(t, witnessedLog().vkey, 'other.example')) as [WitnessProcess]
+  const { service } = await startClinic(t, {
+    database,
+    stateDir,
+    environment: { CHARTWARDEN_WITNESS_POLICY: policyFile(stateDir, other.policy) },
+  })
+  await waitFor('readiness to say so', async () => (await checksOf(service)).witnesses === '1 of 1 answer; other.example refuses 1')
 })
 
 /** A copy of a database that nobody uses at the moment. */

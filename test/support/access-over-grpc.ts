@@ -58,6 +58,7 @@ export const accessOverGrpc = async (
     entries: batcher,
     ledgerClock,
     vault: decorateVault(vault),
+    lock: (_clinic, _wanted, work) => work(),
     clock,
     randomness: systemRandomness,
     maxBatchItems: 512,

@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { Command } from 'commander'
+import { Command, Option } from 'commander'
 import { formatVerifierKey, parseVerifierKey, type VerifierKey } from '../../../services/audit/log/note.ts'
 import type { RunningWitness } from '../../../services/audit/log/witness/run-witness.ts'
 import { parseTrustedLogs } from '../../../services/audit/log/witness/trusted-logs.ts'
@@ -87,7 +87,11 @@ export const serveWitnessCommand = (act: Act): Command =>
       (text: string, before: readonly string[] = []) => [...before, text],
     )
     .option('--name <name>', 'what the witness is called in its signatures, such as a host name of yours; needed at the first start')
-    .option('--listen <host:port>', 'where it is reached', parseListenAddress, { host: '127.0.0.1', port: 8090 })
+    .addOption(
+      new Option('--listen <host:port>', 'where it is reached')
+        .argParser(parseListenAddress)
+        .default({ host: '127.0.0.1', port: 8090 }, '127.0.0.1:8090'),
+    )
     .option('--url <url>', 'how the clinic reaches it, for the lines that are printed (default: where it listens)')
     .option('--certificate <file>', 'PEM certificate, to be reached over TLS')
     .option('--private-key <file>', 'PEM key of that certificate')

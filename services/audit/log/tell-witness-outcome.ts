@@ -44,7 +44,10 @@ export const tellOutcome = (logger: Pick<Logger, 'info' | 'warn' | 'error'>, { w
       logger.warn({ event: 'witness.refused', ...fields, status: outcome.status }, 'a witness does not know this log or its key')
       return
     case 'unavailable':
-      logger.warn({ event: 'witness.unavailable', ...fields, why: whyUnavailable(outcome.cause) }, 'a witness does not answer; it is asked again')
+      logger.warn(
+        { event: 'witness.unavailable', ...fields, why: whyUnavailable(outcome.cause) },
+        'a witness does not answer; it is asked again',
+      )
       return
     case 'nonsense':
       logger.warn({ event: 'witness.nonsense', ...fields, why: outcome.why }, 'a witness answers what the protocol does not have')

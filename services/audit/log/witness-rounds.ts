@@ -47,7 +47,12 @@ export interface WitnessRoundsOptions {
 /** How the witnesses stand, as this process has seen. */
 export interface WitnessStanding {
   readonly active: boolean
-  readonly witnesses: readonly { readonly name: string; readonly answering: boolean | undefined; readonly disputes: number; readonly refused: number }[]
+  readonly witnesses: readonly {
+    readonly name: string
+    readonly answering: boolean | undefined
+    readonly disputes: number
+    readonly refused: number
+  }[]
   /** For how long the head that has waited longest for its quorum has waited; 0: none waits. */
   readonly quorumWaitSeconds: number
 }

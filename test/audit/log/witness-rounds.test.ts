@@ -14,6 +14,7 @@ interface Told {
   readonly level: 'info' | 'warn' | 'error'
   readonly event: string
   readonly witness?: string
+  readonly why?: string
 }
 
 /** What the sealer would have published. */
@@ -161,8 +162,8 @@ t.test('two of three, one of them gone: the quorum is reached, and the one that 
     ],
   )
   t.same(
-    told.map(({ level, event, witness }) => [level, event, witness]),
-    [['warn', 'witness.unavailable', 'gone.example']],
+    told.map(({ level, event, witness, why }) => [level, event, witness, why]),
+    [['warn', 'witness.unavailable', 'gone.example', 'ECONNREFUSED']],
   )
 })
 
@@ -199,6 +200,16 @@ t.test('one that does not answer is asked less and less often, and at once when 
     told.map(({ event }) => event),
     ['witness.unavailable', 'witness.cosigned'],
   )
+})
+
+t.test('logs that a witness refuses are counted until it knows them', async (t) => {
+  const witness = await startTestWitness(t, { logs: [north], name: 'a.example' })
+  const store = publishedLogs(['north', north], ['south', south])
+  const { rounds } = roundsOf(policyOf(1, [witness.asPolicy]), store)
+  store.publish('north', 5)
+  store.publish('south', 5)
+  await rounds.round()
+  t.match(rounds.standing().witnesses, [{ name: 'a.example', answering: true, refused: 1 }])
 })
 
 t.test('a slow witness keeps neither the others nor the next round from their work', async (t) => {

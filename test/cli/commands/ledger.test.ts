@@ -30,7 +30,9 @@ t.test('checkpoints, receipts and proofs come by the command line as files that 
   t.strictSame([written.code, written.out], [0, ''], written.err)
   t.match(
     written.err,
-    new RegExp(`Proves entry ${id}, revision ${revision}, .*\\nVerifier key: chartwarden\\.localhost/v1/clinics/north/log\\+`),
+    new RegExp(
+      `Proves entry ${id}, revision ${revision}, .*\\nCosigned by nobody\\.\\nVerifier key: chartwarden\\.localhost/v1/clinics/north/log\\+`,
+    ),
   )
   const vkey = /Verifier key: (\S+)/.exec(written.err)?.[1] as string
   const { entry: shown } = await clients.audit.getEntry({ clinic: 'north', key: { case: 'id', value: id } })

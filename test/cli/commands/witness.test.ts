@@ -62,7 +62,7 @@ t.test('what somebody has to look at is said at once, and nothing else', async (
       ['not_proven', '20', 1],
       ['conflict', '5', 10],
     ],
-    'what is sent again and again is told once, and the tenth time'
+    'what is sent again and again is told once, and the tenth time',
   )
 })
 

@@ -71,7 +71,7 @@ const set = async (t: Test) => {
 }
 
 t.test('a ledger that nobody has touched', async (t) => {
-  const { online, offline, asFeed, files, key, revision, clients } = await set(t)
+  const { online, offline, asFeed, files, key, revision, clients, edit } = await set(t)
   await t.test('is verified through the service, with what was kept of it', async (t) => {
     const ran = await online(
       'verify',
@@ -120,11 +120,30 @@ t.test('a ledger that nobody has touched', async (t) => {
   await t.test('a receipt alone proves its entry, and another entry is not it', async (t) => {
     const ran = await online('verify', files.receipt, '--entry', files.entry, '--key', key)
     t.equal(ran.code, 0, ran.err + ran.out)
+    t.match(ran.out, `Read: 1 entry (revision ${revision}), from `)
     const other = await online('verify', files.receipt, '--entry', files.checkpoint, '--key', key)
     t.equal(other.code, 10)
     t.match(other.out, 'entry_changed')
     t.equal((await online('verify', files.receipt, '--entry', files.entry)).code, 11, 'without a key nobody vouches for it')
     t.equal((await online('verify', files.receipt, '--key', key)).code, 11, 'without its entry it says nothing')
+  })
+  await t.test('what is given in the wrong place is told where it belongs', async (t) => {
+    const refused = async (...words: string[]): Promise<string> => {
+      const ran = await online('verify', ...words)
+      t.equal(ran.code, 2, ran.out)
+      return ran.err
+    }
+    t.match(await refused(files.checkpoint), 'give it with --trusted-checkpoint')
+    t.match(await refused(path.dirname(files.checkpoint)), /is a folder: .*\.zip/)
+    t.match(await refused('--clinic', 'north', '--key', files.entry), `Did you mean @${files.entry}?`)
+    t.notMatch(await refused('--clinic', 'north', '--key', 'no-such-file'), 'Did you mean', 'twin')
+  })
+  await t.test('is verified while its log is halted, and that is said', async (t) => {
+    t.notMatch((await online('verify', '--clinic', 'north')).out, 'HALTED', 'twin: as long as it is not')
+    await edit("update chartwarden_log.logs set halted = 'store_behind' where clinic = 'north'")
+    const ran = await online('verify', '--clinic', 'north')
+    t.equal(ran.code, 0, ran.err + ran.out)
+    t.match(ran.out, /^ {2}The log is HALTED \(store_behind\): nothing more is signed\./m)
   })
 })
 

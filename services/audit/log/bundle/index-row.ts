@@ -10,6 +10,7 @@ export const indexColumns = [
   'on_behalf_of_or_by',
   'patient',
   'action',
+  'role',
   'resource_type',
   'resource_id',
   'purpose',
@@ -67,14 +68,17 @@ export const indexRow = ({ revision, bytes }: BundledEntry, part: OpenedPart | u
   const names = membersOf(opened.names)
   const shown = membersOf(opened.private)
   const actor = membersOf(data.actor)
+  const introduced = data.pseudonym === undefined ? {} : data.kind === 'patient' ? { patient: data.pseudonym } : { person: data }
   return [
     String(revision),
     textOf(entry.time),
     whatOf(textOf(entry.type)),
-    personOf(names, data.subject, data.recorded_by, data.administrator, data.recipient, data.pseudonym === undefined ? undefined : data),
+    // Whoever reads the trail is named by the entry as its actor alone.
+    personOf(names, data.subject, data.recorded_by, data.administrator, data.recipient, introduced.person, data.query && actor.subject),
     personOf(names, actor.subject),
-    nameOf(names, data.patient),
-    textOf(data.action) || textOf(data.query) || textOf(data.role),
+    nameOf(names, data.patient ?? introduced.patient),
+    textOf(data.action) || textOf(data.query),
+    textOf(data.role),
     textOf(data.resource_type),
     textOf(shown.resource_id),
     textOf(data.purpose),

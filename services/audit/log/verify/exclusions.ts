@@ -1,4 +1,5 @@
 /** What a check could not exclude, in words for whoever has to rely on it. The codes are published (docs/reference/verification.md). */
+import type { WitnessPolicy } from '../witness-policy.ts'
 import type { Run } from './row-comparison.ts'
 
 /** Code → what it says. `{…}` is filled in. */
@@ -19,8 +20,7 @@ export const exclusions = {
     'That newer entries were cut off, and everything in the database that told of them, as when an older copy of it is put in its place: that takes no key. What was given from outside would show it up to entry {to}; it covers none after that.',
   cut_off_unanchored:
     'That newer entries were cut off, and everything in the database that told of them, as when an older copy of it is put in its place: that takes no key, and only something kept outside shows it.',
-  not_witnessed:
-    'That somebody else was shown another history: no witness that you trust has cosigned a checkpoint. Give your witnesses with --policy.',
+  not_witnessed: 'That somebody else was shown another history: {why}',
   not_witnessed_after:
     'From revision {from} on, that somebody else was shown another history: no checkpoint that covers these entries is cosigned as your policy asks.',
   not_judged: 'Whether entries {from} to {to} are as they were signed: nothing that was given or found tells.',
@@ -45,6 +45,16 @@ export const exclusion = (code: ExclusionCode, values: Readonly<Record<string, b
   code,
   text: exclusions[code].replace(/\{(\w+)\}/g, (_, name: string) => String(values[name] ?? '')),
 })
+
+/** Without a policy nobody is trusted; with one it is said who has not cosigned. `cosigners`: names, of what fits. */
+export const notWitnessed = (policy?: WitnessPolicy, cosigners: readonly string[] = []): Exclusion => {
+  const missing = policy?.witnesses.map(({ name }) => name).filter((name) => !cosigners.includes(name)) ?? []
+  const why =
+    policy === undefined
+      ? 'no witness that you trust has cosigned a checkpoint. Give your witnesses with --policy.'
+      : `no checkpoint that fits is cosigned as your policy asks${missing.length === 0 ? '' : `; missing: ${missing.join(', ')}`}.`
+  return exclusion('not_witnessed', { why })
+}
 
 /** For ranges that nothing tells of. */
 export const notJudged = ({ from, to }: Run): Exclusion => exclusion('not_judged', { from, to })

@@ -3,6 +3,7 @@ import type { Exclusion } from './exclusions.ts'
 import type { Fault } from './fault.ts'
 import type { HeadVerdict } from './judge.ts'
 import type { Restarted } from './log-events.ts'
+import type { Run } from './row-comparison.ts'
 import type { Cosigner, Signed } from './signers.ts'
 
 /** A checkpoint that was compared with. */
@@ -56,6 +57,9 @@ export interface LedgerReport {
   /** Whether there are more faults than are listed. */
   readonly moreFaults: boolean
   readonly notExcluded: readonly Exclusion[]
+  /** Where only some entries were read: which; left out where all were. */
+  readonly revisions?: readonly Run[]
+  readonly moreRevisions?: boolean
   /** Why nothing more is signed for the log, by the word of the service that was asked; left out where it is not halted. */
   readonly halted?: string
   /** Logs of the clinic that were given up, as entries that were read record it. */

@@ -7,7 +7,7 @@ import { parseVerifierKey, type VerifierKey } from '../note.ts'
 import { edgeRoot } from '../tree-edge.ts'
 import { verifyInclusion } from '../verify-proofs.ts'
 import type { WitnessPolicy } from '../witness-policy.ts'
-import { type Exclusion, exclusion, notJudged } from './exclusions.ts'
+import { type Exclusion, exclusion, notJudged, notWitnessed } from './exclusions.ts'
 import type { Fault } from './fault.ts'
 import type { LedgerPart } from './found.ts'
 import { restartOf } from './given-up.ts'
@@ -163,12 +163,17 @@ export const unexplained = (clinic: string, found: bigint, heads: readonly Judge
 const witnessedTo = (anchors: readonly AnchorReport[]): bigint =>
   greatest(anchors.filter(({ quorum, verdict }) => quorum && verdict === 'agrees').map(({ size }) => size))
 
+/** Who has cosigned something that fits. */
+const cosignerNames = (anchors: readonly AnchorReport[]): readonly string[] =>
+  anchors.filter(({ verdict }) => verdict === 'agrees').flatMap(({ cosigners }) => cosigners.map(({ name }) => name))
+
 const notExcludedBy = (
   { source, anchors }: VerifyLedgerOptions,
   seen: Observation,
   believed: readonly Believed[],
   judgement: Judgement,
   witnessed: bigint,
+  cosigners: readonly string[],
 ): readonly Exclusion[] => {
   const { heads, judgedTo: covered, judgedFromOutsideTo: outside } = judgement
   const agreeing = heads.filter(({ verdict }) => verdict === 'agrees')
@@ -198,7 +203,7 @@ const notExcludedBy = (
     ...(seen.size > covered && failing <= covered ? [exclusion('not_published', { from: covered, count: seen.size - covered })] : []),
     // A file says itself where it ends.
     ...(source.endsAt === undefined ? [outside === 0n ? exclusion('cut_off_unanchored') : exclusion('cut_off', { to: outside - 1n })] : []),
-    ...(witnessed === 0n ? [exclusion('not_witnessed')] : []),
+    ...(witnessed === 0n ? [notWitnessed(anchors.policy, cosigners)] : []),
     ...(witnessed > 0n && witnessed < covered ? [exclusion('not_witnessed_after', { from: witnessed })] : []),
     ...(source.hasColumns ? [exclusion('recorded_at')] : []),
   ]
@@ -225,7 +230,9 @@ export const verifyLedger = async (options: VerifyLedgerOptions): Promise<Ledger
   const { source, anchors, records = [], onProgress, changesState } = options
   const { clinic } = source
   const { policy, receipts } = anchors
-  const published = source.published.map((note) => readCheckpoint(note, 'the published checkpoint'))
+  const published = source.published.map((note) =>
+    readCheckpoint(note, source.endsAt === undefined ? 'the published checkpoint' : 'the checkpoint of the file'),
+  )
   const candidates: readonly Candidate[] = [
     ...published.filter((each) => each !== undefined).map((checkpoint) => ({ checkpoint, outside: false })),
     ...[...anchors.checkpoints, ...receipts.map(({ checkpoint }) => checkpoint)].map((checkpoint) => ({ checkpoint, outside: true })),
@@ -313,7 +320,7 @@ export const verifyLedger = async (options: VerifyLedgerOptions): Promise<Ledger
     moreFaults: faults.length > mostFaults || seen.alignment.more,
     restarts: seen.restarts,
     notExcluded: [
-      ...notExcludedBy(options, seen, believed, judgement, witnessedTo(anchorReports)),
+      ...notExcludedBy(options, seen, believed, judgement, witnessedTo(anchorReports), cosignerNames(anchorReports)),
       ...later.map(({ candidate }) => exclusion('older_than_checkpoint', { label: candidate.checkpoint.label })),
     ],
     ...(reason === undefined || faults.length > 0 ? {} : { reason }),

@@ -3,12 +3,13 @@ import { parseVerifierKey } from '../note.ts'
 import { leafHash } from '../tree-hash.ts'
 import { verifyInclusion } from '../verify-proofs.ts'
 import { envelopeEnd } from './envelope-end.ts'
-import { type Exclusion, exclusion } from './exclusions.ts'
+import { type Exclusion, exclusion, notWitnessed } from './exclusions.ts'
 import type { Fault } from './fault.ts'
 import type { HeadVerdict } from './judge.ts'
 import { type ReadCheckpoint, readCheckpoint, readReceipt } from './kept.ts'
 import { type Restarted, restartedOf } from './log-events.ts'
 import type { AnchorReport, LedgerReport, ReceiptReport } from './report.ts'
+import type { Run } from './row-comparison.ts'
 import { cosignersOf, type Signed, signersOf } from './signers.ts'
 import type { Anchors } from './verify-ledger.ts'
 
@@ -66,6 +67,9 @@ const checkpointFaults = (clinic: string, { label, size }: ReadCheckpoint, signe
   return []
 }
 
+/** Runs of revisions that are listed. */
+const mostRanges = 100
+
 /** Never rejects but with what `entries` throws. */
 export const verifySelection = async (options: VerifySelectionOptions): Promise<LedgerReport> => {
   const { clinic, entries, anchors, mayLeaveOut, onProgress } = options
@@ -107,11 +111,17 @@ export const verifySelection = async (options: VerifySelectionOptions): Promise<
   const receipts: ReceiptReport[] = []
   const restarts: Restarted[] = []
   let [count, size] = [0n, 0n]
+  const revisions: Run[] = []
+  let moreRevisions = false
   let firstTime: string | undefined
   let lastTime: string | undefined
   for await (const entry of entries) {
     count += 1n
     size = entry.revision + 1n
+    const last = revisions.at(-1)
+    if (last !== undefined && last.to + 1n === entry.revision) revisions[revisions.length - 1] = { from: last.from, to: entry.revision }
+    else if (revisions.length < mostRanges) revisions.push({ from: entry.revision, to: entry.revision })
+    else moreRevisions = true
     lastTime = envelopeEnd(entry.bytes)?.time
     firstTime ??= lastTime
     const restart = restartedOf(entry.revision, entry.bytes)
@@ -176,13 +186,22 @@ export const verifySelection = async (options: VerifySelectionOptions): Promise<
     faults,
     moreFaults: more,
     restarts,
+    revisions,
+    moreRevisions,
     notExcluded: [
       exclusion('true_when_recorded'),
       exclusion(mayLeaveOut ? 'left_out' : 'only_this_entry'),
       ...(!mayLeaveOut || [...verdicts.values()].includes('agrees') ? [] : [exclusion('rewritten_with_keys')]),
       ...(anchors.keys.length === 0 && reports.some(({ signed }) => signed.kind === 'shown') ? [exclusion('key_learnt')] : []),
       ...(reports.some(({ signed }) => signed.kind === 'unchecked') ? [exclusion('signature_unchecked')] : []),
-      ...(quorum ? [] : [exclusion('not_witnessed')]),
+      ...(quorum
+        ? []
+        : [
+            notWitnessed(
+              policy,
+              reports.flatMap(({ cosigners }) => cosigners.map(({ name }) => name)),
+            ),
+          ]),
       ...unrelated,
     ],
     ...(reason === undefined || faults.length > 0 ? {} : { reason }),

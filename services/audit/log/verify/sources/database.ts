@@ -163,16 +163,19 @@ export interface LedgerDatabaseOptions {
   readonly keys: Pool
 }
 
-/** One transaction for all that `work` reads. Throws StartError for a login that is not shown everything. */
-export async function* withLedgerDatabase<Result>(
+/**
+ * One transaction for all that `work` reads, one moment of it: as long as it lasts the database cannot clear away what others have replaced, so
+ * it is one ledger's at most. Throws StartError for a login that is not shown everything.
+ */
+export const inLedgerDatabase = async <Result>(
   { pool, keys }: LedgerDatabaseOptions,
-  work: (database: LedgerDatabase) => AsyncIterable<Result>,
-): AsyncGenerator<Result> {
+  work: (database: LedgerDatabase) => Promise<Result>,
+): Promise<Result> => {
   const client = await pool.connect()
   try {
     await client.query('begin isolation level repeatable read read only')
     await requireAllRows(client)
-    yield* work(await open(client, keys))
+    return await work(await open(client, keys))
   } finally {
     await client.query('rollback').catch(() => undefined)
     client.release()
