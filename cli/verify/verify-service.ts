@@ -35,17 +35,24 @@ const unlessDamaged = (thrown: unknown): undefined => {
 
 const reasonOf = (thrown: unknown): string | undefined => (thrown instanceof ChartwardenError ? thrown.reason : undefined)
 
+/** Damage for which no entry was read, so that no receipt is proven either. */
+const nothingRead = (clinic: string, { receipts }: Anchors) =>
+  ({
+    outcome: 'damaged',
+    clinic,
+    entries: 0n,
+    size: 0n,
+    root: undefined,
+    firstTime: undefined,
+    lastTime: undefined,
+    anchors: [],
+    receipts: receipts.map(({ label, index: revision, size }) => ({ label, revision, size, proven: false })),
+    moreFaults: false,
+  }) as const
+
 /** Of a service that does not stand by the checkpoint it has stored: nothing can be read that would be compared with what was given. */
 const refusedCheckpoint = (clinic: string, anchors: Anchors): LedgerReport => ({
-  outcome: 'damaged',
-  clinic,
-  entries: 0n,
-  size: 0n,
-  root: undefined,
-  firstTime: undefined,
-  lastTime: undefined,
-  anchors: [],
-  receipts: anchors.receipts.map(({ label, index: revision, size }) => ({ label, revision, size, proven: false })),
+  ...nothingRead(clinic, anchors),
   faults: [
     {
       kind: 'checkpoint_invalid',
@@ -56,7 +63,6 @@ const refusedCheckpoint = (clinic: string, anchors: Anchors): LedgerReport => ({
         'The service itself refuses the newest checkpoint that it has stored: it is not what a key of the log has signed. So it shows no entries; read the database itself (--database).',
     },
   ],
-  moreFaults: false,
   notExcluded: [exclusion('true_when_recorded'), notWitnessed(anchors.policy)],
 })
 
@@ -117,17 +123,8 @@ const behindReport = ({ anchors }: Pick<VerifyServiceOptions, 'anchors'>, standi
       'The service itself found that the ledger ends before what was signed of it: an older copy is in use. docs/how-to/mend-a-log.md says what to do.',
   }
   return {
-    outcome: 'damaged',
-    clinic,
-    entries: 0n,
-    size: 0n,
-    root: undefined,
-    firstTime: undefined,
-    lastTime: undefined,
-    anchors: [],
-    receipts: anchors.receipts.map(({ label, index: revision, size }) => ({ label, revision, size, proven: false })),
+    ...nothingRead(clinic, anchors),
     faults: [fault],
-    moreFaults: false,
     halted: standing.halted === '' ? 'ledger_behind' : standing.halted,
     notExcluded: [
       exclusion('true_when_recorded'),

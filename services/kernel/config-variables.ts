@@ -142,7 +142,7 @@ export const rows = {
     'CHARTWARDEN_PUBLISH_INTERVAL_MS',
     number(100, 60_000),
     'How often at most a checkpoint of a log that has grown is signed and published.',
-    { unit: 'milliseconds', default: '500' },
+    { unit: 'milliseconds', default: '700' },
   ),
   witnessPolicy: row(
     'CHARTWARDEN_WITNESS_POLICY',

@@ -36,7 +36,7 @@ t.test('an empty environment is a development service on this machine', async (t
     jwtAudience: 'chartwarden',
     clockToleranceSeconds: 30,
     masterKey: undefined,
-    signing: { signerDir: '.chartwarden/signer', logOrigin: 'chartwarden.localhost', publishIntervalMs: 500, insideState: true },
+    signing: { signerDir: '.chartwarden/signer', logOrigin: 'chartwarden.localhost', publishIntervalMs: 700, insideState: true },
     logOrigin: 'chartwarden.localhost',
     witnesses: undefined,
     databaseUrls: undefined,
@@ -158,7 +158,7 @@ t.test('nothing is signed in production unless a signer store and a name are con
   t.strictSame(readConfig({ ...production, CHARTWARDEN_SIGNER_DIR: signerDir, CHARTWARDEN_LOG_ORIGIN: 'log.example/eu' }).signing, {
     signerDir,
     logOrigin: 'log.example/eu',
-    publishIntervalMs: 500,
+    publishIntervalMs: 700,
     insideState: false,
   })
   for (const inside of ['/srv/state', '/srv/state/', '/srv/state/signer', '/srv/other/../state/a/b']) {

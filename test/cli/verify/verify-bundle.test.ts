@@ -60,11 +60,12 @@ t.test('a whole ledger and a selection are verified without any service', async 
   )
   t.equal(whole.code, 0, whole.err + whole.out)
   t.match(whole.out, /^north: verified\.$/m)
+  t.match(whole.out, '- the checkpoint of the file: ')
   t.match(whole.out, 'revision 3 is proven to be')
   t.match(whole.out, /Whether the checkpoint of the receipt in .* fits/, 'the receipt is newer than the file, which is no roll-back')
   const selection = await offline('verify', file('patient.zip'), '--key', key)
   t.equal(selection.code, 0, selection.err + selection.out)
-  t.match(selection.out, /Read: 4\d entries, from 20/)
+  t.match(selection.out, /Read: 4\d entries \(revisions 1\d, [\d, to]+\), from 20/)
   t.match(selection.out, 'That entries were left out')
   const other = formatVerifierKey(verifierKeyOf('chartwarden.localhost/v1/clinics/north/log', logKeyOf('somebody else')))
   for (const name of ['whole.zip', 'patient.zip']) {

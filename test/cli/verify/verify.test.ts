@@ -11,6 +11,7 @@ import { logKeyOf, originOf } from '../../support/kept-ledger.ts'
 import { createTestDatabase } from '../../support/postgres.ts'
 import { query } from '../../support/query.ts'
 import { startTestService, testEnvironment } from '../../support/service.ts'
+import { waitFor } from '../../support/wait-for.ts'
 
 const unguarded = (
   statement: string,
@@ -46,6 +47,11 @@ const set = async (t: Test) => {
     writeFileSync(path.join(directory, name), content)
     return path.join(directory, name)
   }
+  // What is still to be published would be published into what the tests damage.
+  await waitFor('all of it to be published', async () => {
+    const { checkpoint, sequenced } = await clients.audit.getCheckpoint({ clinic: 'north' })
+    return checkpoint?.size === sequenced
+  })
   const { checkpoint } = await clients.audit.getCheckpoint({ clinic: 'north' })
   return {
     database,
