@@ -37,6 +37,8 @@ const wrongOf = (field: DescField, path: string): readonly Spoilt[] => {
   if (field.enum !== undefined) return [...whole, { value: secret, path }, { value: true, path }]
   if (field.scalar === ScalarType.STRING) return [...whole, { value: 7, path }, { value: half, path }, { value: {}, path }]
   if (field.scalar === ScalarType.BOOL) return [...whole, { value: 'true', path }, { value: 1, path }]
+  // Its letters alone are base64.
+  if (field.scalar === ScalarType.BYTES) return [...whole, { value: `${secret}!`, path }, { value: 7, path }]
   if (field.scalar !== undefined) return [...whole, { value: secret, path }, { value: true, path }]
   return [...whole, { value: secret, path }, { value: 7, path }, { value: false, path }]
 }

@@ -66,15 +66,20 @@ const emptyTable = async (client: pg.ClientBase, table: Table): Promise<void> =>
   await client.query(['begin', `alter table ${name} disable trigger user`, `delete from ${name}`, ...arm, 'commit'].join('; '))
 }
 
-/** Copies the rows of one table, which on the other side may hold only what its migration put there. Returns how many there were. */
+/**
+ * Copies the rows of one table, which on the other side may hold only what its migration put there. Returns how many there were. A table may come
+ * ahead of those that it refers to: references are not looked at, since all that is copied is compared with where it was whole.
+ */
 export const copyTable = async (source: pg.ClientBase, target: pg.ClientBase, table: Table): Promise<number> => {
   const name = tableName(table)
   const columns = list(table.columns)
+  await target.query('set session_replication_role = replica')
   const { rowCount } = await target.query(`select from ${name} limit 1`)
   if (rowCount !== 0) await emptyTable(target, table)
   const reading = source.query(copyTo(`copy (select ${columns} from ${name}) to stdout`))
   const writing = target.query(copyFrom(`copy ${name} (${columns}) from stdin`))
   await pipeline(reading, writing)
+  await target.query('reset session_replication_role')
   return writing.rowCount
 }
 
