@@ -105,13 +105,21 @@ t.test('what a clinic records can be checked from outside, entry by entry', asyn
 
 t.test('what somebody with the rights of the database edits is not proven any more', async (t) => {
   const database = await createTestDatabase(t)
-  const service = await startTestService(t, { database, environment: { CHARTWARDEN_PUBLISH_INTERVAL_MS: '100' } })
+  const service = await startTestService(t, {
+    database,
+    environment: { CHARTWARDEN_PUBLISH_INTERVAL_MS: '100', CHARTWARDEN_SELF_CHECK_HOURS: '0' },
+  })
   const own = clientsOf(service, await service.token({ clinics: ['north'] }))
   await registerTestClinic(own, 'north')
   await hire(own, 'north', 'anna')
   const prove = () => own.audit.proveInclusion({ clinic: 'north', key: { case: 'revision', value: 1n } })
   await own.audit.awaitReceipt({ clinic: 'north', key: { case: 'revision', value: 3n } })
   await prove()
+  // A tile that is written anew would be as it was before the edit.
+  await waitFor('everything to be published', async () => {
+    const { checkpoint, sequenced } = await own.audit.getCheckpoint({ clinic: 'north' })
+    return checkpoint?.size === sequenced
+  })
   const edit = (text: string) => query(database.adminUrl, `begin; set local session_replication_role = replica; ${text}; commit`)
   const disable = 'alter table chartwarden_log.tiles disable trigger all'
   await edit(
