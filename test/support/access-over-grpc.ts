@@ -7,7 +7,6 @@ import { createMemoryEngine } from '../../services/audit/engines/memory.ts'
 import { openEnvelope } from '../../services/audit/entry.ts'
 import type { Ledger } from '../../services/audit/ledger.ts'
 import { createLedgerClock } from '../../services/audit/ledger-clock.ts'
-import { logOff } from '../../services/audit/log/doors/log-handlers.ts'
 import { createVault } from '../../services/audit/vault/create-vault.ts'
 import { createMasterKey } from '../../services/audit/vault/master-key.ts'
 import { createMemoryKeyStore } from '../../services/audit/vault/memory-key-store.ts'
@@ -22,7 +21,11 @@ import type { ReadEntry } from './ledger-reader.ts'
 import type { ManualClock } from './manual-clock.ts'
 import { ownScopes } from './service.ts'
 import { signJwt } from './signing-key.ts'
+import { refusingAudit } from './stream-service.ts'
 import { claimsAt } from './token-cases.ts'
+
+/** There is no log beside a ledger in memory. */
+const { getCheckpoint, proveInclusion, proveConsistency, awaitReceipt, checkLedger } = refusingAudit
 
 export interface AccessOverGrpcOptions {
   /** Stands between the service and its ledger. */
@@ -66,7 +69,7 @@ export const accessOverGrpc = async (
     pageTokenKey: systemRandomness.bytes(32),
     onFault: (error) => t.error(error),
     onExpiryFault: (error) => t.error(error),
-    log: logOff,
+    log: { getCheckpoint, proveInclusion, proveConsistency, awaitReceipt, checkLedger },
   })
   const server = createGrpcServer({
     address: { host: '127.0.0.1', port: 0 },
