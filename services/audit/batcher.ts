@@ -66,7 +66,7 @@ const countOutcomes = (outcomes: readonly EngineOutcome[] | undefined, appends: 
 /**
  * The Ledger in front of an engine. `append` throws OVERLOADED (with the seconds to wait) if the queue is full or the clinic holds its share
  * of it, DEADLINE_EXCEEDED if the deadline passed in the queue, LEDGER_UNAVAILABLE if the statement failed (whether it took effect is then
- * not known; append again with the same ids), SHUTTING_DOWN after `drain`.
+ * not known: settle-unknown.ts), SHUTTING_DOWN after `drain`.
  */
 export const createBatcher = (options: BatcherOptions): Batcher => {
   const { engine, clock, onBatch } = options
@@ -87,7 +87,7 @@ export const createBatcher = (options: BatcherOptions): Batcher => {
       return true
     }
     if (now - queued.queuedAt > maxQueueMs) {
-      queued.resolve({ kind: 'stale', ledgerTime: ledgerClock.now() })
+      queued.resolve({ kind: 'stale', ledgerTime: ledgerClock.now(), unsent: true })
       return true
     }
     return false
@@ -108,6 +108,10 @@ export const createBatcher = (options: BatcherOptions): Batcher => {
       const outcome = outcomes[index] as EngineOutcome
       if (outcome.kind === 'again') {
         again.push(queued)
+        continue
+      }
+      if (outcome.kind === 'failed') {
+        queued.reject(faultOf(outcome.cause))
         continue
       }
       ledgerClock.learn(outcome.ledgerTime, received)

@@ -54,8 +54,8 @@ export type AppendOutcome =
   | { readonly kind: 'mismatch'; readonly ledgerTime: number }
   /** The state is no longer (or not yet) the one it rests on; `noState` when there is no such ledger. Read on and decide again. */
   | { readonly kind: 'moved'; readonly stateRevision: bigint; readonly ledgerTime: number }
-  /** `notAfter` has passed, or it queued too long. Decide again. */
-  | { readonly kind: 'stale'; readonly ledgerTime: number }
+  /** `notAfter` has passed, or it queued too long and was never sent (`unsent`). Decide again. */
+  | { readonly kind: 'stale'; readonly ledgerTime: number; readonly unsent?: true }
 
 export interface Head {
   readonly revision: bigint
@@ -126,12 +126,21 @@ export interface LeafFeed {
 
 /**
  * What an engine implements: one statement for many appends, in order. The order of outcomes is the order of appends. `again` asks the
- * batcher to send that append in its next statement: an earlier append of the same batch holds one of its ids.
+ * batcher to send that append in its next statement: an earlier append of the same batch holds one of its ids. `failed` is the fault of one
+ * clinic's ledger, for an engine whose ledgers fail apart; a fault of them all is thrown.
  */
-export type EngineOutcome = AppendOutcome | { readonly kind: 'again' }
+export type EngineOutcome =
+  | AppendOutcome
+  | { readonly kind: 'again' }
+  | { readonly kind: 'failed'; readonly cause: unknown; readonly ledgerTime: number }
 
 export interface LedgerEngine extends Omit<Ledger, 'append'>, LedgerFeed, LeafFeed {
   appendBatch(appends: readonly Append[]): Promise<readonly EngineOutcome[]>
+  /**
+   * Whether a fault that `appendBatch` threw proves that nothing of the batch is stored or will be: it was never sent, or the ledger refused it.
+   * Without this no fault proves it.
+   */
+  storedNothing?(fault: unknown): boolean
   close(): Promise<void>
 }
 

@@ -183,7 +183,7 @@ t.test('what queued too long is stale and is not sent', async (t) => {
   const next = await engine.next()
   t.same(clinicsOf(next.appends), ['b'])
   await next.pass()
-  t.same(await old, { kind: 'stale', ledgerTime: clock.wall() })
+  t.same(await old, { kind: 'stale', ledgerTime: clock.wall(), unsent: true })
   t.equal((await young).kind, 'moved')
 })
 
@@ -255,6 +255,31 @@ t.test('an engine that answers for fewer appends than it was sent has failed', a
   const engine = { ...createMemoryEngine({ clock }), appendBatch: async () => [] }
   const batcher = createBatcher({ engine, clock })
   await t.rejects(batcher.append(one('a')), fault('LEDGER_UNAVAILABLE'))
+})
+
+t.test('the fault of one clinic’s ledger fails its own appends and no neighbour’s', async (t) => {
+  const clock = manualClock()
+  const memory = createMemoryEngine({ clock })
+  const broken = new Map<string, unknown>([
+    ['unread', new Error('no answer')],
+    ['cut', new ChartwardenError('LEDGER_REGRESSED')],
+  ])
+  const stats: BatchStats[] = []
+  const appendBatch: typeof memory.appendBatch = async (appends) => {
+    const outcomes = await memory.appendBatch(appends)
+    return outcomes.map((outcome, at) => {
+      const cause = broken.get(appends[at]!.clinic)
+      return cause === undefined ? outcome : { kind: 'failed', cause, ledgerTime: clock.wall() }
+    })
+  }
+  const batcher = createBatcher({ engine: { ...memory, appendBatch }, clock, onBatch: (batch) => stats.push(batch) })
+  const [unread, cut, good] = ['unread', 'cut', 'good'].map((clinic) => batcher.append(appendOf(clinic, noState, [decision()])))
+  await Promise.all([
+    t.rejects(unread!, fault('LEDGER_UNAVAILABLE')),
+    t.rejects(cut!, fault('LEDGER_REGRESSED')),
+    t.resolveMatch(good!, { kind: 'stored' }),
+  ])
+  t.match(stats, [{ outcomes: { stored: 1, failed: 2 } }])
 })
 
 t.test('a faulty append is refused by itself and fails no neighbour', async (t) => {

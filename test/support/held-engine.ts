@@ -6,6 +6,8 @@ export interface HeldBatch {
   pass(): Promise<void>
   /** The statement fails without having done anything. */
   fail(fault: Error): Promise<void>
+  /** The engine does its work, and its answer is lost. */
+  lose(fault: Error): Promise<void>
 }
 
 export interface HeldEngine extends LedgerEngine {
@@ -48,6 +50,10 @@ export const holdEngine = (engine: LedgerEngine): HeldEngine => {
         },
         fail(fault) {
           reject(fault)
+          return answered
+        },
+        lose(fault) {
+          engine.appendBatch(appends).then(() => reject(fault), reject)
           return answered
         },
       }

@@ -9,16 +9,22 @@ export interface TcpRelay {
   mend(): void
 }
 
-export const startTcpRelay = async (test: Test, target: string): Promise<TcpRelay> => {
+/** Looks at what comes by before it goes on: all of it does, or both connections end behind the first bytes of it. */
+export type Passing = (chunk: Buffer, from: 'client' | 'server', connection: number) => 'all' | { readonly cutAfter: number }
+
+export const startTcpRelay = async (test: Pick<Test, 'teardown'>, target: string, passing?: Passing): Promise<TcpRelay> => {
   const colon = target.lastIndexOf(':')
   const sockets = new Set<net.Socket>()
   let open = true
+  let connections = 0
   const server = net.createServer((near) => {
     if (!open) return void near.destroy()
+    connections += 1
+    const connection = connections
     const far = net.connect({ host: target.slice(0, colon), port: Number(target.slice(colon + 1)) })
-    for (const [socket, other] of [
-      [near, far],
-      [far, near],
+    for (const [socket, other, from] of [
+      [near, far, 'client'],
+      [far, near, 'server'],
     ] as const) {
       sockets.add(socket)
       socket.on('error', () => {})
@@ -26,7 +32,19 @@ export const startTcpRelay = async (test: Test, target: string): Promise<TcpRela
         sockets.delete(socket)
         other.destroy()
       })
-      socket.pipe(other)
+      if (passing === undefined) {
+        socket.pipe(other)
+        continue
+      }
+      socket.on('data', (chunk) => {
+        const passed = passing(chunk, from, connection)
+        if (passed === 'all') return void other.write(chunk)
+        socket.pause()
+        other.write(chunk.subarray(0, passed.cutAfter), () => {
+          near.destroy()
+          far.destroy()
+        })
+      })
     }
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))

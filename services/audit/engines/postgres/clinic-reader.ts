@@ -1,11 +1,10 @@
-import type { Pool, QueryResult } from 'pg'
-import { type ClinicGate, createClinicGate, type Wanted, type Weight } from '../../../kernel/clinic-gate.ts'
+import type { Pool } from 'pg'
+import { type ClinicGate, createClinicGate, type Wanted } from '../../../kernel/clinic-gate.ts'
 import { type Clock, systemClock } from '../../../kernel/clock.ts'
-import { ChartwardenError } from '../../../kernel/errors.ts'
 import { isUuid } from '../../../kernel/ids.ts'
-import { lendConnection } from '../../../kernel/postgres/lend-connection.ts'
 import type { ClinicEntries, ClinicRows, ClinicScan } from '../../clinic-entries.ts'
-import { type EntryRow, findStatement, holdingStatement, pagesOf, readStatement, storedEntry, unavailable } from './entry-rows.ts'
+import { createClinicQuery } from './clinic-query.ts'
+import { type EntryRow, findStatement, holdingStatement, pagesOf, readStatement, storedEntry } from './entry-rows.ts'
 
 export interface ClinicReaderOptions {
   /** Connects as a member of `chartwarden_query`, to which row security shows one clinic at a time. */
@@ -32,42 +31,23 @@ const forEver: Wanted = { deadline: Number.POSITIVE_INFINITY }
 export const createClinicReader = (options: ClinicReaderOptions): ClinicEntries & ClinicRows & ClinicScan => {
   const { pool, clock = systemClock, gate = createClinicGate({ clock }), pageEntries = 1_000, scanEntries = 5_000 } = options
 
-  const query = (
-    clinic: string,
-    wanted: Wanted,
-    text: string,
-    values: readonly unknown[],
-    weight: Weight = 'light',
-  ): Promise<readonly EntryRow[]> =>
-    gate.run(clinic, weight, wanted, async () => {
-      try {
-        return await lendConnection(pool, wanted.signal, async (client) => {
-          await client.query('begin read only')
-          await client.query("select set_config('chartwarden.clinic', $1, true)", [clinic])
-          const { rows }: QueryResult<EntryRow> = await client.query<EntryRow>(text, [...values])
-          await client.query('commit')
-          return rows
-        })
-      } catch (cause) {
-        throw cause instanceof ChartwardenError ? cause : unavailable(cause)
-      }
-    })
+  const query = createClinicQuery({ pool, gate })
 
   return {
     read: (clinic, from, to, wanted = forEver) =>
-      pagesOf(from, to, pageEntries, (next) => query(clinic, wanted, readStatement, [clinic, next, to, pageEntries])),
+      pagesOf(from, to, pageEntries, (next) => query<EntryRow>(clinic, wanted, readStatement, [clinic, next, to, pageEntries])),
     find: async (clinic, ids, wanted = forEver) => {
-      const rows = await query(clinic, wanted, findStatement, [clinic, ids.filter(isUuid)])
+      const rows = await query<EntryRow>(clinic, wanted, findStatement, [clinic, ids.filter(isUuid)])
       return new Map(rows.map((row) => [row.id, storedEntry(row)]))
     },
     rows: async (clinic, from, limit, wanted = forEver) =>
-      (await query(clinic, wanted, readStatement, [clinic, from, lastRevision, limit])).map(storedEntry),
+      (await query<EntryRow>(clinic, wanted, readStatement, [clinic, from, lastRevision, limit])).map(storedEntry),
     async *holding(clinic, texts, from, to, wanted) {
       const bytes = texts.map((text) => Buffer.from(text, 'latin1'))
       for (let next = from; next <= to; next += BigInt(scanEntries)) {
         const last = next + BigInt(scanEntries) - 1n
         const values = [clinic, next, last < to ? last : to, bytes]
-        for (const row of await query(clinic, wanted, holdingStatement, values, 'heavy')) yield storedEntry(row)
+        for (const row of await query<EntryRow>(clinic, wanted, holdingStatement, values, 'heavy')) yield storedEntry(row)
       }
     },
   }

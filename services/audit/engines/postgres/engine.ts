@@ -3,15 +3,16 @@
  * one statement per batch, reads in pages by key, and the feed by gapless position.
  */
 import type { Pool, QueryConfig, QueryResultRow } from 'pg'
-import { ChartwardenError } from '../../../kernel/errors.ts'
 import { isUuid } from '../../../kernel/ids.ts'
 import { checkAppend } from '../../append-rules.ts'
 import type { Head, LedgerEngine, Position } from '../../ledger.ts'
 import { createChanges } from '../changes.ts'
+import { nextPage } from '../next-page.ts'
 import { numberOf, positionOf } from '../position.ts'
-import { type AppendRow, appendOutcomes, appendStatement } from './append-statement.ts'
+import { appendOutcomes, appendStatement } from './append-statement.ts'
 import { type EntryRow, entries, findStatement, gap, pagesOf, readStatement, storedEntry, unavailable } from './entry-rows.ts'
 import { type LeafRow, leafRuns, leavesAfterStatement, leavesOfStatement } from './leaf-rows.ts'
+import { createSendAppend } from './send-append.ts'
 import { createWakeUp } from './wake-up.ts'
 
 export interface PostgresEngineOptions {
@@ -48,6 +49,7 @@ export const createPostgresEngine = (options: PostgresEngineOptions): LedgerEngi
   const changes = createChanges()
   const wakeUp = createWakeUp({ pool: feed, channel: 'chartwarden_ledger', onWake: changes.announce, retryMs: pollMs })
   const closing = new AbortController()
+  const appender = createSendAppend(writer)
   let seenPosition = 0n
 
   /** The driver takes the limit with the statement; its types do not know. */
@@ -72,30 +74,12 @@ export const createPostgresEngine = (options: PostgresEngineOptions): LedgerEngi
 
   const endOfLog = async (): Promise<bigint> => BigInt((await query<{ position: string }>(feed, 'end', []))[0]?.position ?? 0)
 
-  /** What there is after a position; waits if there is nothing. Undefined once stopped. */
-  const nextPage = async <Row extends QueryResultRow>(
-    last: bigint,
-    stop: AbortSignal,
-    fetch: () => Promise<readonly Row[]>,
-  ): Promise<readonly Row[] | undefined> => {
-    while (!stop.aborted) {
-      const mark = changes.mark()
-      const end = await endOfLog()
-      if (end < last) throw new ChartwardenError('LEDGER_REGRESSED')
-      if (end > last) {
-        const page = await fetch()
-        if (page.length === 0) throw gap('position', last + 1n, undefined)
-        return page
-      }
-      await changes.after(mark, pollMs, stop)
-    }
-    return undefined
-  }
+  const pages = { changes, pollMs, end: endOfLog }
 
   const appendBatch: LedgerEngine['appendBatch'] = async (appends) => {
     for (const append of appends) checkAppend(append)
     if (appends.length === 0) return []
-    const rows = await run<AppendRow>(writer, appendStatement(appends, seenPosition))
+    const rows = await appender.send(bounded(appendStatement(appends, seenPosition)))
     const position = BigInt(rows[0]?.log_position ?? 0)
     if (position > seenPosition) seenPosition = position
     return appendOutcomes(appends, rows)
@@ -103,6 +87,7 @@ export const createPostgresEngine = (options: PostgresEngineOptions): LedgerEngi
 
   return {
     appendBatch,
+    storedNothing: appender.storedNothing,
     read: (clinic, from, to) => pagesOf(from, to, pageEntries, (next) => query<EntryRow>(writer, 'read', [clinic, next, to, pageEntries])),
     async *readState(clinic, from) {
       let next = from
@@ -134,7 +119,7 @@ export const createPostgresEngine = (options: PostgresEngineOptions): LedgerEngi
       wakeUp.start()
       let last = numberOf(from)
       while (true) {
-        const page = await nextPage(last, stop, () => run<EntryRow>(feed, { ...feedPage, values: [last] }))
+        const page = await nextPage(pages, last, stop, () => run<EntryRow>(feed, { ...feedPage, values: [last] }))
         if (!page || stop.aborted) return
         for (const row of page) {
           if (BigInt(row.position) !== last + 1n) throw gap('position', last + 1n, BigInt(row.position))
@@ -148,7 +133,7 @@ export const createPostgresEngine = (options: PostgresEngineOptions): LedgerEngi
       wakeUp.start()
       let last = numberOf(from)
       while (true) {
-        const page = await nextPage(last, stop, () => query<LeafRow>(feed, 'leavesAfter', [last, most]))
+        const page = await nextPage(pages, last, stop, () => query<LeafRow>(feed, 'leavesAfter', [last, most]))
         if (!page || stop.aborted) return
         const { runs, end } = leafRuns(page, last)
         const entries = Number(end - last)

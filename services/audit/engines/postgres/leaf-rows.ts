@@ -17,21 +17,26 @@ export interface LeafRow extends QueryResultRow {
   readonly hashes: Buffer
 }
 
-const runs = (entries: string): string => `
+/** Rows of runs from entries `e`, whose leaf hash the expression is. */
+export const leafRunsOf = (entries: string, leafHash: string): string => `
   select e.clinic, min(e.revision) as first, max(e.revision) as last, max(e.position) as last_position, min(e.recorded_at) as recorded_at,
-    string_agg(sha256('\\x00'::bytea || e.bytes), ''::bytea order by e.revision) as hashes
+    string_agg(${leafHash}, ''::bytea order by e.revision) as hashes
   from (${entries}) e group by e.clinic`
+
+const hashedHere = `sha256('\\x00'::bytea || e.bytes)`
 
 const columns = 'clinic, revision, position, recorded_at, bytes'
 
 /** $1: position; $2: how many at most. */
-export const leavesAfterStatement = runs(
+export const leavesAfterStatement = leafRunsOf(
   `select ${columns} from chartwarden_ledger.entries where log_id = 1 and position > (select $1::bigint) order by position limit $2`,
+  hashedHere,
 )
 
 /** $1: clinic; $2: revision; $3: how many at most. */
-export const leavesOfStatement = runs(
+export const leavesOfStatement = leafRunsOf(
   `select ${columns} from chartwarden_ledger.entries where clinic = $1 and revision >= $2 order by revision limit $3`,
+  hashedHere,
 )
 
 /** The runs of a page. Throws INTERNAL where a revision or a position after `last` is missing. */
