@@ -13,8 +13,8 @@ done
 password >"$directory/postgres.password"
 password >"$directory/grafana.password"
 random >"$directory/master.key"
-mkdir "$directory/tls" "$directory/witness"
+mkdir -p "$directory/tls" "$directory/witness" "$directory/kurrentdb/client"
 # The directory is closed to others; in a container, the accounts of the services read single files.
 chmod 444 "$directory"/*.*
-chmod 755 "$directory/tls" "$directory/witness"
+chmod 755 "$directory/tls" "$directory/witness" "$directory/kurrentdb/client"
 echo "Made $directory. Put tls.crt and tls.key into $directory/tls, readable (chmod 444)."

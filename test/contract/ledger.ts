@@ -15,9 +15,13 @@ export interface EnginePair {
 
 export type OpenEngines = (t: Test) => Promise<EnginePair>
 
-export const ledgerContract = async (t: Test, open: OpenEngines): Promise<void> => {
-  const engines = await open(t)
-  await t.test('appending', (t) => ledgerAppendContract(t, engines))
-  await t.test('reading', (t) => ledgerReadContract(t, engines))
-  await t.test('the feed', (t) => ledgerFeedContract(t, engines))
+/** Says which engine it runs on, or why it does not (`skip`), so that a run tells what it proved. */
+export const ledgerContract = async (t: Test, engine: string, open: OpenEngines, skip?: string): Promise<void> => {
+  await t.test(`the ledger contract on ${engine}`, { skip: skip ?? false }, async (t) => {
+    const engines = await open(t)
+    t.comment(`ledger contract: ran on ${engine}`)
+    await t.test('appending', (t) => ledgerAppendContract(t, engines))
+    await t.test('reading', (t) => ledgerReadContract(t, engines))
+    await t.test('the feed', (t) => ledgerFeedContract(t, engines))
+  })
 }

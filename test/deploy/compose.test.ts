@@ -6,6 +6,7 @@ import pg from 'pg'
 import t from 'tap'
 import { parse } from 'yaml'
 import { readDatabaseConfig } from '../../services/kernel/config.ts'
+import { parseKurrentUrl } from '../../services/kernel/kurrent-url.ts'
 import { readSecretFiles } from '../../services/kernel/secret-files.ts'
 import { readDeployFile, serverOfPostgresSql } from '../support/production-files.ts'
 import { scratchDirectory } from '../support/service.ts'
@@ -35,8 +36,8 @@ const compose = parse(text, { merge: true }) as {
   readonly networks: Readonly<Record<string, { readonly internal?: boolean }>>
 }
 const services = Object.entries(compose.services)
-/** Where nobody else is to call, nobody outside is asked, and a witness is only tried out. */
-const optional = new Set(['DEPLOY_BIND', 'CHARTWARDEN_WITNESS_POLICY', 'DEPLOY_WITNESS_NAME'])
+/** Where nobody else is to call, nobody outside is asked, a witness is only tried out, and the ledgers are in Postgres. */
+const optional = new Set(['DEPLOY_BIND', 'CHARTWARDEN_WITNESS_POLICY', 'DEPLOY_WITNESS_NAME', 'DEPLOY_KURRENTDB_URL'])
 
 t.test('no service can write to its image, gain a right, or be reached by accident', async (t) => {
   for (const [name, service] of services) {
@@ -56,7 +57,8 @@ t.test('nothing has a default password, and no secret stands in an environment',
   }
   for (const [name, service] of services) {
     for (const [variable, value] of Object.entries(service.environment ?? {})) {
-      if (/PASSWORD|_URL$|KEY|TOKEN/.test(variable)) t.match(value, /^@?\/run\/(secrets|tls)\/[\w.]+$/, `${name}: ${variable}`)
+      if (/PASSWORD|_URL$|KEY|TOKEN/.test(variable))
+        t.match(value, /^(@?\/run\/(secrets|tls|kurrentdb)\/[\w.]+|\$\{DEPLOY_KURRENTDB_URL:-\})$/, `${name}: ${variable}`)
     }
     const inText = [...JSON.stringify(service).matchAll(/\/run\/secrets\/([\w.]+\w)/g)].map((found) => found[1])
     for (const secret of inText) t.ok(service.secrets?.includes(secret ?? ''), `${name} is given ${secret}`)
@@ -103,7 +105,7 @@ t.test('the secrets that are made open the database that is made, each login its
   t.throws(() => execFileSync('sh', [script('make-secrets.sh'), directory], { stdio: 'ignore' }), 'never twice')
   t.equal(statSync(directory).mode & 0o777, 0o700)
   t.same(
-    [...Object.keys(compose.secrets), 'tls', 'witness'].sort(),
+    [...Object.keys(compose.secrets), 'kurrentdb', 'tls', 'witness'].sort(),
     readdirSync(directory).sort(),
     'what compose.yaml names, and the directory of the certificate, which is mounted as such so that it can be renewed',
   )
@@ -131,4 +133,37 @@ t.test('the secrets that are made open the database that is made, each login its
     t.equal(rows[0]?.name, `chartwarden_${login}`)
     await client.end()
   }
+})
+
+t.test('the cluster of KurrentDB is three nodes that know each other, each with a volume and a certificate of its own', async (t) => {
+  const directory = path.join(scratchDirectory(t, 'kurrentdb'), 'secrets')
+  const run = (command: string, ...args: readonly string[]) => execFileSync(command, args, { stdio: 'pipe' }).toString()
+  run('sh', path.join(deploy, 'compose', 'make-secrets.sh'), directory)
+  const make = path.join(deploy, 'compose', 'make-kurrentdb.sh')
+  run('sh', make, directory)
+  t.throws(() => run('sh', make, directory), 'never twice')
+  const made = (file: string) => path.join(directory, 'kurrentdb', file)
+  const url = readSecretFiles({ CHARTWARDEN_KURRENTDB_URL: `@${made('client/url')}` })['CHARTWARDEN_KURRENTDB_URL'] ?? ''
+  t.match(parseKurrentUrl(url), { hasCredentials: true, plain: false })
+
+  const nodes = services.filter(([, { profiles }]) => profiles?.includes('kurrentdb'))
+  const names = nodes.map(([name]) => name)
+  t.same(names, ['kurrentdb1', 'kurrentdb2', 'kurrentdb3'])
+  for (const [at, [name, node]] of nodes.entries()) {
+    const { environment = {}, volumes = [] } = node
+    const others = names.filter((other) => other !== name)
+    t.equal(environment['KURRENTDB_GOSSIP_SEED'], others.map((other) => `${other}:2113`).join())
+    t.equal(environment['KURRENTDB_CLUSTER_SIZE'], '3')
+    t.equal(environment['KURRENTDB_NODE_HOST_ADVERTISE_AS'], name)
+    t.same(volumes, [`\${DEPLOY_SECRETS:?}/kurrentdb/node${at + 1}:/run/kurrentdb:ro`, `${name}:/var/lib/kurrentdb`])
+    t.notOk('KURRENTDB_INSECURE' in environment)
+    const own = (file: string) => made(`node${at + 1}/${file}`)
+    t.match(run('openssl', 'verify', '-CAfile', made('client/ca.crt'), own('node.crt')), /OK/)
+    t.match(run('openssl', 'x509', '-noout', '-ext', 'subjectAltName,extendedKeyUsage', '-in', own('node.crt')), new RegExp(`DNS:${name},`))
+    for (const file of ['node.key', 'ca/ca.crt', 'admin.password']) t.equal(statSync(own(file)).mode & 0o777, 0o444, file)
+    t.ok(url.includes(`${name}:2113`) && url.includes(`:${readFileSync(own('admin.password'), 'utf8')}@`))
+  }
+  t.equal(statSync(made('ca.key')).mode & 0o777, 0o600, 'nobody is given the key of the authority')
+  const chartwarden = compose.services.chartwarden as ComposeService
+  t.ok(chartwarden.volumes?.includes(`\${DEPLOY_SECRETS:?}/kurrentdb/client:/run/kurrentdb:ro`))
 })
