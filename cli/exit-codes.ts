@@ -21,7 +21,8 @@ export const exitCodes = {
   partial: { code: 9, meaning: '`import events`: part of the file was recorded; the lines that were refused are listed.' },
   damaged: {
     code: 10,
-    meaning: '`verify`: something is not as it was signed; each fault is named. `witness status`: it holds the proof of a fork.',
+    meaning:
+      '`verify`: something is not as it was signed; each fault is named. `backup`, `restore`: a ledger, or the backup, is not as it was. `witness status`: it holds the proof of a fork.',
   },
   unchecked: {
     code: 11,

@@ -1,4 +1,5 @@
 import { type ReasonCode, reasonCodes } from '../services/access/reasons.ts'
+import { BackupError, type BackupFault } from '../services/audit/backup/backup-error.ts'
 import { ChartwardenError, type FieldViolation } from '../services/kernel/errors.ts'
 import { StartError } from '../services/kernel/start-error.ts'
 import { exitCodes, type Outcome, outcomeOfGrpcCode } from './exit-codes.ts'
@@ -9,7 +10,7 @@ import { connectionDetails, whyUnreachable } from './unreachable.ts'
 
 /** What is said about a command that did not succeed. */
 export interface Failure {
-  /** Reason of the error catalogue, or `USAGE`, `SETUP_REFUSED`, `SETUP_UNAVAILABLE`, `INCOMPLETE`, `UNEXPECTED`. */
+  /** Reason of the error catalogue, or `BACKUP_REFUSED`, `USAGE`, `SETUP_REFUSED`, `SETUP_UNAVAILABLE`, `INCOMPLETE`, `UNEXPECTED`. */
   readonly reason: string
   readonly message: string
   readonly fields: readonly FieldViolation[]
@@ -17,6 +18,9 @@ export interface Failure {
   readonly metadata?: Readonly<Record<string, string>>
   readonly outcome: Outcome
 }
+
+/** What is wrong with a backup is damage, but for what somebody can name otherwise or wait for. */
+const outcomeOfBackup: Partial<Record<BackupFault, Outcome>> = { none: 'conflict', identity: 'usage', overtaken: 'unavailable' }
 
 /**
  * Any thrown value as a failure. Only catalogue errors speak for themselves; of anything else the message is kept and the stack is not.
@@ -34,6 +38,9 @@ export const failureOf = (thrown: unknown, { verbose = false }: { readonly verbo
   if (thrown instanceof StartError) {
     const { message, mayPass } = thrown
     return { reason: mayPass ? 'SETUP_UNAVAILABLE' : 'SETUP_REFUSED', message, fields: [], outcome: mayPass ? 'unavailable' : 'usage' }
+  }
+  if (thrown instanceof BackupError) {
+    return { reason: 'BACKUP_REFUSED', message: thrown.message, fields: [], outcome: outcomeOfBackup[thrown.fault] ?? 'damaged' }
   }
   if (thrown instanceof OutputError) return { reason: 'INCOMPLETE', message: thrown.message, fields: [], outcome: 'incomplete' }
   const message = thrown instanceof Error ? thrown.message : String(thrown)

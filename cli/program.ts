@@ -1,5 +1,6 @@
 import { Command, CommanderError, Help, type HelpConfiguration, Option } from 'commander'
 import packageJson from '../package.json' with { type: 'json' }
+import { backupCommand } from './commands/backup.ts'
 import { careTeamCommand } from './commands/care-team.ts'
 import { checkCommand } from './commands/check.ts'
 import { clinicCommand } from './commands/clinic.ts'
@@ -18,6 +19,7 @@ import { logCommand } from './commands/log.ts'
 import { offboardCommand } from './commands/offboard.ts'
 import { projectionsCommand } from './commands/projections.ts'
 import { reportCommand } from './commands/report.ts'
+import { restoreCommand } from './commands/restore.ts'
 import { roleCommand } from './commands/role.ts'
 import { serveCommand } from './commands/serve.ts'
 import { settingsCommand } from './commands/settings.ts'
@@ -98,6 +100,8 @@ export const createProgram = (act: Act): Command => {
     logCommand,
     verifyCommand,
     databaseCommand,
+    backupCommand,
+    restoreCommand,
     projectionsCommand,
     witnessCommand,
   ]) {

@@ -6,6 +6,7 @@
 import { compareSnapshot, type SnapshotComparison } from './access/compare-snapshot.ts'
 import type { LedgerChecked } from './access/events.ts'
 import type { SnapshotStore } from './access/snapshot-store.ts'
+import { appendFinding } from './audit/append-finding.ts'
 import { composeEntry } from './audit/compose-entry.ts'
 import { entryId, openEnvelope } from './audit/entry.ts'
 import { type Ledger, type StoredEntry, systemLedger } from './audit/ledger.ts'
@@ -54,7 +55,6 @@ const mostRecorded = 20
 const askedAtOnce = 2
 /** Milliseconds between two reports of how far a part is. */
 const tellEvery = 250
-const appendTimeoutMs = 10_000
 
 const changedAt = (clinic: string, kind: FaultKind, { stateRevision }: { readonly stateRevision: bigint }, detail: string): Fault => ({
   kind,
@@ -229,19 +229,7 @@ export const createLedgerCheck = (options: LedgerCheckOptions): LedgerCheck => {
       requestDigest: keys.requestDigest(canonicalJson({ operation, requestId })),
       data,
     })
-    const outcome = await ledger.append({ clinic, entries: [entry], restsOn: 'any', deadline: clock.monotonic() + appendTimeoutMs })
-    switch (outcome.kind) {
-      case 'stored':
-        return { ...entry, clinic, revision: outcome.revisions[0] as bigint, recordedAt: outcome.ledgerTime }
-      case 'duplicate':
-        return outcome.originals[0] as StoredEntry
-      case 'moved':
-        throw new ChartwardenError('CLINIC_NOT_ALLOWED')
-      case 'stale':
-        throw new ChartwardenError('OVERLOADED')
-      case 'mismatch':
-        throw new ChartwardenError('INTERNAL', { cause: new Error('the result of a check stands in the ledger under another digest') })
-    }
+    return appendFinding({ ledger, clock }, clinic, entry)
   }
 
   const run = async (request: CheckRequest, tell: (progress: CheckProgress) => void): Promise<CheckResult> => {

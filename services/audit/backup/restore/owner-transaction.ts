@@ -1,0 +1,60 @@
+/**
+ * The one transaction of a restore. It acts as the owner of the tables, whom row security binds like everybody else but inside it: at its end
+ * everything is there and the guards are as they were, or nothing of it ever was. What keeps rows from being changed or deleted stays armed.
+ */
+import type pg from 'pg'
+import { groupRoles } from '../../../kernel/postgres/roles.ts'
+import { StartError } from '../../../kernel/start-error.ts'
+
+const guarded = [
+  'chartwarden_ledger.entries',
+  'chartwarden_ledger.heads',
+  'chartwarden_vault.clinic_keys',
+  'chartwarden_vault.identity_keys',
+  'chartwarden_vault.log_keys',
+  'chartwarden_vault.log_key_activations',
+  'chartwarden_log.logs',
+  'chartwarden_log.tiles',
+  'chartwarden_log.checkpoints',
+  'chartwarden_log.cosignatures',
+]
+
+const rowSecurity = (mode: 'force' | 'no force'): string =>
+  guarded.map((table) => `alter table ${table} ${mode} row level security`).join('; ')
+
+/** How long it waits for a table that somebody uses: nobody should. */
+const lockTimeout = '10s'
+
+const whatIsThere = `
+  select array_remove(array[
+    case when exists (select from chartwarden_ledger.entries) then 'entries' end,
+    case when exists (select from chartwarden_ledger.heads where clinic <> '_system') then 'ledgers' end,
+    case when exists (select from chartwarden_vault.clinic_keys) or exists (select from chartwarden_vault.identity_keys) then 'keys' end,
+    case when exists (select from chartwarden_log.logs) or exists (select from chartwarden_log.sealer where epoch > 0) then 'logs' end
+  ], null) as found`
+
+const requireEmpty = async (client: pg.ClientBase): Promise<void> => {
+  const { rows } = await client.query<{ found: readonly string[] }>(whatIsThere)
+  const found = rows[0]?.found ?? []
+  if (found.length > 0) {
+    throw new StartError(
+      `The database is not empty: it holds ${found.join(', ')}. A backup is restored into a database that no service has used; name another one.`,
+    )
+  }
+}
+
+/** `client` may act as `chartwarden_owner`, over the schema of this release. Throws StartError, and changes nothing, where a service has used it. */
+export const inOwnerTransaction = async <Result>(client: pg.ClientBase, work: () => Promise<Result>): Promise<Result> => {
+  await client.query('begin')
+  try {
+    await client.query(`set local lock_timeout = '${lockTimeout}'; set local role ${groupRoles.owner}; ${rowSecurity('no force')}`)
+    await requireEmpty(client)
+    const result = await work()
+    await client.query(rowSecurity('force'))
+    await client.query('commit')
+    return result
+  } catch (thrown) {
+    await client.query('rollback').catch(() => {})
+    throw thrown
+  }
+}
