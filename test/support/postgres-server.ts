@@ -57,6 +57,8 @@ export interface TestServer {
 export interface TestServerOptions {
   /** Server settings, such as `max_connections` (default 100); they win over the safe ones. */
   readonly settings?: Readonly<Record<string, string>>
+  /** Gives a program to start instead of the server's own, which it must become. */
+  readonly program?: (postgres: string) => string
 }
 
 const testSettings: Readonly<Record<string, string>> = {
@@ -137,10 +139,11 @@ export const startTestServer = async (options: TestServerOptions = {}): Promise<
   const dataDirectory = path.join(scratch, 'data')
   const watch = watchScratch(dataDirectory, scratch)
   copyDirectory(directory, dataDirectory)
+  const postgres = options.program?.(binaries.postgres) ?? binaries.postgres
 
   const launch = (port: number | undefined): Promise<Postmaster> =>
     startPostmaster({
-      binaries,
+      binaries: { ...binaries, postgres },
       dataDirectory,
       account,
       port,
