@@ -2,7 +2,6 @@
  * `npm run bench [-- --short] [-- --profile]`: the service under load beside its peers, in one run on one machine. Writes
  * results/latest.json and results/latest.md; README.md says what is compared.
  */
-import { execFileSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, rmSync, statfsSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import os from 'node:os'
@@ -14,6 +13,7 @@ import { registerClinics } from './clinics.ts'
 import { createH2load, h2loadVersion } from './load/h2load.ts'
 import { clinicName, personName } from './load/questions.ts'
 import { runCatchUp } from './log-catch-up.ts'
+import { commit } from './machine.ts'
 import { cellsOf } from './measure/cells.ts'
 import { pageOf } from './measure/page.ts'
 import { historyRatioOf, loadRatiosOf, sealingRatioOf } from './measure/ratios.ts'
@@ -89,15 +89,6 @@ const begun = performance.now()
 const date = new Date().toISOString()
 const say = (text: string): void => {
   process.stderr.write(`${((performance.now() - begun) / 1_000).toFixed(0).padStart(5)} s  ${text}\n`)
-}
-
-const git = (...args: string[]): string => execFileSync('git', args, { cwd: import.meta.dirname, encoding: 'utf8' }).trim()
-const commitOf = (): string => {
-  try {
-    return `${git('rev-parse', '--short=12', 'HEAD')}${git('status', '--porcelain', '--untracked-files=no') === '' ? '' : '-dirty'}`
-  } catch {
-    return 'unknown'
-  }
 }
 
 const grpcJsVersion = (): string => (createRequire(import.meta.url)('@grpc/grpc-js/package.json') as { readonly version: string }).version
@@ -206,7 +197,7 @@ const measureAll = async (): Promise<Results> => {
   return {
     command: ['npm run bench', ...(process.argv.length > 2 ? ['--', ...process.argv.slice(2)] : [])].join(' '),
     date,
-    commit: commitOf(),
+    commit: commit(),
     form,
     tookSeconds: (performance.now() - begun) / 1_000,
     hardware: {

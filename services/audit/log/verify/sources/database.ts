@@ -2,7 +2,7 @@
  * Ledgers straight from their database, in one transaction that only reads and sees one moment. The rows are taken as they are: a login that
  * row security keeps from some of them would make them look like missing ones, so it is refused.
  */
-import { escapeLiteral, type Pool, type PoolClient, type QueryResultRow } from 'pg'
+import { type ClientBase, escapeLiteral, type Pool, type PoolClient, type QueryResultRow } from 'pg'
 import { ChartwardenError } from '../../../../kernel/errors.ts'
 import { type ArrayRow, copyArrays } from '../../../../kernel/postgres/copy-arrays.ts'
 import { errorCode } from '../../../../kernel/postgres/error-code.ts'
@@ -59,7 +59,7 @@ const entriesOf = ([revisions = [], messages = [], ids = [], types = [], states 
   })
 
 /** Public keys of a clinic's log as the vault keeps them, the newest first; none where the login is not shown them. */
-const publicKeys = async (pool: Pool, clinic: string): Promise<readonly Buffer[]> => {
+const publicKeys = async (pool: Pick<ClientBase, 'query'>, clinic: string): Promise<readonly Buffer[]> => {
   try {
     const { rows } = await pool.query<{ public_key: Buffer }>('select public_key from chartwarden_vault.log_keys($1)', [clinic])
     return rows.map(({ public_key }) => public_key)
@@ -69,7 +69,8 @@ const publicKeys = async (pool: Pool, clinic: string): Promise<readonly Buffer[]
   }
 }
 
-const open = async (client: PoolClient, keys: Pool): Promise<LedgerDatabase> => {
+/** As a transaction that `client` is in sees it. `keys`: shown the public keys of logs; may be the same. */
+export const ledgerDatabase = (client: ClientBase, keys: Pick<ClientBase, 'query'>): LedgerDatabase => {
   const query = async <Row extends QueryResultRow>(text: string, values: readonly unknown[] = []): Promise<readonly Row[]> =>
     (await client.query<Row>(text, [...values])).rows
 
@@ -175,7 +176,7 @@ export const inLedgerDatabase = async <Result>(
   try {
     await client.query('begin isolation level repeatable read read only')
     await requireAllRows(client)
-    return await work(await open(client, keys))
+    return await work(ledgerDatabase(client, keys))
   } finally {
     await client.query('rollback').catch(() => undefined)
     client.release()
