@@ -6,7 +6,7 @@
  */
 import { hash, randomBytes } from 'node:crypto'
 import { loadavg } from 'node:os'
-import { formatBundle, parseLeafMessages } from '../services/audit/log/entry-bundle.ts'
+import { formatBundle } from '../services/audit/log/entry-bundle.ts'
 import { createNodeLanes } from '../services/audit/log/node-lanes.ts'
 import { type Tile, tileWidth } from '../services/audit/log/tile.ts'
 import { nodeHash } from '../services/audit/log/tree-hash.ts'
@@ -38,11 +38,11 @@ const leaves = tiles.filter(({ level }) => level === 0)
 /** Where bundles arrive, one after the other. */
 const arrived = Buffer.alloc(Math.max(...bundles.map(({ length }) => length)))
 
-/** What a check of the ledger reads: each bundle as it arrives, split into its entries, and behind it the tile of its leaf hashes. */
+/** What a check of the ledger reads: each bundle as it arrives, and behind it the tile of its leaf hashes. */
 async function* ledger(): AsyncGenerator<LedgerPart> {
   for (const [index, bundle] of bundles.entries()) {
-    const messages = parseLeafMessages(arrived.subarray(0, bundle.copy(arrived))) ?? []
-    yield { kind: 'entries', entries: messages.map((message, place) => ({ revision: BigInt(index * tileWidth + place), message })) }
+    const bytes = arrived.subarray(0, bundle.copy(arrived))
+    yield { kind: 'bundle', bundle: { first: BigInt(index * tileWidth), most: tileWidth, bytes } }
     const tile = leaves[index]
     if (tile !== undefined) yield { kind: 'tile', tile }
   }

@@ -90,9 +90,19 @@ export const historyRatioOf = (small: number, large: number, rounds: readonly Hi
 }
 
 /** Rounds of two services in turn. */
-export const sealingRatioOf = (rounds: readonly SealingRound[]): Ratio =>
-  overRounds(
-    rounds.map(({ on, off }) => on / off),
+export const sealingRatiosOf = (rounds: readonly SealingRound[]) => ({
+  sealing_on_vs_off: overRounds(
+    rounds.map(({ on, off }) => on.perSecond / off.perSecond),
     'higher',
     'Decisions a second of one CheckStream of a service that seals as it does by default ÷ of one that signs nothing (CHARTWARDEN_SIGNER_DIR=off); two services with an embedded Postgres each, loaded in turn. 1 means that sealing costs decisions nothing.',
-  )
+  ),
+  ...(rounds.some(({ on, off }) => on.processorMs === undefined || off.processorMs === undefined)
+    ? {}
+    : {
+        sealing_processor_time: overRounds(
+          rounds.map(({ on, off }) => (off.processorMs ?? 0) / (on.processorMs ?? 0)),
+          'higher',
+          'In the same rounds: processor time of the service and its database for one decision without sealing ÷ with it. What else runs on the machine moves it less than the rates.',
+        ),
+      }),
+})

@@ -8,6 +8,7 @@ import { createLedgerGrowth } from '../ledger-growth.ts'
 import { runJob } from '../load/client.ts'
 import type { JobResult } from '../load/jobs.ts'
 import { clinicName, drawQuestions, type Practice, personName } from '../load/questions.ts'
+import { processorMsOf } from '../processor-time.ts'
 import { type BenchService, serviceDatabase, startService } from '../service.ts'
 
 export interface SealingSettings {
@@ -18,10 +19,16 @@ export interface SealingSettings {
   readonly streamInFlight: number
 }
 
-/** Decisions a second of one CheckStream, in one round. */
+export interface SealingSide {
+  /** Decisions a second of one CheckStream. */
+  readonly perSecond: number
+  /** Processor time of the service and its database for one of them, milliseconds; undefined where the system does not tell. */
+  readonly processorMs: number | undefined
+}
+
 export interface SealingRound {
-  readonly on: number
-  readonly off: number
+  readonly on: SealingSide
+  readonly off: SealingSide
 }
 
 export interface SealingOptions {
@@ -50,13 +57,28 @@ const prepare = async (service: BenchService, { practice: given, streamInFlight,
   const token = service.token(clinics, ['access.check'])
   const timing = { warmUpMs, measureMs: secondsEach * 1_000 }
   return {
-    measure: async (): Promise<JobResult> => {
+    measure: async (): Promise<JobResult & SealingSide> => {
+      let processorMs: number | undefined
       const result = await growth.during(
-        () => runJob({ kind: 'stream', address: service.address, token, practice, seed, inFlight: streamInFlight, ...timing }),
+        async () => {
+          const before = processorMsOf(service.pid)
+          const done = await runJob({
+            kind: 'stream',
+            address: service.address,
+            token,
+            practice,
+            seed,
+            inFlight: streamInFlight,
+            ...timing,
+          })
+          const spent = (processorMsOf(service.pid) ?? 0) - (before ?? 0)
+          processorMs = before === undefined ? undefined : spent / [...done.answers.values()].reduce((sum, each) => sum + each, 0)
+          return done
+        },
         ({ answers }) => answers,
       )
       await growth.waitForReadModels()
-      return result
+      return { ...result, processorMs }
     },
     /** Entries under a signed checkpoint, of all that there are. */
     published: async (): Promise<readonly [published: number, entries: number]> => {
@@ -84,15 +106,13 @@ export const measureSealing = async ({ settings, stateDirs, say }: SealingOption
   for (const side of [sides.on, sides.off]) await side.measure()
   const rounds: SealingRound[] = []
   for (let index = 0; index < settings.rounds; index += 1) {
-    const measured = { on: 0, off: 0 }
-    const told = { on: '', off: '' }
-    for (const name of index % 2 === 0 ? (['on', 'off'] as const) : (['off', 'on'] as const)) {
-      const { perSecond, p99Ms } = await sides[name].measure()
-      measured[name] = perSecond
-      told[name] = `${Math.round(perSecond)} a second (p99 ${Math.round(p99Ms)} ms)`
-    }
-    rounds.push(measured)
-    say(`round ${index + 1}: ${told.on} with sealing, ${told.off} without`)
+    const [first, second] = index % 2 === 0 ? (['on', 'off'] as const) : (['off', 'on'] as const)
+    const measured = [await sides[first].measure(), await sides[second].measure()] as const
+    const [on, off] = first === 'on' ? measured : [measured[1], measured[0]]
+    rounds.push({ on, off })
+    const told = ({ perSecond, p99Ms, processorMs }: JobResult & SealingSide): string =>
+      `${Math.round(perSecond)} a second (p99 ${Math.round(p99Ms)} ms, ${Math.round(1_000 * (processorMs ?? 0))} µs of processor time each)`
+    say(`round ${index + 1}: ${told(on)} with sealing, ${told(off)} without`)
   }
   const [[sealed, entries], [unsealed]] = [await sides.on.published(), await sides.off.published()]
   if (sealed < 0.9 * entries || unsealed > 0)

@@ -121,12 +121,12 @@ t.test('what somebody with the rights of the database edits is not proven any mo
     return checkpoint?.size === sequenced
   })
   const edit = (text: string) => query(database.adminUrl, `begin; set local session_replication_role = replica; ${text}; commit`)
-  const disable = 'alter table chartwarden_log.tiles disable trigger all'
+  const disable = 'alter table chartwarden_log.strips disable trigger all'
   await edit(
-    `${disable}; update chartwarden_log.tiles set hashes = set_byte(hashes, 64, (get_byte(hashes, 64) + 1) % 256) where clinic = 'north'`,
+    `${disable}; update chartwarden_log.strips set hashes = set_byte(hashes, 64, (get_byte(hashes, 64) + 1) % 256) where clinic = 'north'`,
   )
   t.equal((await caught(prove())).reason, 'LOG_DAMAGED', 'a tile')
-  await edit(`update chartwarden_log.tiles set hashes = set_byte(hashes, 64, (get_byte(hashes, 64) + 255) % 256) where clinic = 'north'`)
+  await edit(`update chartwarden_log.strips set hashes = set_byte(hashes, 64, (get_byte(hashes, 64) + 255) % 256) where clinic = 'north'`)
   await prove()
   const entries = 'chartwarden_ledger.entries'
   await edit(

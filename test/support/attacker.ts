@@ -4,6 +4,7 @@ import type pg from 'pg'
 import { Client } from 'pg'
 import { formatCheckpoint } from '../../services/audit/log/checkpoint.ts'
 import { formatNote, signNote, verifierKeyOf } from '../../services/audit/log/note.ts'
+import { stripsFrom } from '../../services/audit/log/strip.ts'
 import { rootOf, tilesOf } from './tiles-of.ts'
 
 export interface Row {
@@ -140,12 +141,12 @@ export const openAttacker = async (url: string): Promise<Attacker> => {
     },
     forgeLog: async (clinic, keep) => {
       const rows = await query(`select bytes from ${entries} where clinic = $1 order by revision`, [clinic])
-      await query('delete from chartwarden_log.tiles where clinic = $1', [clinic])
-      for (const { level, index, hashes } of tilesOf(rows.map(({ bytes }) => bytes))) {
-        await query('insert into chartwarden_log.tiles (clinic, generation, level, index, hashes) values ($1, 1, $2, $3, $4)', [
+      await query('delete from chartwarden_log.strips where clinic = $1', [clinic])
+      for (const { level, strip, hashes } of tilesOf(rows.map(({ bytes }) => bytes)).flatMap((tile) => stripsFrom(tile, 0n))) {
+        await query('insert into chartwarden_log.strips (clinic, generation, level, strip, hashes) values ($1, 1, $2, $3, $4)', [
           clinic,
           level,
-          index,
+          strip,
           hashes,
         ])
       }

@@ -1,6 +1,7 @@
 /** A small ledger with its log, made from numbers alone, to be damaged in tests of verification. */
 import { createHash, createPrivateKey, type KeyObject } from 'node:crypto'
 import { formatCheckpoint } from '../../services/audit/log/checkpoint.ts'
+import { formatBundle } from '../../services/audit/log/entry-bundle.ts'
 import { formatNote, formatVerifierKey, signNote, type VerifierKey, verifierKeyOf } from '../../services/audit/log/note.ts'
 import { inclusionPath } from '../../services/audit/log/proof-path.ts'
 import type { Tile } from '../../services/audit/log/tile.ts'
@@ -103,4 +104,25 @@ export const sourceOf = ({ clinic, entries, tiles, published, keys, claimedSize 
   hasColumns: entries.some(({ columns }) => columns !== undefined),
   ...(claimedSize === undefined ? {} : { claimedSize }),
   read: () => partsOf(entries, tiles),
+})
+
+/** The same ledger as bundles of what follows each other, the way a log hands it out. */
+export const inBundles = (source: LedgerSource): LedgerSource => ({
+  ...source,
+  async *read() {
+    for await (const part of source.read()) {
+      if (part.kind !== 'entries') {
+        yield part
+        continue
+      }
+      for (let at = 0; at < part.entries.length; ) {
+        const first = part.entries[at]?.revision ?? 0n
+        const rest = part.entries.slice(at)
+        const end = rest.findIndex(({ revision }, place) => revision !== first + BigInt(place))
+        const run = end === -1 ? rest : rest.slice(0, end)
+        yield { kind: 'bundle', bundle: { first, most: run.length, bytes: formatBundle(run.map(({ message }) => message.subarray(1))) } }
+        at += run.length
+      }
+    }
+  },
 })

@@ -125,8 +125,9 @@ export const openSealing = async (test: Test, options: SealingOptions = {}): Pro
       if (key === undefined || verifyNote(text, [key.verifierKey(origin)]).kind !== 'verified') found.push(`signature of ${size}`)
     }
     const { rows: tiles } = await superuser.query<{ level: number; index: string; hashes: Buffer; size: string }>(
-      `select t.level, t.index, t.hashes, l.size from chartwarden_log.tiles t join chartwarden_log.logs l using (clinic, generation)
-       where clinic = $1`,
+      `select s.level, s.strip / 8 as index, string_agg(s.hashes, ''::bytea order by s.strip) as hashes, l.size
+       from chartwarden_log.strips s join chartwarden_log.logs l using (clinic, generation)
+       where clinic = $1 group by s.level, s.strip / 8, l.size`,
       [clinic],
     )
     const size = BigInt(tiles[0]?.size ?? 0)
@@ -234,7 +235,7 @@ export const backupOf = async (superuser: Pool, clinic: string) => {
     'chartwarden_ledger.entries',
     'chartwarden_ledger.heads',
     'chartwarden_log.logs',
-    'chartwarden_log.tiles',
+    'chartwarden_log.strips',
     'chartwarden_log.checkpoints',
   ]
   const copyOf = (table: string) => `backup_${clinic.replaceAll('-', '_')}_${table.split('.')[1]}`

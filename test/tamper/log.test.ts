@@ -64,10 +64,10 @@ await runTamperCases(({ size, older, middle }) => {
     {
       name: 'a hash of a leaf is edited',
       attack: async (x) => {
-        const place = Number(middle) * 32 + 7
+        const [strip, place] = [Number(middle) >> 5, (Number(middle) % 32) * 32 + 7]
         await x.query(
-          `update chartwarden_log.tiles set hashes = set_byte(hashes, $1, 255 - get_byte(hashes, $1)) where clinic = 'north' and level = 0 and index = 0`,
-          [place],
+          `update chartwarden_log.strips set hashes = set_byte(hashes, $1, 255 - get_byte(hashes, $1)) where clinic = 'north' and level = 0 and strip = $2`,
+          [place, strip],
         )
       },
       later: [`tile_changed ${middle}..${middle}`],
@@ -79,7 +79,7 @@ await runTamperCases(({ size, older, middle }) => {
       name: 'a hash of a whole tile is edited',
       attack: async (x) => {
         await x.query(
-          `update chartwarden_log.tiles set hashes = set_byte(hashes, 7, 255 - get_byte(hashes, 7)) where clinic = 'north' and level = 1 and index = 0`,
+          `update chartwarden_log.strips set hashes = set_byte(hashes, 7, 255 - get_byte(hashes, 7)) where clinic = 'north' and level = 1 and strip = 0`,
         )
       },
       later: ['tile_changed 0..255'],

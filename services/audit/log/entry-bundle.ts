@@ -49,9 +49,9 @@ export const parseLeafMessages = (bytes: Uint8Array): Buffer[] | undefined => {
 /**
  * The leaf hashes of a bundle's entries, one behind the other; undefined where `parseBundle` gives none. The fastest way to many of them,
  * since nothing is copied: the byte ahead of each entry, the lower one of its length, is the leaf's prefix for as long as that entry takes.
- * Nobody else may read or write the bytes meanwhile.
+ * Nobody else may read or write the bytes meanwhile. `onEntry` is told where each entry ends.
  */
-export const bundleLeafHashes = (bytes: Uint8Array): Buffer | undefined => {
+export const bundleLeafHashes = (bytes: Uint8Array, onEntry?: (end: number) => void): Buffer | undefined => {
   const { buffer, byteOffset, length } = bytes
   let hashes = ''
   let offset = 0
@@ -64,6 +64,7 @@ export const bundleLeafHashes = (bytes: Uint8Array): Buffer | undefined => {
     bytes[offset + 1] = leafPrefix
     hashes += leafMessageHash(new Uint8Array(buffer, byteOffset + offset + 1, 1 + entryBytes))
     bytes[offset + 1] = lower
+    onEntry?.(end)
     offset = end
   }
   return Buffer.from(hashes, 'latin1')

@@ -7,6 +7,7 @@ import type { Position } from '../ledger.ts'
 import type { Connection, Lend } from './lend.ts'
 import type { HaltCause, Integration, KeptLog, LogWriter, NewCheckpoint, StoredCosignature } from './log-store.ts'
 import { notices, publicationChannel } from './publication-notice.ts'
+import { stripsFrom } from './strip.ts'
 import { hashesAt, type Tile, tileLevels, widthIn } from './tile.ts'
 
 interface LogRow {
@@ -32,11 +33,12 @@ const logColumns = `select l.clinic, l.generation, l.origin, l.size, l.halted, c
     select c.size, c.root from chartwarden_log.checkpoints c where c.clinic = l.clinic and c.generation = l.generation order by c.size desc limit 1
   ) c on true`
 
-const tilesOf = `select t.clinic, t.level, t.index, t.hashes
-  from unnest($1::text[], $2::smallint[], $3::bigint[]) as u (clinic, level, index)
+const tilesOf = `select u.clinic, u.level, u.index, string_agg(s.hashes, ''::bytea order by s.strip) as hashes
+  from (select distinct * from unnest($1::text[], $2::smallint[], $3::bigint[])) as u (clinic, level, index)
   join chartwarden_log.logs l on l.clinic = u.clinic
-  join chartwarden_log.tiles t on t.clinic = l.clinic and t.generation = l.generation and t.level = u.level and t.index = u.index
-  order by t.clinic, t.level, t.index`
+  join chartwarden_log.strips s on s.clinic = l.clinic and s.generation = l.generation and s.level = u.level
+    and s.strip >= 8 * u.index and s.strip < 8 * u.index + 8
+  group by u.clinic, u.level, u.index order by u.clinic, u.level, u.index`
 
 const keptLog = (row: LogRow): KeptLog => ({
   clinic: row.clinic,
@@ -57,24 +59,26 @@ const lockSealer = async (connection: Connection, epoch: bigint): Promise<void> 
   if (rowCount !== 1) throw new Superseded()
 }
 
-const insertTiles = async (connection: Connection, integrations: readonly Integration[]): Promise<void> => {
-  const rows = integrations.flatMap(({ clinic, tiles }) => tiles.map((tile) => ({ clinic, ...tile })))
+const insertStrips = async (connection: Connection, integrations: readonly Integration[]): Promise<void> => {
+  const rows = integrations.flatMap(({ clinic, from, tiles }) =>
+    tiles.flatMap((tile) => stripsFrom(tile, from).map((strip) => ({ clinic, ...strip }))),
+  )
   if (rows.length === 0) return
   let end = 0
   const bounds = [0, ...rows.map(({ hashes }) => (end += hashes.length))]
-  // One blob and where each tile begins: an array of byte strings would travel as text.
+  // One blob and where each strip begins: an array of byte strings would travel as text.
   await connection.query({
-    name: 'chartwarden_log_tiles',
-    text: `insert into chartwarden_log.tiles as t (clinic, generation, level, index, hashes)
-      select u.clinic, l.generation, u.level, u.index, substr($6::bytea, u.first + 1, u.last - u.first)
-      from unnest($1::text[], $2::smallint[], $3::bigint[], $4::int[], $5::int[]) as u (clinic, level, index, first, last)
+    name: 'chartwarden_log_strips',
+    text: `insert into chartwarden_log.strips as s (clinic, generation, level, strip, hashes)
+      select u.clinic, l.generation, u.level, u.strip, substr($6::bytea, u.first + 1, u.last - u.first)
+      from unnest($1::text[], $2::smallint[], $3::bigint[], $4::int[], $5::int[]) as u (clinic, level, strip, first, last)
       join chartwarden_log.logs l on l.clinic = u.clinic
-      on conflict (clinic, generation, level, index) do update set hashes = excluded.hashes
-        where octet_length(t.hashes) < octet_length(excluded.hashes)`,
+      on conflict (clinic, generation, level, strip) do update set hashes = excluded.hashes
+        where octet_length(s.hashes) < octet_length(excluded.hashes)`,
     values: [
       rows.map(({ clinic }) => clinic),
       rows.map(({ level }) => level),
-      rows.map(({ index }) => String(index)),
+      rows.map(({ strip }) => String(strip)),
       bounds.slice(0, -1),
       bounds.slice(1),
       Buffer.concat(rows.map(({ hashes }) => hashes)),
@@ -214,7 +218,7 @@ export const createPostgresLogWriter = ({ lend }: PostgresLogWriterOptions): Log
     },
     integrate: async (epoch, integrations, position) => {
       const done = await fenced(epoch, async (connection) => {
-        await insertTiles(connection, integrations)
+        await insertStrips(connection, integrations)
         await growLogs(connection, integrations)
         if (position !== undefined) await connection.query('update chartwarden_log.sealer set position = $1', [position])
         return true

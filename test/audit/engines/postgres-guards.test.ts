@@ -191,22 +191,30 @@ t.test('the writer and the feed read every clinic', async (t) => {
   }
 })
 
-t.test('the append function runs as a role of its own, with a search path of its own, and for the writer alone', async (t) => {
+t.test('the append functions run as a role of its own, with a search path of its own, and one of them for the writer alone', async (t) => {
   const { rows } = await pools.superuser.query(
     `select p.proname, p.prosecdef, p.proowner::regrole::text as owner, p.proconfig, p.proacl::text as acl, r.rolcanlogin
     from pg_proc p join pg_roles r on r.oid = p.proowner where p.pronamespace = '${schema}'::regnamespace order by 1`,
   )
   t.match(rows, [
     { proname: 'append', prosecdef: true, owner: 'chartwarden_append', rolcanlogin: false },
+    { proname: 'append_batch', prosecdef: true, owner: 'chartwarden_append', rolcanlogin: false },
     { proname: 'refuse_change', prosecdef: false, owner: 'chartwarden_owner', rolcanlogin: false },
   ])
-  t.ok(rows[0].proconfig.includes(`search_path=pg_catalog, ${schema}, pg_temp`))
+  for (const { proconfig } of rows.slice(0, 2)) t.ok(proconfig.includes(`search_path=pg_catalog, ${schema}, pg_temp`))
   t.same(rows[0].acl, '{chartwarden_append=X/chartwarden_append,chartwarden_writer=X/chartwarden_append}')
-  t.notMatch(rows[1].acl, '{=X', 'not for everybody')
+  t.same(rows[1].acl, '{chartwarden_append=X/chartwarden_append}', 'only through the other one')
+  t.notMatch(rows[2].acl, '{=X', 'not for everybody')
 })
 
-const calling = async (before: readonly string[]): Promise<string | undefined> =>
-  refusal(pools.writer, `select * from ${schema}.append('{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{0}', '', '', 0)`, before)
+/** Nothing appended as a batch, and one append that comes alone and is refused; both answer alike. */
+const calling = async (before: readonly string[]): Promise<string | undefined> => {
+  const alone = `select * from ${schema}.append('{nowhere}', '{1}', '{-2}', '{0}', '{1}', array[gen_random_uuid()], '{false}', '{1}', '{x}', '{0,1}',
+    sha256('x'), 'x', 0)`
+  const batch = `select * from ${schema}.append('{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{0}', '', '', 0)`
+  const answers = [await refusal(pools.writer, batch, before), await refusal(pools.writer, alone, before)]
+  return answers[0] === answers[1] ? answers[0] : answers.join(' and ')
+}
 
 t.test('an append outside READ COMMITTED is refused: it would not see what was committed while it waited', async (t) => {
   t.equal(await calling(['set transaction isolation level repeatable read']), '25001')

@@ -180,20 +180,20 @@ t.test('entries that are not those that were signed halt the log as ledger_diffe
 for (const [name, harm] of [
   [
     'a hash that was signed',
-    `update chartwarden_log.tiles set hashes = overlay(hashes placing sha256('x') from 1 for 32) where clinic = $1 and level = 1`,
+    `update chartwarden_log.strips set hashes = overlay(hashes placing sha256('x') from 1 for 32) where clinic = $1 and level = 1`,
   ],
   [
     'a leaf at the edge',
-    `update chartwarden_log.tiles set hashes = overlay(hashes placing sha256('x') from 1 for 32) where clinic = $1 and index = 1`,
+    `update chartwarden_log.strips set hashes = overlay(hashes placing sha256('x') from 1 for 32) where clinic = $1 and strip = 8`,
   ],
-  ['a tile that is gone', 'delete from chartwarden_log.tiles where clinic = $1 and index = 1'],
+  ['a tile that is gone', 'delete from chartwarden_log.strips where clinic = $1 and strip between 8 and 15'],
 ] as const) {
   t.test(`tiles that are not those that were signed halt the log as tiles_differ: ${name}`, async (t) => {
     const sealing = await twoClinics(t)
     const { harmed, other, superuser } = sealing
-    await superuser.query('alter table chartwarden_log.tiles disable trigger all')
+    await superuser.query('alter table chartwarden_log.strips disable trigger all')
     await superuser.query(harm, [harmed])
-    await superuser.query('alter table chartwarden_log.tiles enable trigger all')
+    await superuser.query('alter table chartwarden_log.strips enable trigger all')
     const before = await sealing.newest(harmed)
     sealing.sealer().start()
     t.match(await haltOf(sealing, harmed), /do not continue what was signed of it at 301 entries/)
@@ -272,14 +272,12 @@ t.test('an older signer store takes a newer head only if it is signed and proven
     CHARTWARDEN_FEED_DATABASE_URL: database.feedUrl,
   })
   const adopt = ['log', 'adopt', '--clinic', harmed, '--checkpoint', file, '--key', vkey]
-  await superuser.query('alter table chartwarden_log.tiles disable trigger all')
-  await superuser.query('create table kept_tiles as select * from chartwarden_log.tiles where clinic = $1', [harmed])
-  await superuser.query('update chartwarden_log.tiles set hashes = substr(hashes, 1, 32) where clinic = $1 and index = 1', [harmed])
+  await superuser.query('alter table chartwarden_log.strips disable trigger all')
+  await superuser.query('create table kept_strips as select * from chartwarden_log.strips where clinic = $1', [harmed])
+  await superuser.query('delete from chartwarden_log.strips where clinic = $1 and strip > 8', [harmed])
   t.match(await run(...adopt), { code: 2, err: /do not prove that it continues the 301 entries which the store knows/ })
-  await superuser.query(
-    'update chartwarden_log.tiles t set hashes = k.hashes from kept_tiles k where (t.clinic, t.level, t.index) = (k.clinic, k.level, k.index)',
-  )
-  await superuser.query('alter table chartwarden_log.tiles enable trigger all')
+  await superuser.query('insert into chartwarden_log.strips select * from kept_strips on conflict do nothing')
+  await superuser.query('alter table chartwarden_log.strips enable trigger all')
   t.match(await run(...adopt), { code: 0, out: `${origin} goes on from 601 entries.` })
   await waitFor('the end of the halt', async () => (await sealing.halted(harmed)) === undefined)
   await sealing.write(harmed, 3)

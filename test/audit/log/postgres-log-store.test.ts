@@ -136,12 +136,12 @@ t.test('a log store in Postgres', async (t) => {
     t.same(rows, [{ generation: 1 }])
   })
 
-  await t.test('a tile only grows, a tree only grows, and the newest checkpoint stays, whatever the sealer asks', async (t) => {
+  await t.test('a strip only grows, a tree only grows, and the newest checkpoint stays, whatever the sealer asks', async (t) => {
     for (const [what, statement] of [
-      ['a changed hash', `update chartwarden_log.tiles set hashes = sha256('x')`],
-      ['a shorter tile', 'update chartwarden_log.tiles set hashes = substr(hashes, 1, 32) where octet_length(hashes) > 32'],
-      ['a tile deleted', 'delete from chartwarden_log.tiles'],
-      ['tiles truncated', 'truncate chartwarden_log.tiles'],
+      ['a changed hash', `update chartwarden_log.strips set hashes = sha256('x')`],
+      ['a shorter strip', 'update chartwarden_log.strips set hashes = substr(hashes, 1, 32) where octet_length(hashes) > 32'],
+      ['a strip deleted', 'delete from chartwarden_log.strips'],
+      ['strips truncated', 'truncate chartwarden_log.strips'],
       ['a smaller tree', `update chartwarden_log.logs set size = 1 where clinic = 'south'`],
       ['another origin', `update chartwarden_log.logs set origin = 'elsewhere'`],
       ['an earlier generation', `update chartwarden_log.logs set generation = 1 where clinic = 'north'`],
@@ -154,8 +154,8 @@ t.test('a log store in Postgres', async (t) => {
       await t.rejects(feed.query(statement), { code: '42501' }, what)
     }
     for (const statement of [
-      `update chartwarden_log.tiles set hashes = sha256('x')`,
-      'delete from chartwarden_log.tiles',
+      `update chartwarden_log.strips set hashes = sha256('x')`,
+      'delete from chartwarden_log.strips',
       'truncate chartwarden_log.cosignatures, chartwarden_log.checkpoints',
     ]) {
       const client = await superuser.connect()
@@ -164,13 +164,13 @@ t.test('a log store in Postgres', async (t) => {
       client.release(true)
     }
     // Twin: without the guard, the superuser's change goes through.
-    await superuser.query('alter table chartwarden_log.tiles disable trigger only_grow')
-    await superuser.query(`update chartwarden_log.tiles set hashes = sha256('x') where clinic = 'keeping'`)
-    await superuser.query('alter table chartwarden_log.tiles enable always trigger only_grow')
+    await superuser.query('alter table chartwarden_log.strips disable trigger only_grow')
+    await superuser.query(`update chartwarden_log.strips set hashes = sha256('x') where clinic = 'keeping'`)
+    await superuser.query('alter table chartwarden_log.strips enable always trigger only_grow')
   })
 
   await t.test('people read the one clinic they name and nothing else; the writer reads nothing', async (t) => {
-    const tables = ['logs', 'tiles', 'checkpoints', 'cosignatures']
+    const tables = ['logs', 'strips', 'checkpoints', 'cosignatures']
     for (const table of tables) {
       t.equal((await query.query(`select from chartwarden_log.${table}`)).rowCount, 0, `${table} without a clinic`)
       await t.rejects(openPool(t, database.writerUrl).query(`select from chartwarden_log.${table}`), { code: '42501' })
@@ -179,7 +179,7 @@ t.test('a log store in Postgres', async (t) => {
     const client = await query.connect()
     await client.query('begin')
     await client.query(`select set_config('chartwarden.clinic', 'south', true)`)
-    const { rows } = await client.query('select distinct clinic from chartwarden_log.tiles union select clinic from chartwarden_log.logs')
+    const { rows } = await client.query('select distinct clinic from chartwarden_log.strips union select clinic from chartwarden_log.logs')
     await client.query('rollback')
     client.release()
     t.same(rows, [{ clinic: 'south' }])

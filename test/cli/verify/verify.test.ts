@@ -178,13 +178,13 @@ t.test('an entry that a superuser has edited', async (t) => {
 
 t.test('a ledger whose tail a superuser has cut off with its whole log, as an older copy would', async (t) => {
   const { offline, files, edit, revision } = await set(t)
-  await edit(`alter table chartwarden_log.tiles disable trigger all; alter table chartwarden_log.checkpoints disable trigger all;
+  await edit(`alter table chartwarden_log.strips disable trigger all; alter table chartwarden_log.checkpoints disable trigger all;
     alter table chartwarden_log.logs disable trigger all; alter table chartwarden_ledger.heads disable trigger all;
     delete from chartwarden_ledger.entries where clinic = 'north' and revision >= 200;
     update chartwarden_ledger.heads set revision = 199, state_revision = least(state_revision, 199) where clinic = 'north';
     delete from chartwarden_log.checkpoints where clinic = 'north';
-    update chartwarden_log.tiles set hashes = substr(hashes, 1, 200 * 32) where clinic = 'north' and level = 0 and index = 0;
-    delete from chartwarden_log.tiles where clinic = 'north' and (level > 0 or index > 0);
+    update chartwarden_log.strips set hashes = substr(hashes, 1, 8 * 32) where clinic = 'north' and level = 0 and strip = 6;
+    delete from chartwarden_log.strips where clinic = 'north' and (level > 0 or strip > 6);
     update chartwarden_log.logs set size = 200 where clinic = 'north'`)
   const twin = await offline('verify', '--database', '--clinic', 'north')
   t.equal(twin.code, 11, 'twin: with nothing from outside it does not show, and nothing says that it is not so')

@@ -1,4 +1,4 @@
-/** The call of `chartwarden_ledger.append` (migrations/0004-append.ts) and what it answers. */
+/** The call of `chartwarden_ledger.append` (migrations/0004-append.ts, 0005-append-alone.ts) and what it answers. */
 import type { QueryConfig, QueryResultRow } from 'pg'
 import { ChartwardenError } from '../../../kernel/errors.ts'
 import type { Append, EngineOutcome, StoredEntry } from '../../ledger.ts'

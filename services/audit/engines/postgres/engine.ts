@@ -1,5 +1,5 @@
 /**
- * The ledger in PostgreSQL. Order, verdicts and durability are the append function's (migrations/0004-append.ts); this is the client side:
+ * The ledger in PostgreSQL. Order, verdicts and durability are the append function's (migrations/0004-append.ts, 0005-append-alone.ts); this is the client side:
  * one statement per batch, reads in pages by key, and the feed by gapless position.
  */
 import type { Pool, QueryConfig, QueryResultRow } from 'pg'

@@ -4,6 +4,7 @@ import * as roles from './migrations/0001-roles.ts'
 import * as tables from './migrations/0002-tables.ts'
 import * as guards from './migrations/0003-guards.ts'
 import * as append from './migrations/0004-append.ts'
+import * as appendAlone from './migrations/0005-append-alone.ts'
 
 /** Schema `chartwarden_ledger` and the roles that reach it. */
 export const ledgerMigrations: MigrationSet = {
@@ -13,6 +14,7 @@ export const ledgerMigrations: MigrationSet = {
     { name: '0002_tables', up: tables.up },
     { name: '0003_guards', up: guards.up },
     { name: '0004_append', up: append.up },
+    { name: '0005_append_alone', up: appendAlone.up },
   ],
 }
 

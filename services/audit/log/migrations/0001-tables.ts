@@ -32,16 +32,17 @@ create table ${schema}.logs (
   halted text check (halted in ('ledger_behind', 'ledger_differs', 'tiles_differ', 'store_behind'))
 ) with (fillfactor = 50);
 
-create table ${schema}.tiles (
+-- The hashes of a level in strips of 32, eight of which make a tile: what grows is written anew, so it is short, and beside its key.
+create table ${schema}.strips (
   clinic text collate "C" not null references ${schema}.logs,
   generation integer not null,
   level smallint not null check (level between 0 and 7),
-  index bigint not null check (index >= 0),
-  hashes bytea not null check (octet_length(hashes) between 32 and 8192 and octet_length(hashes) % 32 = 0),
-  primary key (clinic, generation, level, index)
+  strip bigint not null check (strip >= 0),
+  hashes bytea not null check (octet_length(hashes) between 32 and 1024 and octet_length(hashes) % 32 = 0),
+  primary key (clinic, generation, level, strip)
 );
 -- Hashes do not compress; trying costs more than it saves.
-alter table ${schema}.tiles alter column hashes set storage external;
+alter table ${schema}.strips alter column hashes set storage external;
 
 create table ${schema}.checkpoints (
   clinic text collate "C" not null references ${schema}.logs,
@@ -65,7 +66,7 @@ create table ${schema}.cosignatures (
 );
 `
 
-const reads = ['logs', 'tiles', 'checkpoints', 'cosignatures']
+const reads = ['logs', 'strips', 'checkpoints', 'cosignatures']
 
 const rowSecurity = (table: string): string => `
 alter table ${schema}.${table} enable row level security;
@@ -77,7 +78,7 @@ const grants = `
 grant usage on schema ${schema} to chartwarden_feed, chartwarden_query;
 grant select, update (epoch, position, handed_out_at) on ${schema}.sealer to chartwarden_feed;
 grant select, insert, update (generation, origin, size, halted) on ${schema}.logs to chartwarden_feed;
-grant select, insert, update (hashes) on ${schema}.tiles to chartwarden_feed;
+grant select, insert, update (hashes) on ${schema}.strips to chartwarden_feed;
 grant select, insert, delete on ${schema}.checkpoints to chartwarden_feed;
 grant select, insert, update (line, added_at) on ${schema}.cosignatures to chartwarden_feed;
 grant select on ${reads.map((table) => `${schema}.${table}`).join(', ')} to chartwarden_query;
@@ -95,14 +96,18 @@ begin
   return query select l.* from ${schema}.logs l where l.clinic = of_clinic;
 end
 $$;
-create function ${schema}.tiles_of(of_clinic text, levels smallint[], indexes bigint[]) returns setof ${schema}.tiles
+create function ${schema}.tiles_of(of_clinic text, levels smallint[], indexes bigint[])
+returns table (generation integer, level smallint, index bigint, hashes bytea)
 language plpgsql security invoker set search_path = pg_catalog, pg_temp as $$
+#variable_conflict use_column
 begin
   perform set_config('chartwarden.clinic', of_clinic, true);
-  return query select t.* from ${schema}.logs l
-    cross join unnest(levels, indexes) as u (level, index)
-    join ${schema}.tiles t on t.clinic = l.clinic and t.generation = l.generation and t.level = u.level and t.index = u.index
-    where l.clinic = of_clinic;
+  return query select l.generation, u.level, u.index, string_agg(s.hashes, ''::bytea order by s.strip)
+    from ${schema}.logs l
+    cross join (select distinct * from unnest(levels, indexes)) as u (level, index)
+    join ${schema}.strips s on s.clinic = l.clinic and s.generation = l.generation and s.level = u.level
+      and s.strip >= 8 * u.index and s.strip < 8 * u.index + 8
+    where l.clinic = of_clinic group by l.generation, u.level, u.index;
 end
 $$;
 -- The newest, or all that carry cosignatures; a row for each cosignature, and one where there is none.

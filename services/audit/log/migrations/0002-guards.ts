@@ -1,5 +1,5 @@
 /**
- * What is published stays: a tile only grows behind what it holds, a tree only grows or begins anew as the next generation, and the newest
+ * What is published stays: a strip only grows behind what it holds, a tree only grows or begins anew as the next generation, and the newest
  * checkpoint of a log is never taken away. Triggers fire ALWAYS, because `session_replication_role = replica` skips ordinary ones. This stops
  * accidents and every runtime role. The owner and a superuser can lift it: that shows in the signed checkpoints, not here.
  */
@@ -14,12 +14,12 @@ begin
   raise exception using errcode = '42501', message = format('%s on %s.%s is refused: a log only grows', tg_op, tg_table_schema, tg_table_name);
 end
 $$;
-create function ${schema}.only_grow_tile() returns trigger language plpgsql set search_path = pg_catalog, pg_temp as $$
+create function ${schema}.only_grow_strip() returns trigger language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin
-  if (new.clinic, new.generation, new.level, new.index) is distinct from (old.clinic, old.generation, old.level, old.index)
+  if (new.clinic, new.generation, new.level, new.strip) is distinct from (old.clinic, old.generation, old.level, old.strip)
     or substr(new.hashes, 1, octet_length(old.hashes)) <> old.hashes
   then
-    raise exception using errcode = '42501', message = 'a tile only grows behind the hashes it holds';
+    raise exception using errcode = '42501', message = 'a strip only grows behind the hashes it holds';
   end if;
   return new;
 end
@@ -45,7 +45,7 @@ begin
   return old;
 end
 $$;
-revoke all on function ${schema}.refuse_change, ${schema}.only_grow_tile, ${schema}.only_grow_log, ${schema}.keep_newest from public;
+revoke all on function ${schema}.refuse_change, ${schema}.only_grow_strip, ${schema}.only_grow_log, ${schema}.keep_newest from public;
 `
 
 const trigger = (table: string, name: string, operations: string, level: 'row' | 'statement', work: string): string => `
@@ -53,14 +53,14 @@ create trigger ${name} before ${operations} on ${schema}.${table} for each ${lev
 alter table ${schema}.${table} enable always trigger ${name};`
 
 const triggers = [
-  trigger('tiles', 'only_grow', 'update', 'row', 'only_grow_tile'),
-  trigger('tiles', 'refuse_delete', 'delete', 'row', 'refuse_change'),
+  trigger('strips', 'only_grow', 'update', 'row', 'only_grow_strip'),
+  trigger('strips', 'refuse_delete', 'delete', 'row', 'refuse_change'),
   trigger('logs', 'only_grow', 'update', 'row', 'only_grow_log'),
   trigger('logs', 'refuse_delete', 'delete', 'row', 'refuse_change'),
   trigger('checkpoints', 'refuse_update', 'update', 'row', 'refuse_change'),
   trigger('checkpoints', 'keep_newest', 'delete', 'row', 'keep_newest'),
   trigger('sealer', 'refuse_delete', 'delete', 'row', 'refuse_change'),
-  ...['sealer', 'logs', 'tiles', 'checkpoints', 'cosignatures'].map((table) =>
+  ...['sealer', 'logs', 'strips', 'checkpoints', 'cosignatures'].map((table) =>
     trigger(table, 'refuse_truncate', 'truncate', 'statement', 'refuse_change'),
   ),
 ]

@@ -15,8 +15,11 @@ export const databaseTiles = (
 ): HashSource => ({
   tiles: async (ids) => {
     const { rows } = await pool.query<{ level: number; index: string; hashes: Buffer }>(
-      `select t.level, t.index, t.hashes from unnest($3::smallint[], $4::bigint[]) as u (level, index)
-       join chartwarden_log.tiles t on t.clinic = $1 and t.generation = $2 and t.level = u.level and t.index = u.index`,
+      `select u.level, u.index, string_agg(s.hashes, ''::bytea order by s.strip) as hashes
+       from (select distinct * from unnest($3::smallint[], $4::bigint[])) as u (level, index)
+       join chartwarden_log.strips s on s.clinic = $1 and s.generation = $2 and s.level = u.level
+         and s.strip >= 8 * u.index and s.strip < 8 * u.index + 8
+       group by u.level, u.index`,
       [clinic, generation, ids.map(({ level }) => level), ids.map(({ index }) => String(index))],
     )
     return rows.map(({ level, index, hashes }) => ({ level, index: BigInt(index), hashes }))

@@ -8,6 +8,12 @@ import { hashLength } from '../tree-hash.ts'
 /** The message of an entry's leaf; undefined: there is no entry of that revision. */
 export type FoundMessage = Uint8Array | undefined
 
+/** Of entries that follow each other. */
+export interface FoundMessages {
+  readonly length: number
+  at(place: number): FoundMessage
+}
+
 export type Difference =
   /** Another entry, or none, stands in the place of the one in the log. */
   | {
@@ -78,10 +84,29 @@ const firstDifference = (one: Buffer, other: Buffer): number => {
 export const createAlignment = ({ window = 8192, most = 1000 }: AlignmentOptions = {}) => {
   const found: Row = { start: 0n, hashes: Buffer.alloc(0) }
   const logged: Row = { start: 0n, hashes: Buffer.alloc(0) }
-  let leaves: FoundMessage[] = []
+  /** Those of the first chunk that are gone are still counted in it. */
+  const chunks: FoundMessages[] = []
+  let gone = 0
   let skipped = 0
   const differences: Difference[] = []
   let more = false
+
+  const messageAt = (place: number): FoundMessage => {
+    let rest = gone + place
+    for (const chunk of chunks) {
+      if (rest < chunk.length) return chunk.at(rest)
+      rest -= chunk.length
+    }
+    return undefined
+  }
+
+  const dropMessages = (count: number): void => {
+    gone += count
+    for (let [chunk] = chunks; chunk !== undefined && gone >= chunk.length; [chunk] = chunks) {
+      gone -= chunk.length
+      chunks.shift()
+    }
+  }
 
   const note = (difference: Difference): void => {
     if (differences.length < most) differences.push(difference)
@@ -96,8 +121,8 @@ export const createAlignment = ({ window = 8192, most = 1000 }: AlignmentOptions
       const index = logged.start + BigInt(place)
       if (place < paired) {
         const [foundHash, loggedHash] = [keyAt(found, place), keyAt(logged, place)]
-        if (foundHash !== loggedHash) note({ kind: 'changed', revision, index, found: leaves[place], foundHash, loggedHash })
-      } else if (extra > missing) note({ kind: 'extra', revision, found: leaves[place], foundHash: keyAt(found, place) })
+        if (foundHash !== loggedHash) note({ kind: 'changed', revision, index, found: messageAt(place), foundHash, loggedHash })
+      } else if (extra > missing) note({ kind: 'extra', revision, found: messageAt(place), foundHash: keyAt(found, place) })
       else note({ kind: 'missing', index, loggedHash: keyAt(logged, place) })
     }
     take(extra, missing)
@@ -105,7 +130,7 @@ export const createAlignment = ({ window = 8192, most = 1000 }: AlignmentOptions
 
   const take = (fromFound: number, fromLogged: number): void => {
     drop(found, fromFound)
-    leaves = leaves.slice(fromFound)
+    dropMessages(fromFound)
     drop(logged, fromLogged)
   }
 
@@ -165,10 +190,10 @@ export const createAlignment = ({ window = 8192, most = 1000 }: AlignmentOptions
 
   return {
     /** The next entries found: their hashes, `noHash` where there is none of a revision, and their messages. */
-    found: (hashes: Buffer, messages: readonly FoundMessage[]): void => {
+    found: (hashes: Buffer, messages: FoundMessages): void => {
       if (more) return
       add(found, hashes)
-      leaves = leaves.concat(messages)
+      chunks.push(messages)
       settle(false)
       trim()
     },
@@ -186,7 +211,7 @@ export const createAlignment = ({ window = 8192, most = 1000 }: AlignmentOptions
       const missing = more ? 0 : lengthOf(logged)
       const behind: Behind[] = []
       for (let place = 0; !more && missing === 0 && place < lengthOf(found) && found.start + BigInt(place) < logged.start; place += 1) {
-        behind.push({ revision: found.start + BigInt(place), found: leaves[place], foundHash: keyAt(found, place) })
+        behind.push({ revision: found.start + BigInt(place), found: messageAt(place), foundHash: keyAt(found, place) })
       }
       return { differences, more, behind, missingFrom: missing === 0 ? undefined : logged.start }
     },

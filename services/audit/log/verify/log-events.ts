@@ -26,14 +26,10 @@ const fromEnd = (end: Buffer): number => end.length - end.indexOf('log.')
 const [fromKeyAdded, fromRestarted] = [fromEnd(keyAdded), fromEnd(restarted)]
 const [l, o] = Buffer.from('lo')
 
-/** Whether an entry may be one of these: told at a glance, since every entry is asked. */
-export const mayTellOfLog = (bytes: Uint8Array): boolean => {
-  const { length } = bytes
-  return (
-    (bytes[length - fromKeyAdded] === l && bytes[length - fromKeyAdded + 1] === o) ||
-    (bytes[length - fromRestarted] === l && bytes[length - fromRestarted + 1] === o)
-  )
-}
+/** Whether the entry that ends there may be one of these: told at a glance, since every entry is asked. */
+export const mayTellOfLog = (bytes: Uint8Array, end: number): boolean =>
+  (bytes[end - fromKeyAdded] === l && bytes[end - fromKeyAdded + 1] === o) ||
+  (bytes[end - fromRestarted] === l && bytes[end - fromRestarted + 1] === o)
 
 const dataOf = (bytes: Uint8Array): Readonly<Record<string, unknown>> | undefined => {
   try {

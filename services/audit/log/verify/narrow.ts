@@ -7,6 +7,7 @@ import { edgeRoot } from '../tree-edge.ts'
 import { hashLength, leafMessageHash } from '../tree-hash.ts'
 import { verifyInclusion } from '../verify-proofs.ts'
 import { noHash } from './alignment.ts'
+import { bundleEntries } from './bundle-entries.ts'
 import { createEdgesAt } from './edges-at.ts'
 import type { Fault } from './fault.ts'
 import type { LedgerPart } from './found.ts'
@@ -77,7 +78,7 @@ async function* leafRows(ledger: AsyncIterable<LedgerPart>): AsyncGenerator<Buff
   for await (const part of ledger) {
     if (part.kind === 'tile') continue
     const row: Buffer[] = []
-    for (const { revision, message } of part.entries) {
+    for (const { revision, message } of part.kind === 'bundle' ? bundleEntries(part.bundle) : part.entries) {
       if (revision < size) continue
       if (revision - size > mostHoles) return
       for (; size < revision; size += 1n) row.push(noHash)

@@ -2,13 +2,15 @@
  * One pass over a ledger and its tiles: every entry is hashed once, and what is needed to judge any checkpoint is kept, in memory that does
  * not grow with the ledger. Judging comes afterwards (judge.ts): only then it is known which of the two, entries or tiles, a signature proves.
  */
+import { bundleLeafHashes } from '../entry-bundle.ts'
 import { type Tile, tileLevels, tileWidth } from '../tile.ts'
 import { hashLength, leafMessageHash } from '../tree-hash.ts'
 import { type Alignment, createAlignment, type FoundMessage, noHash } from './alignment.ts'
+import { bundleEntries, bundleMessages } from './bundle-entries.ts'
 import { createEdgesAt, type EdgesAt, newRows, type OnTiles } from './edges-at.ts'
 import { envelopeEnd } from './envelope-end.ts'
 import type { Fault } from './fault.ts'
-import type { FoundEntry, LedgerPart } from './found.ts'
+import type { FoundBundle, FoundEntry, LedgerPart } from './found.ts'
 import { type KeyAdded, keyAddedOf, mayTellOfLog, type Restarted, restartedOf } from './log-events.ts'
 import type { ReceiptLeaf } from './narrow.ts'
 import { type ChangesState, columnFaults } from './plain-faults.ts'
@@ -147,8 +149,8 @@ export const observe = async (options: ObserveOptions): Promise<Observation> => 
   const keysAdded: KeyAdded[] = []
   const restarts: Restarted[] = []
   let [size, entries, logged] = [0n, 0n, 0n]
-  let first: Uint8Array | undefined
-  let last: Uint8Array | undefined
+  let firstTime: string | undefined
+  let last: () => FoundMessage = () => undefined
   let broken = false
 
   const note = (fault: Fault): void => {
@@ -188,18 +190,42 @@ export const observe = async (options: ObserveOptions): Promise<Observation> => 
       hashes += hash
       messages.push(message)
       taken += 1
-      first ??= message
-      last = message
+      if (entries === 0n && taken === 1) firstTime = envelopeEnd(message)?.time
+      last = () => message
       size = revision + 1n
       if (entry.columns !== undefined) for (const fault of columnFaults(clinic, entry, changesState)) note(fault)
       if (wanted.size > 0 && wanted.has(revision)) {
         watch(revision, { found: Buffer.from(hash, 'latin1'), time: envelopeEnd(message)?.time })
       }
-      if (mayTellOfLog(message)) takeEvents(entry)
+      if (mayTellOfLog(message, message.length)) takeEvents(entry)
     }
     entries += BigInt(taken)
     if (hashes === '') return
     const row = Buffer.from(hashes, 'latin1')
+    trees.entry(row)
+    alignment.found(row, messages)
+  }
+
+  /** What `takeEntries` does with the entries of a bundle, without taking them out of it. */
+  const takeBundle = (bundle: FoundBundle): void => {
+    if (broken || bundle.first !== size || wanted.size > 0) return takeEntries(bundleEntries(bundle))
+    const { bytes, most } = bundle
+    const telling: number[] = []
+    let count = 0
+    const hashes = bundleLeafHashes(bytes, (end) => {
+      if (mayTellOfLog(bytes, end)) telling.push(count)
+      count += 1
+    })
+    const taken = Math.min(count, most)
+    if (hashes === undefined || taken === 0) return
+    const messages = bundleMessages(bytes, taken)
+    const messageAt = (place: number): Uint8Array => messages.at(place) ?? new Uint8Array()
+    if (entries === 0n) firstTime = envelopeEnd(messageAt(0))?.time
+    last = () => messages.at(taken - 1)
+    for (const place of telling) if (place < taken) takeEvents({ revision: size + BigInt(place), message: messageAt(place) })
+    size += BigInt(taken)
+    entries += BigInt(taken)
+    const row = hashes.subarray(0, taken * hashLength)
     trees.entry(row)
     alignment.found(row, messages)
   }
@@ -222,16 +248,18 @@ export const observe = async (options: ObserveOptions): Promise<Observation> => 
 
   for await (const part of parts) {
     if (part.kind === 'tile') takeTile(part.tile)
+    else if (part.kind === 'bundle') takeBundle(part.bundle)
     else takeEntries(part.entries)
     onProgress?.(entries)
   }
   const { logged: loggedTree, rows } = trees.end()
+  const lastMessage = last()
   return {
     clinic,
     size,
     entries,
-    firstTime: first && envelopeEnd(first)?.time,
-    lastTime: last && envelopeEnd(last)?.time,
+    firstTime,
+    lastTime: lastMessage && envelopeEnd(lastMessage)?.time,
     found: trees.found,
     logged: loggedTree,
     above,

@@ -1,4 +1,5 @@
 /** Whatever is done to a ledger and its log, what is reported is true, and what an anchor excludes does not pass. */
+import { isDeepStrictEqual } from 'node:util'
 import fc from 'fast-check'
 import t from 'tap'
 import type { Tile } from '../../../../services/audit/log/tile.ts'
@@ -7,10 +8,11 @@ import type { Fault } from '../../../../services/audit/log/verify/fault.ts'
 import type { FoundEntry } from '../../../../services/audit/log/verify/found.ts'
 import type { LedgerReport } from '../../../../services/audit/log/verify/report.ts'
 import { greatest } from '../../../../services/audit/log/verify/sizes.ts'
-import { verifyLedger } from '../../../../services/audit/log/verify/verify-ledger.ts'
+import { type LedgerSource, verifyLedger } from '../../../../services/audit/log/verify/verify-ledger.ts'
 import {
   checkpointOf,
   entryBytes,
+  inBundles,
   keptCheckpoint,
   keptReceipt,
   logKeyOf,
@@ -103,18 +105,22 @@ const publishedAfter = (given: Scenario): readonly string[] => {
 const foundOf = (rows: Rows): readonly FoundEntry[] =>
   rows.flatMap((bytes, revision) => (bytes === undefined ? [] : [{ revision: BigInt(revision), message: leafMessage(bytes) }]))
 
-const verify = (given: Scenario, anchored = true): Promise<LedgerReport> => {
+const same = (source: LedgerSource): LedgerSource => source
+
+const verify = (given: Scenario, anchored = true, as = same): Promise<LedgerReport> => {
   const { forgery, publication, sizes, receipts, knowsKey } = given
   const [original, rows] = [before(given), after(given)]
   const shown = publication === 'with another key' ? intruder : key
   return verifyLedger({
-    source: sourceOf({
-      clinic,
-      entries: foundOf(rows),
-      tiles: anchored ? forge(forgery, original, rows) : [],
-      published: anchored ? publishedAfter(given) : [],
-      keys: [verifierKeyFor(clinic, shown)],
-    }),
+    source: as(
+      sourceOf({
+        clinic,
+        entries: foundOf(rows),
+        tiles: anchored ? forge(forgery, original, rows) : [],
+        published: anchored ? publishedAfter(given) : [],
+        keys: [verifierKeyFor(clinic, shown)],
+      }),
+    ),
     anchors: {
       checkpoints: anchored ? sizes.map((size, at) => keptCheckpoint(checkpointOf(clinic, original, size, key), `checkpoint ${at}`)) : [],
       receipts: anchored
@@ -230,5 +236,12 @@ t.test('a key put in place of the known one is found with the known one', () =>
       return report.faults.some(({ kind }) => kind === 'key_replaced')
     }),
     { numRuns: 50 },
+  ),
+)
+
+t.test('bundles are judged as their entries are one by one, to the last word', () =>
+  fc.assert(
+    fc.asyncProperty(scenario, async (given) => isDeepStrictEqual(await verify(given, true, inBundles), await verify(given))),
+    { numRuns: 200 },
   ),
 )

@@ -1,25 +1,31 @@
 /** A whole ledger in an evidence bundle. */
 import type { OpenBundle } from '../../bundle/bundle.ts'
 import { readableItems } from '../../bundle/readable-items.ts'
+import { formatBundle } from '../../entry-bundle.ts'
 import { tileWidth } from '../../tile.ts'
-import { leafMessage } from '../../tree-hash.ts'
-import type { FoundEntry, LedgerPart } from '../found.ts'
+import type { FoundBundle, LedgerPart } from '../found.ts'
 import type { LedgerSource } from '../verify-ledger.ts'
 
 /** The file again from its beginning, as far as it can be read. */
 async function* read({ open, path, onDamage }: Pick<BundleSourceOptions, 'open' | 'path' | 'onDamage'>): AsyncGenerator<LedgerPart> {
   const bundle = await open(path)
-  let entries: FoundEntry[] = []
+  let [first, entries] = [0n, [] as Uint8Array[]]
+  const gathered = (): FoundBundle => {
+    const taken = { first, most: entries.length, bytes: formatBundle(entries) }
+    ;[first, entries] = [first + BigInt(entries.length), []]
+    return taken
+  }
   try {
     for await (const item of readableItems(bundle, onDamage)) {
-      if (item.kind === 'entry') entries.push({ revision: item.entry.revision, message: leafMessage(item.entry.bytes) })
-      if (entries.length > 0 && (item.kind !== 'entry' || entries.length >= tileWidth)) {
-        yield { kind: 'entries', entries }
-        entries = []
+      const follows = item.kind === 'entry' && item.entry.revision === first + BigInt(entries.length)
+      if (entries.length > 0 && (!follows || entries.length === tileWidth)) yield { kind: 'bundle', bundle: gathered() }
+      if (item.kind === 'entry') {
+        if (!follows) first = item.entry.revision
+        entries.push(item.entry.bytes)
       }
       if (item.kind === 'tile') yield { kind: 'tile', tile: item.tile }
     }
-    if (entries.length > 0) yield { kind: 'entries', entries }
+    if (entries.length > 0) yield { kind: 'bundle', bundle: gathered() }
   } finally {
     await bundle.close()
   }

@@ -76,8 +76,9 @@ export const ledgerDatabase = (client: ClientBase, keys: Pick<ClientBase, 'query
 
   const tilesOf = (clinic: string, generation: number, level: number, from: bigint, to: bigint): Promise<readonly TileRow[]> =>
     query<TileRow>(
-      `select level, index, hashes from chartwarden_log.tiles
-       where clinic = $1 and generation = $2 and level = $3 and index >= $4 and index < $5 order by index`,
+      `select level, strip / 8 as index, string_agg(hashes, ''::bytea order by strip) as hashes from chartwarden_log.strips
+       where clinic = $1 and generation = $2 and level = $3 and strip >= 8 * $4::bigint and strip < 8 * $5::bigint
+       group by level, strip / 8 order by strip / 8`,
       [clinic, generation, level, from, to],
     )
 
@@ -87,7 +88,7 @@ export const ledgerDatabase = (client: ClientBase, keys: Pick<ClientBase, 'query
     const page = BigInt(pageEntries)
     const [ends] = await query<{ entries: string | null; tiles: string | null }>(
       `select (select max(revision) from chartwarden_ledger.entries where clinic = $1) as entries,
-        (select max(index) from chartwarden_log.tiles where clinic = $1 and generation = $2 and level = 0) as tiles`,
+        (select max(strip) / 8 from chartwarden_log.strips where clinic = $1 and generation = $2 and level = 0) as tiles`,
       [clinic, log?.generation ?? 0],
     )
     const lastEntry = BigInt(ends?.entries ?? -1)

@@ -1,5 +1,4 @@
 /** A ledger read from a C2SP tlog-tiles prefix: any such log with entry bundles, and a running service. */
-import { parseLeafMessages } from '../../entry-bundle.ts'
 import { bundlePath, hashesAt, tileLevels, tilePath, tileWidth, widthIn } from '../../tile.ts'
 import { hashLength } from '../../tree-hash.ts'
 import type { LedgerPart } from '../found.ts'
@@ -24,9 +23,7 @@ async function* rowOf({ fetch, size }: TlogSourceOptions, index: bigint): AsyncG
     fetch(bundlePath(index, width), mostBundleBytes),
     fetch(tilePath({ level: 0, index }, width), tileWidth * hashLength),
   ])
-  const messages = (bundle === undefined ? undefined : parseLeafMessages(bundle)) ?? []
-  const first = index * BigInt(tileWidth)
-  yield { kind: 'entries', entries: messages.slice(0, width).map((message, at) => ({ revision: first + BigInt(at), message })) }
+  if (bundle !== undefined) yield { kind: 'bundle', bundle: { first: index * BigInt(tileWidth), most: width, bytes: bundle } }
   if (hashes !== undefined) yield { kind: 'tile', tile: { level: 0, index, hashes } }
 }
 
