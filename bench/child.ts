@@ -14,6 +14,8 @@ export interface BenchServer {
   logged(event: string): LogLine
   /** Lines logged as errors. */
   readonly faults: readonly string[]
+  /** Settles when it has ended, however that came about. */
+  readonly ended: Promise<void>
   /** Signals it, SIGTERM unless told otherwise, and waits until it has ended. */
   stop(signal?: NodeJS.Signals): Promise<void>
 }
@@ -67,6 +69,7 @@ export const startServer = (args: readonly string[], environment: Readonly<Recor
           return first
         },
         faults,
+        ended,
         stop: async (signal = 'SIGTERM') => {
           child.kill(signal)
           await ended

@@ -21,7 +21,10 @@ const eachOf = async <Item>(items: readonly Item[], atOnce: number, work: (item:
 }
 
 /** Registers clinics with one role and the people who hold it. */
-export const registerClinics = async (service: BenchService, clinics: readonly ClinicPeople[]): Promise<void> => {
+export const registerClinics = async (
+  service: Pick<BenchService, 'address' | 'token'>,
+  clinics: readonly ClinicPeople[],
+): Promise<void> => {
   const names = clinics.map(({ clinic }) => clinic)
   const options = { address: service.address, token: service.token(names, ['clinic.register', 'policy.write', 'staff.write']) }
   const [registration, policy, staff] = [

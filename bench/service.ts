@@ -25,9 +25,39 @@ export interface StartOptions {
   readonly profileDir?: string
   /** Variables beside those that every service here has. */
   readonly environment?: Readonly<Record<string, string>>
+  /** What Node is given to run. Defaults to `chartwarden serve`. */
+  readonly program?: readonly string[]
 }
 
-export const startService = async ({ stateDir, profileDir, environment: more = {} }: StartOptions): Promise<BenchService> => {
+const serve = [path.join(import.meta.dirname, '../cli/launch.js'), 'serve']
+
+/** Signs tokens with the development key that the service has made in its state directory. */
+export const createTokens = async (
+  stateDir: string,
+  environment: Readonly<Record<string, string>>,
+): Promise<(clinics: readonly string[], scopes: readonly Scope[]) => string> => {
+  const key = await readDevelopmentKey(developmentKeyFile(stateDir))
+  const { jwtIssuer: issuer, jwtAudience: audience } = readConfig(environment)
+  return (clinics, scopes) =>
+    signDevelopmentToken({
+      key,
+      issuer,
+      audience,
+      clinics,
+      scopes,
+      subject: 'bench',
+      ttlSeconds: 14_400,
+      clock: systemClock,
+      randomness: systemRandomness,
+    })
+}
+
+export const startService = async ({
+  stateDir,
+  profileDir,
+  environment: more = {},
+  program = serve,
+}: StartOptions): Promise<BenchService> => {
   const anyPort = '127.0.0.1:0'
   const environment = {
     CHARTWARDEN_STATE_DIR: stateDir,
@@ -39,25 +69,12 @@ export const startService = async ({ stateDir, profileDir, environment: more = {
     ...more,
   }
   const profiling = profileDir === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profileDir}`]
-  const server = await startServer([...profiling, path.join(import.meta.dirname, '../cli/launch.js'), 'serve'], environment)
-  const key = await readDevelopmentKey(developmentKeyFile(stateDir))
+  const server = await startServer([...profiling, ...program], environment)
   const password = (await readFile(path.join(stateDir, 'postgres.password'), 'utf8')).trim()
-  const { jwtIssuer: issuer, jwtAudience: audience } = readConfig(environment)
   const port = Number(server.logged('postgres.started')['port'])
   return {
     ...server,
     adminUrl: (database) => databaseUrl({ host: '127.0.0.1', port, user: adminRole, password, database }),
-    token: (clinics, scopes) =>
-      signDevelopmentToken({
-        key,
-        issuer,
-        audience,
-        clinics,
-        scopes,
-        subject: 'bench',
-        ttlSeconds: 14_400,
-        clock: systemClock,
-        randomness: systemRandomness,
-      }),
+    token: await createTokens(stateDir, environment),
   }
 }

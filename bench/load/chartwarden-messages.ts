@@ -39,7 +39,7 @@ export const encodeStreamed = (seq: number, check: Uint8Array): Buffer =>
 const varint = 0
 
 /** Of CheckResponse { decision = 2 } */
-const isPermitResponse = (bytes: Uint8Array): boolean => {
+export const isPermitResponse = (bytes: Uint8Array): boolean => {
   const reader = new BinaryReader(bytes)
   while (reader.pos < reader.len) {
     const [field, type] = reader.tag()

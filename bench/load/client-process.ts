@@ -1,9 +1,10 @@
 /** A load client in a process of its own: takes a job over IPC, does it, and tells what it measured. */
 import { runInsertJob } from './insert-job.ts'
-import type { Job, JobResult } from './jobs.ts'
+import type { Job, JobResult, PacedResult } from './jobs.ts'
+import { runPacedJob } from './paced-job.ts'
 import { runBatchJob, runCerbosJob, runStreamJob } from './question-jobs.ts'
 
-const run = (job: Job): Promise<JobResult> => {
+const run = (job: Job): Promise<JobResult | PacedResult> => {
   switch (job.kind) {
     case 'stream':
       return runStreamJob(job)
@@ -13,6 +14,8 @@ const run = (job: Job): Promise<JobResult> => {
       return runCerbosJob(job)
     case 'inserts':
       return runInsertJob(job)
+    case 'paced':
+      return runPacedJob(job)
   }
 }
 

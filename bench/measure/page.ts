@@ -1,16 +1,12 @@
 /** `results/latest.md`: the same figures as `latest.json`, to be read. */
 import type { cells } from './cells.ts'
 import { type HistoryPage, historyPages } from './history.ts'
+import { count, decimals, table } from './markdown.ts'
 import type { Results } from './results.ts'
 import { type Spread, spreadOf } from './statistics.ts'
 
-const count = (value: number): string => Math.round(value).toLocaleString('en')
-const decimals = (value: number): string => value.toFixed(value < 10 ? 2 : value < 100 ? 1 : 0)
 const spread = ({ median, lowest, highest }: Spread, show: (value: number) => string): string =>
   lowest === highest ? show(median) : `${show(median)} (${show(lowest)}–${show(highest)})`
-
-const table = (heads: readonly string[], rows: readonly (readonly string[])[]): string =>
-  [heads, heads.map(() => '---'), ...rows].map((row) => `| ${row.join(' | ')} |`).join('\n')
 
 const ratiosTable = ({ ratios, ratioDetails }: Results): string =>
   table(

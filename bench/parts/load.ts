@@ -10,7 +10,7 @@ import { checkResourcesPath, encodeCheckResources } from '../load/cerbos-message
 import { checkPath, encodeCheck } from '../load/chartwarden-messages.ts'
 import { runJob } from '../load/client.ts'
 import type { H2load, H2loadRun, H2loadTarget } from '../load/h2load.ts'
-import type { Job, JobResult } from '../load/jobs.ts'
+import type { Job, JobResult, PacedJob } from '../load/jobs.ts'
 import { clinicName, drawQuestions, type Practice, personName } from '../load/questions.ts'
 import type { CellName, Round } from '../measure/cells.ts'
 import type { Measured } from '../measure/statistics.ts'
@@ -101,7 +101,7 @@ export const runLoad = async (options: LoadOptions): Promise<LoadResult> => {
     rates.set(name, measured.perSecond)
     return { ...measured, answers: new Map([[fixed.clinic, measured.answered]]) }
   }
-  const job = (made: Job) => () => runJob(made)
+  const job = (made: Exclude<Job, PacedJob>) => () => runJob(made)
   const many = { connections, inFlight: settings.unaryInFlight }
   const one = { connections: 1, inFlight: 1 }
   const questioning = { practice, seed, ...timing }

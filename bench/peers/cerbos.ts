@@ -3,7 +3,7 @@
  * Node; the server itself is the binary beside it.
  */
 import { spawn } from 'node:child_process'
-import { mkdir, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { createServer } from 'node:net'
 import path from 'node:path'
@@ -22,6 +22,10 @@ export interface Cerbos {
   ask(): Promise<void>
   /** Decisions its log shows, of the last thousand. It writes them in batches of 16, or after 30 seconds. */
   logged(): Promise<number>
+  /** Records of all decisions that its log shows, one for each time that it was decided about. */
+  loggedRecords(): Promise<readonly string[]>
+  /** Settles when it has ended, however that came about. */
+  readonly ended: Promise<void>
   /** Signals it, SIGTERM unless told otherwise, and waits until it has ended. */
   stop(signal?: NodeJS.Signals): Promise<void>
 }
@@ -30,10 +34,15 @@ const policy = `apiVersion: api.cerbos.dev/v1
 resourcePolicy: { version: default, resource: record, rules: [ { actions: ["read"], effect: EFFECT_ALLOW, roles: ["user"] } ] }
 `
 
-const configuration = (httpPort: number, grpcPort: number): string =>
+const backends = { local: 'local, local: { storagePath: ./audit }', file: 'file, file: { path: ./decisions.log }' } as const
+
+/** Where it keeps its decision log: in a store of its own, which it can be asked for, or in `decisions.log`, a line each. */
+export type CerbosLog = keyof typeof backends
+
+const configuration = (httpPort: number, grpcPort: number, log: CerbosLog): string =>
   `server: { httpListenAddr: "127.0.0.1:${httpPort}", grpcListenAddr: "127.0.0.1:${grpcPort}", adminAPI: { enabled: true } }
 storage: { driver: disk, disk: { directory: ./policies, watchForChanges: false } }
-audit: { enabled: true, accessLogsEnabled: false, decisionLogsEnabled: true, backend: local, local: { storagePath: ./audit } }
+audit: { enabled: true, accessLogsEnabled: false, decisionLogsEnabled: true, backend: ${backends[log]} }
 telemetry: { disabled: true }
 `
 
@@ -59,15 +68,18 @@ const isHealthy = (http: string): Promise<boolean> =>
     () => false,
   )
 
+/** Each entry names the record of its answer once. */
+const recordsIn = (log: string): readonly string[] => [...log.matchAll(/"resourceId":\s*"([^"]+)"/g)].map(([, record = '']) => record)
+
 /** The password that Cerbos is shipped with for development. */
 const shippedLogin = `Basic ${Buffer.from('cerbos:cerbosAdmin').toString('base64')}`
 
 /** Starts it in a directory of its own, which an earlier start may have left. */
-export const startCerbos = async (directory: string): Promise<Cerbos> => {
+export const startCerbos = async (directory: string, log: CerbosLog = 'local'): Promise<Cerbos> => {
   const [httpPort, grpcPort] = [await freePort(), await freePort()]
   await mkdir(path.join(directory, 'policies'), { recursive: true })
   await writeFile(path.join(directory, 'policies', 'record.yaml'), policy)
-  await writeFile(path.join(directory, 'cerbos.yaml'), configuration(httpPort, grpcPort))
+  await writeFile(path.join(directory, 'cerbos.yaml'), configuration(httpPort, grpcPort, log))
   const child = spawn(locateBinary(), ['server', '--config=cerbos.yaml', '--debug-listen-addr='], { cwd: directory, stdio: 'ignore' })
   const ended = endsWithUs(child)
   let running = true
@@ -98,6 +110,11 @@ export const startCerbos = async (directory: string): Promise<Cerbos> => {
       client.close()
     }
   }
+  const showLog = async (which: string): Promise<string> => {
+    const shown = await fetch(`${http}/admin/auditlog/list/KIND_DECISION?${which}`, { headers: { authorization: shippedLogin } })
+    if (!shown.ok) throw new Error(`Cerbos does not show its decision log: ${shown.status}`)
+    return shown.text()
+  }
   return {
     address,
     pid: child.pid as number,
@@ -105,11 +122,10 @@ export const startCerbos = async (directory: string): Promise<Cerbos> => {
     ask: async () => {
       await askOnce()
     },
-    logged: async () => {
-      const log = await fetch(`${http}/admin/auditlog/list/KIND_DECISION?tail=1000`, { headers: { authorization: shippedLogin } })
-      if (!log.ok) throw new Error(`Cerbos does not show its decision log: ${log.status}`)
-      return (await log.text()).split('\n').filter((line) => line.includes('decisionLogEntry')).length
-    },
+    logged: async () => (await showLog('tail=1000')).split('\n').filter((line) => line.includes('decisionLogEntry')).length,
+    loggedRecords: async () =>
+      recordsIn(log === 'local' ? await showLog('since=24h') : await readFile(path.join(directory, 'decisions.log'), 'utf8')),
+    ended,
     stop,
   }
 }

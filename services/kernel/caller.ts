@@ -30,4 +30,9 @@ export interface CallContext {
   readonly draining?: AbortSignal
   /** Tells the system ledger of a refusal that is answered inside a batch or stream instead of thrown. Counts each error once. */
   readonly refused?: (error: ChartwardenError, clinic?: string) => void
+  /**
+   * Lets one item of a stream in, of a clinic that the token names, as soon as there is room, and returns what says that it is done. Throws
+   * QUOTA_EXCEEDED. Undefined where nothing has to be let in, or the whole request has been.
+   */
+  readonly enter?: (clinic: string) => Promise<() => void>
 }

@@ -40,13 +40,20 @@ t.test('an empty environment is a development service on this machine', async (t
     logOrigin: 'chartwarden.localhost',
     witnesses: undefined,
     databaseUrls: undefined,
+    kurrentUrl: undefined,
     demo: false,
     grpcReflection: true,
     logLevel: 'info',
+    workers: 1,
     maxMessageBytes: 1_048_576,
     maxBatchItems: 512,
     selfCheckHours: 24,
+    backup: undefined,
+    drill: undefined,
     maxQueuedEntries: 16_384,
+    maxUnderWay: 2_048,
+    callerQuota: undefined,
+    clinicQuota: undefined,
     maxStreamsPerConnection: 1024,
     maxHttpCalls: 1024,
     defaultDeadlineMs: 10_000,
@@ -70,10 +77,12 @@ t.test('every default in the table is a value the table allows, and every variab
     configVariables.filter(({ secret }) => secret).map(({ name }) => name),
     [
       'CHARTWARDEN_MASTER_KEY',
+      'CHARTWARDEN_DRILL_DATABASE_URL',
       'DATABASE_URL',
       'CHARTWARDEN_FEED_DATABASE_URL',
       'CHARTWARDEN_QUERY_DATABASE_URL',
       'CHARTWARDEN_MIGRATE_DATABASE_URL',
+      'CHARTWARDEN_KURRENTDB_URL',
       'CHARTWARDEN_TOKEN',
       'OTEL_EXPORTER_OTLP_ENDPOINT',
       'OTEL_EXPORTER_OTLP_TRACES_ENDPOINT',
@@ -99,7 +108,11 @@ t.test('each variable is read', async (t) => {
     CHARTWARDEN_MAX_MESSAGE_BYTES: '65536',
     CHARTWARDEN_MAX_BATCH_ITEMS: '1',
     CHARTWARDEN_SELF_CHECK_HOURS: '0',
+    CHARTWARDEN_WORKERS: 'auto',
     CHARTWARDEN_MAX_QUEUED_ENTRIES: '1024',
+    CHARTWARDEN_MAX_UNDER_WAY: '1024',
+    CHARTWARDEN_CALLER_QUOTA: '200:1000',
+    CHARTWARDEN_CLINIC_QUOTA: '300',
     CHARTWARDEN_MAX_STREAMS_PER_CONNECTION: '8',
     CHARTWARDEN_DEFAULT_DEADLINE_MS: '100',
     CHARTWARDEN_DRAIN_TIMEOUT_MS: '0',
@@ -125,13 +138,20 @@ t.test('each variable is read', async (t) => {
     logOrigin: undefined,
     witnesses: { policyFile: '/etc/chartwarden/witnesses', intervalMs: 1000 },
     databaseUrls: { writer: 'postgres://writer@db/c', feed: 'postgresql://feed@db/c', query: 'postgresql://feed@db/c', migrate: undefined },
+    kurrentUrl: undefined,
     demo: false,
     grpcReflection: true,
     logLevel: 'debug',
+    workers: 'auto',
     maxMessageBytes: 65_536,
     maxBatchItems: 1,
     selfCheckHours: 0,
+    backup: undefined,
+    drill: undefined,
     maxQueuedEntries: 1024,
+    maxUnderWay: 1024,
+    callerQuota: { perSecond: 200, burst: 1000 },
+    clinicQuota: { perSecond: 300, burst: 300 },
     maxStreamsPerConnection: 8,
     maxHttpCalls: 1024,
     defaultDeadlineMs: 100,
@@ -187,6 +207,34 @@ t.test('nothing is signed in production unless a signer store and a name are con
     t.match(messageOf({ CHARTWARDEN_PUBLISH_INTERVAL_MS: interval }), /CHARTWARDEN_PUBLISH_INTERVAL_MS must be/, interval)
 })
 
+t.test('a quota is off, a rate, or a rate and as much as may come at once', async (t) => {
+  t.equal(readConfig({ CHARTWARDEN_CALLER_QUOTA: 'off' }).callerQuota, undefined)
+  t.strictSame(readConfig({ CHARTWARDEN_CALLER_QUOTA: '7' }).callerQuota, { perSecond: 7, burst: 7 })
+  t.strictSame(readConfig({ CHARTWARDEN_CLINIC_QUOTA: '1:1000000' }).clinicQuota, { perSecond: 1, burst: 1_000_000 })
+  for (const text of ['0', '-1', '1.5', 'on', '200:', ':5', '200:0', '200:199', '1:1000001', '9999999', '1:2:3', ' 5', '1e3'])
+    for (const name of ['CHARTWARDEN_CALLER_QUOTA', 'CHARTWARDEN_CLINIC_QUOTA'])
+      t.match(messageOf({ [name]: text }), `${name} must be off, or a whole number`, `${name}=${text}`)
+})
+
+t.test('ledgers in KurrentDB need a connection that nobody listens to and a user whose password is sent', async (t) => {
+  const url = 'kurrentdb://chartwarden:hidden@one:2113,two:2113?tlsCAFile=/run/ca.crt'
+  t.equal(readConfig({ ...production, CHARTWARDEN_KURRENTDB_URL: url }).kurrentUrl, url)
+  const local = 'kurrentdb://127.0.0.1:2113?tls=false'
+  t.equal(readConfig({ CHARTWARDEN_KURRENTDB_URL: local }).kurrentUrl, local, 'in development as it is')
+  t.match(messageOf({ ...production, CHARTWARDEN_KURRENTDB_URL: local }), /must not have tls=false .* needs user and password/)
+  t.match(
+    messageOf({ CHARTWARDEN_KURRENTDB_URL: 'kurrentdb://u:hidden@one?tls=false' }),
+    /has tls=false, with which its password is not sent/,
+  )
+  const backups = { CHARTWARDEN_BACKUP_TARGET: '/mnt/backups', CHARTWARDEN_BACKUP_RECIPIENTS_FILE: '/etc/recipients' }
+  t.match(messageOf({ ...backups, CHARTWARDEN_KURRENTDB_URL: local }), /CHARTWARDEN_BACKUP_TARGET backs up ledgers in PostgreSQL only/)
+  for (const wrong of ['postgres://db/c', 'kurrentdb://u:hidden@one?surprise=1', 'kurrentdb://u:hidden@']) {
+    const message = messageOf({ CHARTWARDEN_KURRENTDB_URL: wrong })
+    t.match(message, /^CHARTWARDEN_KURRENTDB_URL must be a connection string/, wrong)
+    t.notMatch(message, /hidden/)
+  }
+})
+
 t.test('the configuration cannot be changed', async (t) => {
   const config = readConfig({ ...production, DATABASE_URL: 'postgres://w@db/c', CHARTWARDEN_FEED_DATABASE_URL: 'postgres://f@db/c' })
   for (const part of [config, config.grpcAddr, config.httpAddr, config.tls, config.databaseUrls, configVariables, configVariables[0]]) {
@@ -220,6 +268,10 @@ const refusals: readonly (readonly [string, Environment, RegExp])[] = [
     /^CHARTWARDEN_DEFAULT_DEADLINE_MS must be a whole number from 100 to 600000/,
   ],
   ['a number too large', { CHARTWARDEN_MAX_BATCH_ITEMS: '513' }, /from 1 to 512/],
+  ['no worker', { CHARTWARDEN_WORKERS: '0' }, /^CHARTWARDEN_WORKERS must be a whole number from 1 to 64, or auto, not "0"\.$/],
+  ['too many workers', { CHARTWARDEN_WORKERS: '65' }, /^CHARTWARDEN_WORKERS must be/],
+  ['half a worker', { CHARTWARDEN_WORKERS: '1.5' }, /^CHARTWARDEN_WORKERS must be/],
+  ['workers in other words', { CHARTWARDEN_WORKERS: 'all' }, /^CHARTWARDEN_WORKERS must be/],
   ['a negative number', { CHARTWARDEN_DRAIN_TIMEOUT_MS: '-1' }, /from 0/],
   ['an exponent', { CHARTWARDEN_MAX_MESSAGE_BYTES: '1e6' }, /whole number/],
   ['a log level that does not exist', { CHARTWARDEN_LOG_LEVEL: 'verbose' }, /trace or silent/],

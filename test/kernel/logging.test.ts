@@ -43,7 +43,9 @@ t.test('an error shows what went wrong and where, and no value it was about', as
   } catch (error) {
     parser = error
   }
-  const url = new Error('connect failed: postgres://admin:hunter2@db/c and https://user:hunter2@idp/')
+  const url = new Error(
+    'connect failed: postgres://admin:hunter2@db/c and https://user:hunter2@idp/ and kurrentdb+discover://user:hunter2@one',
+  )
   logger.error({ event: 'a', err: new ChartwardenError('INTERNAL', { cause: driver }) }, 'failed')
   logger.error({ event: 'b', err: parser })
   logger.error({ event: 'c', nested: { problem: url } })

@@ -25,7 +25,9 @@ export const echo: AccessHandlers = {
 }
 
 export interface GrpcDoorOptions
-  extends Partial<Pick<GrpcServerOptions, 'services' | 'tls' | 'reflection' | 'maxMessageBytes' | 'defaultDeadlineMs' | 'observer'>> {
+  extends Partial<
+    Pick<GrpcServerOptions, 'services' | 'tls' | 'reflection' | 'maxMessageBytes' | 'defaultDeadlineMs' | 'observer' | 'admission'>
+  > {
   readonly handlers?: Partial<AccessHandlers>
 }
 

@@ -2,7 +2,7 @@
 import type { Test } from 'tap'
 import type { ServiceImplementation } from '../../services/kernel/grpc/implement.ts'
 import { createHttpServer, type HttpServerOptions } from '../../services/kernel/http/server.ts'
-import { createHttpTwins } from '../../services/kernel/http/twins.ts'
+import { createHttpTwins, type HttpTwinsOptions } from '../../services/kernel/http/twins.ts'
 import { systemRandomness } from '../../services/kernel/ids.ts'
 import type { Refusal } from '../../services/kernel/refusal.ts'
 import { methodRules } from '../../services/kernel/scopes.ts'
@@ -16,9 +16,10 @@ export interface HttpDoorOptions
   readonly services?: readonly ServiceImplementation[]
   /** Defaults to 64. */
   readonly maxCalls?: number
+  readonly admission?: HttpTwinsOptions['admission']
 }
 
-export const httpDoor = async (t: Test, { services = [], maxCalls = 64, routes, ...options }: HttpDoorOptions = {}) => {
+export const httpDoor = async (t: Test, { services = [], maxCalls = 64, admission, routes, ...options }: HttpDoorOptions = {}) => {
   const { clock, timers, log, refusals, verifier } = await doorParts()
   const onRefusal = (refusal: Refusal): void => void refusals.push(refusal)
   const twins = createHttpTwins({
@@ -32,6 +33,7 @@ export const httpDoor = async (t: Test, { services = [], maxCalls = 64, routes, 
     randomness: systemRandomness,
     defaultDeadlineMs: 10_000,
     maxCalls,
+    admission,
   })
   const http = await createHttpServer({
     address: { host: '127.0.0.1', port: 0 },

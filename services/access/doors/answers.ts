@@ -1,6 +1,6 @@
 /** Ledger facts as contract messages. */
 import { create } from '@bufbuild/protobuf'
-import { type Timestamp, timestampFromMs } from '@bufbuild/protobuf/wkt'
+import { durationFromMs, type Timestamp, timestampFromMs } from '@bufbuild/protobuf/wkt'
 import { type ItemError, ItemErrorSchema } from '../../../proto/gen/chartwarden/types/v1/types_pb.js'
 import type { CallContext } from '../../kernel/caller.ts'
 import { toChartwardenError } from '../../kernel/errors.ts'
@@ -13,8 +13,9 @@ export const timestampOfText = (text: string): Timestamp => timestampFromMs(Date
 
 /** One item's refusal, where the others of its batch or stream go on. */
 export const itemErrorOf = (thrown: unknown): ItemError => {
-  const error = toChartwardenError(thrown)
-  return create(ItemErrorSchema, { reason: error.reason, message: error.message, code: error.grpc })
+  const { reason, message, grpc, retryAfterSeconds } = toChartwardenError(thrown)
+  const retry = retryAfterSeconds === undefined ? {} : { retryAfter: durationFromMs(retryAfterSeconds * 1_000) }
+  return create(ItemErrorSchema, { reason, message, code: grpc, ...retry })
 }
 
 /** Duties as the contract's obligations. */

@@ -155,13 +155,17 @@ export const accessServiceHandlers = (options: AccessDoorOptions) => {
           const error = new ChartwardenError('INVALID_ARGUMENT', { message: 'check: is required' })
           return { seq, result: { outcome: { case: 'error' as const, value: itemErrorOf(error) } } }
         }
+        let leave: (() => void) | undefined
         try {
           requireClinic(context, item.clinic)
+          leave = await context.enter?.(item.clinic)
         } catch (thrown) {
           return { seq, result: { outcome: { case: 'error' as const, value: itemErrorOf(thrown) } } }
         }
         const deadline = Math.min(context.deadline, clock.monotonic() + defaultDeadlineMs)
-        return { seq, result: await settle(item, item.clinic, { ...context, deadline }) }
+        const result = await settle(item, item.clinic, { ...context, deadline })
+        leave?.()
+        return { seq, result }
       }),
   }
 }

@@ -12,6 +12,7 @@ import type { Timers } from '../timers.ts'
 import { bearerToken } from '../tokens/bearer.ts'
 import type { TokenVerifier } from '../tokens/verifier.ts'
 import { parseTraceparent } from '../traceparent.ts'
+import type { Admission } from './admission.ts'
 
 /** What a door knows of a call. */
 export interface CallSurface {
@@ -33,6 +34,8 @@ export interface CallParts {
   readonly defaultDeadlineMs: number
   /** Aborts when the door begins to stop. */
   readonly draining: AbortSignal
+  /** Undefined: whatever comes is begun. */
+  readonly admission?: Admission | undefined
 }
 
 /** One call under way. */
@@ -48,6 +51,8 @@ export interface OpenCall {
   caller: Caller | undefined
   /** Undefined until the request is read. */
   clinic: string | undefined
+  /** Tells admission that the work of the call is done; to be called when its handler has settled. */
+  leave: () => void
   readonly signal: () => AbortSignal
   /** Aborts the signal of the handler; nothing it does is sent any more. */
   readonly abort: () => void
@@ -64,6 +69,8 @@ export interface CallOpening {
   readonly defaultDeadlineMs: number
 }
 
+const nothing = (): void => undefined
+
 /** Begins a call. */
 export const beginCall = (parts: CallParts, plan: MethodPlan, surface: CallSurface, opening: CallOpening): OpenCall => {
   const deadlineNamed = opening.named !== Number.POSITIVE_INFINITY
@@ -77,6 +84,7 @@ export const beginCall = (parts: CallParts, plan: MethodPlan, surface: CallSurfa
     deadlineNamed,
     caller: undefined,
     clinic: undefined,
+    leave: nothing,
     // Made on demand: few handlers of unary calls ask for it, and it costs as much as the rest of these steps.
     signal: () => {
       if (controller === undefined) {
@@ -114,6 +122,10 @@ export const authorise = async (parts: CallParts, open: OpenCall): Promise<CallC
     draining,
     refused: (error, clinic) => report(error, { caller, clinic: clinic ?? open.clinic, address: surface.address() }),
   }
+  const { admission } = parts
+  if (admission !== undefined && plan.admitted && plan.method.methodKind === 'bidi_streaming') {
+    context.enter = (clinic) => admission.enterInTurn({ caller, clinic })
+  }
   const traceparent = parseTraceparent(surface.header('traceparent'))
   if (traceparent !== undefined) context.traceparent = traceparent
   return context
@@ -129,11 +141,23 @@ export const clinicOf = (request: unknown): string => {
   return typeof clinic === 'string' ? clinic : ''
 }
 
-/** Lets a request that was read pass if the caller's token reaches its clinic. */
-export const admit = <Request>(open: OpenCall, context: CallContext, request: Request): Request => {
-  if (open.plan.namesClinic) {
+/** The most items that any batch may have; a larger one is refused by its handler, which says so. */
+const largestBatch = 512
+
+const unitsOf = ({ items }: MethodPlan, request: unknown): number => {
+  const batch = items === undefined ? undefined : (request as Readonly<Record<string, readonly unknown[]>>)[items]
+  return batch === undefined ? 1 : Math.min(Math.max(1, batch.length), largestBatch)
+}
+
+/** Lets a request that was read pass if the caller's token reaches its clinic and there is room for its work. */
+export const admit = <Request>({ admission }: CallParts, open: OpenCall, context: CallContext, request: Request): Request => {
+  const { plan } = open
+  if (plan.namesClinic) {
     open.clinic = clinicOf(request)
     requireClinic(context, open.clinic)
+    if (plan.admitted && admission !== undefined) {
+      open.leave = admission.enter({ caller: context.caller, clinic: open.clinic, units: unitsOf(plan, request) })
+    }
   }
   return request
 }

@@ -39,6 +39,8 @@ export interface GrpcClientOptions {
   readonly timeoutMs?: number
   /** Largest answer taken, in bytes. Defaults to 4 MiB. */
   readonly maxMessageBytes?: number
+  /** Whether it has a connection of its own. Defaults to false: clients of one address share one, and with it the process that answers. */
+  readonly ownConnection?: boolean
 }
 
 interface MethodShape {
@@ -206,7 +208,7 @@ const bidi = ({ client, metadata }: Channel, method: DescMethod, definition: Byt
 /** A client of one service under one token. */
 export const createGrpcClient = <Methods extends GenServiceMethods>(
   service: GenService<Methods>,
-  { address, tls, token, timeoutMs = 30_000, maxMessageBytes = 4_194_304 }: GrpcClientOptions,
+  { address, tls, token, timeoutMs = 30_000, maxMessageBytes = 4_194_304, ownConnection = false }: GrpcClientOptions,
 ): GrpcClient<Methods> => {
   const client = new Client(
     address,
@@ -215,6 +217,7 @@ export const createGrpcClient = <Methods extends GenServiceMethods>(
       'grpc.max_receive_message_length': maxMessageBytes,
       'grpc.max_send_message_length': -1,
       'grpc-node.flow_control_window': 1_048_576,
+      'grpc.use_local_subchannel_pool': ownConnection ? 1 : 0,
     },
   )
   const metadata = ({ headers = {} }: CallOptions): Metadata => {

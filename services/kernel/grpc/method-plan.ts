@@ -10,9 +10,16 @@ export interface MethodPlan {
   readonly scope: Scope
   /** Whether each request names a clinic that the caller's token must name. */
   readonly namesClinic: boolean
+  /** Whether its work passes admission: what software sends by itself, all day. What people and operators do has limits of its own. */
+  readonly admitted: boolean
+  /** The field of its request that holds the items of a batch; undefined: a request is one. */
+  readonly items: string | undefined
 }
 
 export type MethodScopes = Readonly<Record<string, { readonly scope: Scope }>>
+
+/** Taking rights away, emergencies and reports are not among them: no flood of questions may use up what those need. */
+const admittedScopes: ReadonlySet<Scope> = new Set(['access.check', 'access.record', 'disclosure.record', 'concern.record'])
 
 /** Throws StartError for a method without a rule: it would be open to every token. */
 export const planMethod = (method: DescMethod, rules: MethodScopes): MethodPlan => {
@@ -28,5 +35,7 @@ export const planMethod = (method: DescMethod, rules: MethodScopes): MethodPlan 
       rule.scope !== 'clinic.register' &&
       method.methodKind !== 'bidi_streaming' &&
       method.input.fields.some(({ name }) => name === 'clinic'),
+    admitted: admittedScopes.has(rule.scope) && method.methodKind !== 'server_streaming',
+    items: method.input.fields.find(({ fieldKind, message }) => fieldKind === 'list' && message !== undefined)?.localName,
   }
 }

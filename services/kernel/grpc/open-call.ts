@@ -59,9 +59,9 @@ export const decodeRequest = ({ method }: MethodPlan, bytes: Buffer): unknown =>
   }
 }
 
-/** Decodes the one request of a call and checks the clinic it names. */
-export const readRequest = (open: OpenCall, context: CallContext, bytes: Buffer): unknown =>
-  admit(open, context, decodeRequest(open.plan, bytes))
+/** Decodes the one request of a call, checks the clinic it names and lets its work in. */
+export const readRequest = (parts: CallParts, open: OpenCall, context: CallContext, bytes: Buffer): unknown =>
+  admit(parts, open, context, decodeRequest(open.plan, bytes))
 
 const clinicIfAny = ({ plan }: OpenCall, bytes: Buffer): string | undefined => {
   try {
@@ -77,3 +77,10 @@ export const failGrpcCall = (parts: CallParts, open: OpenCall, thrown: unknown, 
     failCall(parts, open, thrown, () => (bytes === undefined ? undefined : clinicIfAny(open, bytes))),
     open.correlationId,
   )
+
+/** The same for a call that has sent nothing yet: the name of the call goes with the status, so that refusing takes one frame. */
+export const failUnaryCall = (parts: CallParts, open: OpenCall, thrown: unknown, bytes: Buffer) => {
+  const status = failGrpcCall(parts, open, thrown, bytes)
+  status.metadata.set(correlationHeader, open.correlationId)
+  return status
+}

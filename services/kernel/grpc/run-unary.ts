@@ -4,7 +4,7 @@ import { ChartwardenError } from '../errors.ts'
 import { encodeAnswer } from './encode-answer.ts'
 import type { UnaryHandler } from './implement.ts'
 import type { MethodPlan } from './method-plan.ts'
-import { beginGrpcCall, failGrpcCall, readRequest, sendHeaders } from './open-call.ts'
+import { beginGrpcCall, failUnaryCall, readRequest, sendHeaders } from './open-call.ts'
 import type { RunningCall, RunningCalls } from './running-call.ts'
 
 /** Runs a unary method. A call is answered once: by its handler, or at its deadline, whichever comes first. */
@@ -21,9 +21,11 @@ export const runUnary =
       over = true
       calls.delete(running)
       stopTimer?.()
-      sendHeaders(open, call)
-      if (answer !== undefined) respond(null, answer)
-      else respond(failGrpcCall(parts, open, thrown, call.request))
+      if (answer === undefined) respond(failUnaryCall(parts, open, thrown, call.request))
+      else {
+        sendHeaders(open, call)
+        respond(null, answer)
+      }
     }
     const cut = (error: ChartwardenError): void => {
       finish(error, undefined)
@@ -45,11 +47,13 @@ export const runUnary =
     const run = async (): Promise<void> => {
       try {
         const context = await authorise(parts, open)
-        const answer = await handler(readRequest(open, context, call.request), context)
+        const answer = await handler(readRequest(parts, open, context, call.request), context)
         finish(undefined, encodeAnswer(plan.method.output, answer))
       } catch (thrown) {
         finish(thrown, undefined)
       }
+      // Not when the call is over: what was begun takes its time even if nobody waits for it any more.
+      open.leave()
     }
     void run()
   }

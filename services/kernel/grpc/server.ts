@@ -1,4 +1,5 @@
 import { logVerbosity, Server, ServerCredentials, setLogVerbosity, type UntypedServiceImplementation } from '@grpc/grpc-js'
+import type { Admission } from '../calls/admission.ts'
 import type { CallParts } from '../calls/open-call.ts'
 import type { Clock } from '../clock.ts'
 import { formatHostPort, type HostPort } from '../host-port.ts'
@@ -41,6 +42,8 @@ export interface GrpcServerOptions {
   readonly reflection: boolean
   /** Calls at a time on one connection. Defaults to 1,024. */
   readonly maxStreamsPerConnection?: number
+  /** Shared with the HTTP door; undefined: whatever comes is begun. */
+  readonly admission?: Admission | undefined
   /** For metrics and traces. */
   readonly observer?: CallObserver | undefined
   readonly timers?: Timers
@@ -103,6 +106,7 @@ export const createGrpcServer = (options: GrpcServerOptions): GrpcServer => {
     report: createRefusalReport(options.onRefusal),
     defaultDeadlineMs: options.defaultDeadlineMs,
     draining: draining.signal,
+    admission: options.admission,
   }
   const server = new Server({
     'grpc.max_receive_message_length': options.maxMessageBytes,

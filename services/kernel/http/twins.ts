@@ -4,6 +4,7 @@
  */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { CallContext } from '../caller.ts'
+import type { Admission } from '../calls/admission.ts'
 import { admit, authorise, beginCall, type CallParts, failCall, type OpenCall } from '../calls/open-call.ts'
 import type { Clock } from '../clock.ts'
 import { invalidField } from '../errors.ts'
@@ -40,6 +41,8 @@ export interface HttpTwinsOptions {
   readonly defaultDeadlineMs: number
   /** Calls at a time, streams among them; one caller may have a quarter of them, and half of its quarter as streams. */
   readonly maxCalls: number
+  /** Shared with the gRPC door; undefined: whatever comes is begun. */
+  readonly admission?: Admission | undefined
   readonly timers?: Timers
 }
 
@@ -78,6 +81,15 @@ const readRequest = ({ plan }: Twin, request: FastifyRequest): object => {
     named.clinic = clinic
   }
   return message
+}
+
+/** What the handler gives; admission is told when it has settled, whatever became of the call meanwhile. */
+const untilLeft = async <Answer>({ leave }: OpenCall, given: Promise<Answer>): Promise<Answer> => {
+  try {
+    return await given
+  } finally {
+    leave()
+  }
 }
 
 /** The routes of all services, not yet on a server. */
@@ -120,8 +132,8 @@ export const createHttpTwins = (options: HttpTwinsOptions): HttpTwins => {
 
   const run = (twin: Twin, handler: unknown) => (request: FastifyRequest, reply: FastifyReply) => {
     const { call, context } = begun.get(request) as Required<Begun>
-    const message = admit(call.open, context, readRequest(twin, request))
-    if (!twin.streams) return sendAnswer(call, reply, (handler as UnaryHandler)(message, context))
+    const message = admit(parts, call.open, context, readRequest(twin, request))
+    if (!twin.streams) return sendAnswer(call, reply, untilLeft(call.open, (handler as UnaryHandler)(message, context)))
     call.watchExpiry(context)
     return sendLines(parts, call, reply, (handler as ServerStreamHandler)(message, context))
   }

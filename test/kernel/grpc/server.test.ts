@@ -30,11 +30,19 @@ const sendBytes = (address: string, token: string, bytes: Buffer): Promise<Buffe
   return new Promise<Buffer>((resolve, reject) => {
     client.makeUnaryRequest('/chartwarden.access.v1.AccessService/Check', same, same, bytes, metadata, (error, answer) => {
       client.close()
-      if (error !== null) reject(decodeStatus(error))
+      if (error !== null) reject(Object.assign(decodeStatus(error), { sent: error.metadata }))
       else resolve(answer ?? Buffer.alloc(0))
     })
   })
 }
+
+t.test('a refused call is told its name beside the status, under which the log has it', async (t) => {
+  const door = await grpcDoor(t)
+  const refused = (await caught(sendBytes(door.address, door.token(), Buffer.from('no message')))) as ChartwardenError & { sent: Metadata }
+  t.equal(refused.reason, 'INVALID_ARGUMENT')
+  t.match(refused.metadata['correlationId'], /^[0-9a-f-]{36}$/)
+  t.strictSame(refused.sent.get('x-correlation-id'), [refused.metadata['correlationId']])
+})
 
 t.test('a good call reaches its handler with who calls, until when, and under which name', async (t) => {
   const contexts: CallContext[] = []

@@ -6,7 +6,7 @@
 
 import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import type { JsonObject, Message } from "@bufbuild/protobuf";
-import type { Timestamp } from "@bufbuild/protobuf/wkt";
+import type { Duration, Timestamp } from "@bufbuild/protobuf/wkt";
 
 /**
  * Describes the file chartwarden/types/v1/types.proto.
@@ -285,6 +285,13 @@ export declare type ItemError = Message<"chartwarden.types.v1.ItemError"> & {
    * @generated from field: int32 code = 3;
    */
   code: number;
+
+  /**
+   * How long to wait before the item makes sense again, where that is known: RESOURCE_EXHAUSTED says it.
+   *
+   * @generated from field: google.protobuf.Duration retry_after = 4;
+   */
+  retryAfter?: Duration | undefined;
 };
 
 /**

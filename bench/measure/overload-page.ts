@@ -1,0 +1,120 @@
+/** `results/overload.md`: the same figures as `overload.json`, to be read. */
+import { count, decimals, table } from './markdown.ts'
+import { bounds, type Neighbours, type Overload, type OverloadResults } from './overload-results.ts'
+import { spreadOf } from './statistics.ts'
+
+const held = (value: number, most: number): string => (value <= most ? 'yes' : '**no**')
+
+const overloadTable = (overload: readonly Overload[]): string =>
+  table(
+    [
+      'calls',
+      'can take, a second',
+      'offered, a second',
+      'sent, a second',
+      'answered, a second',
+      'refused',
+      'held back by the connections',
+      'ended otherwise',
+    ],
+    overload.map(({ what, capacityPerSecond, offeredPerSecond, sentPerSecond, answeredPerSecond, refused, heldBack, otherStatuses }) => [
+      what,
+      ...[capacityPerSecond, offeredPerSecond, sentPerSecond, answeredPerSecond, refused.calls, heldBack].map(count),
+      Object.entries(otherStatuses)
+        .map(([status, calls]) => `${count(calls)} with status ${status}`)
+        .join(', ') || '0',
+    ]),
+  )
+
+const boundsTable = ({ overload, neighbours }: OverloadResults): string =>
+  table(
+    ['promise', 'measured', 'bound', 'kept'],
+    [
+      ...overload.flatMap(({ what, refused, accepted, recoveryMs, memoryMiB }) => [
+        [
+          `${what}: median time to a refusal, ms`,
+          decimals(refused.p50Ms),
+          count(bounds.refusedP50Ms),
+          held(refused.p50Ms, bounds.refusedP50Ms),
+        ],
+        [
+          `${what}: p99 of what is answered, ms`,
+          decimals(accepted.p99Ms),
+          count(bounds.acceptedP99Ms),
+          held(accepted.p99Ms, bounds.acceptedP99Ms),
+        ],
+        [`${what}: answers as quick as before after, ms`, count(recoveryMs), count(bounds.recoveryMs), held(recoveryMs, bounds.recoveryMs)],
+        [
+          `${what}: memory of the service, MiB (before, highest, after)`,
+          [memoryMiB.before, memoryMiB.highest, memoryMiB.after].map(count).join(', '),
+          count(bounds.memoryMiB),
+          held(memoryMiB.highest, bounds.memoryMiB),
+        ],
+      ]),
+      ...neighbours
+        .filter(({ quota }) => quota !== 'off')
+        .map(({ p99Ratio }) => [
+          'neighbours of a clinic at ten times its share: p99 ÷ their quiet p99',
+          decimals(p99Ratio),
+          count(bounds.neighboursRatio),
+          held(p99Ratio, bounds.neighboursRatio),
+        ]),
+    ],
+  )
+
+const neighboursTable = (neighbours: readonly Neighbours[]): string => {
+  const over = (answers: Neighbours['quiet'], figure: 'p50Ms' | 'p99Ms'): string =>
+    decimals(spreadOf(answers.map((each) => each[figure])).median)
+  return table(
+    [
+      '`CHARTWARDEN_CLINIC_QUOTA`',
+      'quiet p50, p99 ms',
+      'beside the greedy one p50, p99 ms',
+      'p99 ratio',
+      'neighbours refused',
+      'greedy: sent, answered a second',
+    ],
+    neighbours.map(({ quota, quiet, beside, p99Ratio, refusedNeighbours, greedySentPerSecond, greedyAnsweredPerSecond }) => [
+      quota,
+      `${over(quiet, 'p50Ms')}, ${over(quiet, 'p99Ms')}`,
+      `${over(beside, 'p50Ms')}, ${over(beside, 'p99Ms')}`,
+      decimals(p99Ratio),
+      count(refusedNeighbours),
+      `${count(greedySentPerSecond)}, ${count(greedyAnsweredPerSecond)}`,
+    ]),
+  )
+}
+
+const quietClinics = (overload: readonly Overload[]): string =>
+  overload
+    .map(({ what, quietClinic: { asked, answered, p99Ms } }) => `${what}: ${count(answered)} of ${count(asked)}, p99 ${decimals(p99Ms)} ms`)
+    .join('; ')
+
+export const overloadPageOf = (results: OverloadResults): string => {
+  const { command, date, commit, machine, loadBefore, secondsEach, quietP99Ms, overload, neighbours } = results
+  const [first] = neighbours
+  return `# Beyond capacity
+
+\`${command}\`, ${date}, commit ${commit}. ${machine}; load of the machine over the minute before the run: ${decimals(loadBefore)}.
+
+The service, its database and the client that loads it share these cores. ${count(secondsEach)} s of each load, after a measurement of what the service can take.
+How it is done: [bench/README.md](../README.md).
+
+${boundsTable(results)}
+
+## Ten times what it can take
+
+${overloadTable(overload)}
+
+Refused is RESOURCE_EXHAUSTED. What a call's connection had no stream free for was not sent and is held back. Every permit that was answered is in the ledger,
+and nothing else is.
+
+A ninth clinic that asked one question every 20 ms meanwhile was answered: ${quietClinics(overload)}. Its quiet p99 is ${decimals(quietP99Ms)} ms.
+
+## A clinic at ten times its share
+
+${first === undefined ? '' : `${count(first.clinics)} clinics, each at ${count(first.sharePerSecond)} questions a second; then one of them at ten times that. Medians over the rounds.`}
+
+${neighboursTable(neighbours)}
+`
+}
