@@ -1,29 +1,31 @@
 /** The lower half of the composition: databases → vault → ledger → logs. */
 import { createBatcher } from './audit/batcher.ts'
 import { createClinicLock } from './audit/clinic-lock.ts'
-import { createPostgresEngine } from './audit/engines/postgres/engine.ts'
 import { createLedgerClock } from './audit/ledger-clock.ts'
 import { createLog } from './audit/log/index.ts'
 import { readWitnessPolicy } from './audit/log/read-witness-policy.ts'
 import { createWitnessRounds } from './audit/log/witness-rounds.ts'
 import { createLedgerObservation } from './audit/observed-ledger.ts'
+import { settleUnknown } from './audit/settle-unknown.ts'
 import { createLogKeys } from './audit/vault/create-log-keys.ts'
 import { createMasterKey } from './audit/vault/master-key.ts'
 import { masterKeySource } from './audit/vault/master-key-source.ts'
 import { openVault } from './audit/vault/open-vault.ts'
 import { createPostgresKeyStore } from './audit/vault/postgres-key-store.ts'
 import { createPostgresLogKeyStore } from './audit/vault/postgres-log-key-store.ts'
-import type { ServiceOptions } from './compose.ts'
 import { createClinicGate } from './kernel/clinic-gate.ts'
-import { type Databases, openDatabases, queryConnections } from './kernel/postgres/databases.ts'
+import { type Databases, openDatabases } from './kernel/postgres/databases.ts'
 import { migrate } from './kernel/postgres/migrate.ts'
+import { connectionsOf, poolSizes } from './kernel/postgres/pool-sizes.ts'
 import { reachDatabases } from './kernel/postgres/reach-database.ts'
 import { checkSchema } from './kernel/postgres/schema-version.ts'
 import type { Observability } from './observability/start-observability.ts'
+import { openEngine } from './open-engine.ts'
 import { schemaMigrations } from './schema-migrations.ts'
+import type { PartOptions } from './service-part.ts'
 import type { Teardown } from './teardown.ts'
 
-const bringUpToDate = async (databases: Databases, { logger }: ServiceOptions): Promise<void> => {
+const bringUpToDate = async (databases: Databases, { logger }: PartOptions): Promise<void> => {
   await reachDatabases(databases)
   if (databases.migrate !== undefined) {
     const applied = await migrate(databases.migrate, schemaMigrations)
@@ -37,17 +39,27 @@ const bringUpToDate = async (databases: Databases, { logger }: ServiceOptions): 
 
 /** Throws StartError with one clear line where something cannot be had; what was made by then is in the teardown. */
 export const composeLedger = async (
-  options: ServiceOptions,
+  options: PartOptions,
   { tracer, observers }: Pick<Observability, 'tracer' | 'observers'>,
   teardown: Teardown,
 ) => {
   const { config, logger, clock, randomness, decorateLedger = (ledger) => ledger, decorateVault = (vault) => vault } = options
+  const { part, workers = 1 } = options
+  const background = part !== 'answers'
   // What can be seen to be wrong without a database is said before one is started.
   const source = masterKeySource(config.masterKey, config.stateDir, randomness)
   if (config.masterKey !== undefined) await source.read()
   const witnessPolicy = config.witnesses === undefined ? undefined : await readWitnessPolicy(config.witnesses.policyFile, config.mode)
 
-  const databases = await openDatabases({ config, logger, clock, randomness })
+  const databases = await openDatabases({
+    config,
+    logger,
+    clock,
+    randomness,
+    sizes: poolSizes(part, workers),
+    // Ten for whoever looks after it.
+    embeddedConnections: part === 'background' ? connectionsOf(workers) + 10 : 0,
+  })
   teardown.add(() => databases.close())
   await bringUpToDate(databases, options)
   const failed = new Promise<unknown>((resolve) => {
@@ -63,7 +75,14 @@ export const composeLedger = async (
     randomness,
   })
   const vault = decorateVault(openedVault)
-  const engine = createPostgresEngine({ writer: databases.writer, feed: databases.feed })
+  const { engine, maxBatchBytes, createReader } = await openEngine({
+    config,
+    databases,
+    clock,
+    randomness,
+    logger,
+    onConflict: observers?.kurrentConflict,
+  })
   teardown.add(() => engine.close())
   const ledgerClock = createLedgerClock({ clock })
   const observation = createLedgerObservation({ tracer, observer: observers?.ledger, clock })
@@ -72,18 +91,21 @@ export const composeLedger = async (
     clock,
     ledgerClock,
     maxQueuedEntries: config.maxQueuedEntries,
+    ...(maxBatchBytes === undefined ? {} : { maxBatchBytes }),
     onBatch: (stats) => {
       observers?.batch(stats)
       logger.debug({ event: 'ledger.batch', ...stats }, 'one statement')
     },
   })
   teardown.add(() => batcher.drain())
-  const unguarded = observation.ledger(batcher)
+  const unguarded = observation.ledger(settleUnknown({ ledger: batcher, engine, clock, onSettled: observers?.settled }))
   await unguarded.time()
 
-  const queryGate = createClinicGate({ places: queryConnections, clock })
+  const places = databases.sizes.query
+  const queryGate = createClinicGate({ places, clinicPlaces: Math.max(2, Math.floor(places / 4)), clock })
   const log = await createLog({
     signing: config.signing,
+    seals: background,
     signedElsewhere: config.signing === undefined && config.logOrigin !== undefined,
     feedPool: databases.feed,
     queryPool: databases.query,
@@ -106,17 +128,17 @@ export const composeLedger = async (
     witnessPolicy,
   })
   teardown.add(() => log.close())
-  if (config.signing?.insideState === true) {
+  if (background && config.signing?.insideState === true) {
     logger.warn(
       { event: 'log.signer_inside_state', directory: config.signing.signerDir },
       'the signer store lies in the state directory: a restored backup of both is not noticed; production needs it elsewhere',
     )
   }
   await log.check()
-  log.start()
+  if (background) log.start()
   teardown.add(() => log.stop())
   const witnesses =
-    config.witnesses === undefined || witnessPolicy === undefined
+    config.witnesses === undefined || witnessPolicy === undefined || !background
       ? undefined
       : createWitnessRounds({
           policy: witnessPolicy,
@@ -132,5 +154,21 @@ export const composeLedger = async (
   teardown.add(() => witnesses?.stop())
   const ledger = decorateLedger(log.guard(unguarded))
   const lock = createClinicLock({ pool: databases.writer, clock })
-  return { databases, lock, vault, masterKey, engine, ledgerClock, batcher, queryGate, log, ledger, failed, witnessPolicy, witnesses }
+  const entries = createReader(queryGate)
+  return {
+    databases,
+    lock,
+    vault,
+    masterKey,
+    engine,
+    entries,
+    ledgerClock,
+    batcher,
+    queryGate,
+    log,
+    ledger,
+    failed,
+    witnessPolicy,
+    witnesses,
+  }
 }

@@ -2,55 +2,30 @@
 import { hkdfSync } from 'node:crypto'
 import packageJson from '../package.json' with { type: 'json' }
 import { ReportService } from '../proto/gen/chartwarden/report/v1/report_service_pb.js'
-import openapi from '../proto/openapi.json' with { type: 'json' }
 import { createAccess } from './access/index.ts'
 import type { ReadingRequest } from './access/reading.ts'
 import { createPostgresSnapshotStore } from './access/snapshot/postgres-snapshot-store.ts'
 import { createSnapshots } from './access/snapshots.ts'
-import { createClinicReader } from './audit/engines/postgres/clinic-reader.ts'
-import type { Ledger } from './audit/ledger.ts'
+import { announceReady } from './announce-ready.ts'
 import { createLogDoors } from './audit/log/doors/log-doors.ts'
 import { createOriginOf } from './audit/log/origin-of.ts'
 import { createRefusalRecorder } from './audit/refusals.ts'
 import { createKeyTransfer } from './audit/vault/key-transfer.ts'
 import { createMasterKey } from './audit/vault/master-key.ts'
 import { createPostgresKeyStore } from './audit/vault/postgres-key-store.ts'
-import type { Vault } from './audit/vault.ts'
+import { noBackups, startBackups } from './compose-backups.ts'
 import { composeChecks } from './compose-checks.ts'
+import { createDoors, type OpenDoors } from './compose-doors.ts'
 import { composeLedger } from './compose-ledger.ts'
-import type { Clock } from './kernel/clock.ts'
-import type { Config } from './kernel/config.ts'
 import { implement } from './kernel/grpc/implement.ts'
-import { createGrpcServer } from './kernel/grpc/server.ts'
-import { createHttpServer } from './kernel/http/server.ts'
-import { createHttpTwins } from './kernel/http/twins.ts'
-import type { Randomness } from './kernel/ids.ts'
-import type { Logger } from './kernel/logging.ts'
 import type { OnRefusal } from './kernel/refusal.ts'
-import { methodRules } from './kernel/scopes.ts'
 import { expiryOf } from './kernel/tls.ts'
 import { watchTls } from './kernel/tls-watch.ts'
-import { openDevelopmentKey } from './kernel/tokens/development-key.ts'
-import { createTokenVerifier } from './kernel/tokens/verifier.ts'
 import { startObservability } from './observability/start-observability.ts'
 import { createProjections } from './projections/index.ts'
 import { createReadiness } from './readiness.ts'
+import type { PartOptions, RunningPart, ServiceOptions } from './service-part.ts'
 import { Teardown } from './teardown.ts'
-
-export interface ServiceOptions {
-  readonly config: Config
-  readonly logger: Logger
-  readonly clock: Clock
-  readonly randomness: Randomness
-  /** Stands between everything and the ledger. For tests: a gate, or a broken ledger that the tests must notice. */
-  readonly decorateLedger?: (ledger: Ledger) => Ledger
-  /** Stands between access and the vault. For tests: a broken vault that they must notice. */
-  readonly decorateVault?: (vault: Vault) => Vault
-  /** State-changing entries after which a snapshot of a clinic's state is written. For tests; defaults to 1,000. */
-  readonly snapshotEvery?: number
-  /** Milliseconds between two looks whether a ledger is to be checked. For tests; defaults to a minute. */
-  readonly selfCheckTickMs?: number
-}
 
 /** A running service. */
 export interface Service {
@@ -77,15 +52,35 @@ const entryBundles = (clinic: string): ReadingRequest => ({
   filter: {},
 })
 
-const start = async (options: ServiceOptions, teardown: Teardown): Promise<Service> => {
-  const { config, logger, clock, randomness, snapshotEvery } = options
-  const observability = await startObservability({ config, version: packageJson.version, logger, clock })
+const start = async (options: PartOptions, teardown: Teardown): Promise<RunningPart> => {
+  const {
+    config,
+    logger,
+    clock,
+    randomness,
+    snapshotEvery,
+    part,
+    metricsPage,
+    workerStates,
+    decorateReadiness = (readiness) => readiness,
+  } = options
+  const answers = part !== 'background'
+  const background = part !== 'answers'
+  const observability = await startObservability({
+    config,
+    version: packageJson.version,
+    logger,
+    clock,
+    listens: background,
+    page: metricsPage,
+  })
   teardown.add(() => observability.stop())
   const { tracer, observers, metricsPort } = observability
-  const tlsWatch = config.tls === undefined ? undefined : await watchTls({ files: config.tls, clock, logger })
+  const tlsWatch = config.tls === undefined || !answers ? undefined : await watchTls({ files: config.tls, clock, logger })
   teardown.add(() => tlsWatch?.stop())
   const below = await composeLedger(options, observability, teardown)
-  const { databases, vault, masterKey, engine, ledgerClock, batcher, queryGate, log, ledger, failed, witnessPolicy, witnesses } = below
+  const { databases, vault, masterKey, engine, entries, ledgerClock, batcher, queryGate, log, ledger, failed, witnessPolicy, witnesses } =
+    below
   const refusals = createRefusalRecorder({
     ledger,
     vault,
@@ -108,7 +103,6 @@ const start = async (options: ServiceOptions, teardown: Teardown): Promise<Servi
   })
   teardown.add(() => snapshots.close())
 
-  const entries = createClinicReader({ pool: databases.query, gate: queryGate, clock })
   const checks = composeChecks({
     ...options,
     ledger,
@@ -176,7 +170,7 @@ const start = async (options: ServiceOptions, teardown: Teardown): Promise<Servi
       handOut: log.handedOut,
     },
   })
-  access.expiry.start()
+  access.expiry.start({ rounds: background })
   teardown.add(() => access.expiry.stop())
   const projections = createProjections({
     feed: engine,
@@ -200,116 +194,87 @@ const start = async (options: ServiceOptions, teardown: Teardown): Promise<Servi
     logger,
     observer: observability.projection,
   })
-  projections.runner.start()
-  teardown.add(() => projections.runner.stop())
-  checks.selfCheck?.start()
-  teardown.add(() => checks.selfCheck?.stop())
-
-  const verifier = await createTokenVerifier({
-    jwks: config.jwks ?? (await openDevelopmentKey({ stateDir: config.stateDir, logger, randomness })).jwks,
-    issuer: config.jwtIssuer,
-    audience: config.jwtAudience,
-    clockToleranceSeconds: config.clockToleranceSeconds,
-    clock,
-    logger,
-  })
-  teardown.add(() => verifier.close())
+  if (background) {
+    projections.runner.start()
+    teardown.add(() => projections.runner.stop())
+    checks.selfCheck?.start()
+    teardown.add(() => checks.selfCheck?.stop())
+  }
+  const backups = background
+    ? await startBackups(
+        { ...options, ...below, now: ledgerClock.now, onOutcome: observers?.backup, onDrilled: observers?.drilled },
+        teardown,
+      )
+    : noBackups
 
   const onRefusal: OnRefusal = (refusal) => {
     observers?.refusal(refusal)
     refusals.record(refusal)
   }
-  const doors = {
-    services: [...access.services, implement(ReportService, projections.handlers)],
-    methodRules,
-    verifier,
-    onRefusal,
-    logger,
-    clock,
-    randomness,
-    defaultDeadlineMs: config.defaultDeadlineMs,
-  }
-  const grpc = createGrpcServer({
-    ...doors,
-    address: config.grpcAddr,
-    tls: tlsWatch?.material,
-    maxMessageBytes: config.maxMessageBytes,
-    reflection: config.grpcReflection,
-    observer: observability.call,
-    maxStreamsPerConnection: config.maxStreamsPerConnection,
-  })
-  let stopping = false
-  const readiness = createReadiness({
+  const shown = {
     signerInsideState: config.signing?.insideState,
     ledger,
     log,
     witnesses,
     ledgerClock,
     projections,
-    verifier,
-    isStopping: () => stopping,
-    tls: tlsWatch,
-  })
+    ...backups,
+  }
+  const doors = !answers
+    ? undefined
+    : await createDoors(
+        {
+          config,
+          services: [...access.services, implement(ReportService, projections.handlers)],
+          logRoutes: logDoors.routes(async (context, clinic) => {
+            await access.authoriseReading(context, entryBundles(clinic))
+          }),
+          tlsWatch,
+          onRefusal,
+          observability,
+          readiness: (parts) => createReadiness({ ...shown, ...parts, tls: tlsWatch, background }),
+          logger,
+          clock,
+          randomness,
+        },
+        teardown,
+      )
+  const ready = doors?.readiness ?? createReadiness({ ...shown, background })
   observability.watch({
-    readiness,
+    readiness: async () => decorateReadiness(await ready()),
     ledger,
     ledgerClock,
     batcher,
-    log,
-    witnesses,
+    background: background
+      ? {
+          log,
+          witnesses,
+          projections,
+          selfCheck: checks.selfCheck,
+          selfCheckHours: config.selfCheckHours,
+          ...backups,
+        }
+      : undefined,
     maxQueuedEntries: config.maxQueuedEntries,
-    selfCheck: checks.selfCheck,
-    selfCheckHours: config.selfCheckHours,
-    projections,
-    verifier,
+    verifier: doors?.verifier,
+    admission: doors?.admission,
+    workerStates,
     certificateExpiry: () => (tlsWatch === undefined ? undefined : expiryOf(tlsWatch.material)),
   })
-  const twins = createHttpTwins({ ...doors, maxCalls: config.maxHttpCalls })
-  const http = await createHttpServer({
-    address: config.httpAddr,
-    tls: tlsWatch?.material,
-    verifier,
-    logger,
-    readiness,
-    onRefusal,
-    observer: observability.http,
-    randomness,
-    bodyLimit: config.maxMessageBytes,
-    routes: async (server, requireToken) => {
-      await twins.routes(server)
-      logDoors.routes(async (context, clinic) => {
-        await access.authoriseReading(context, entryBundles(clinic))
-      })(server, requireToken)
-      server.get('/v1/openapi.json', { onRequest: requireToken() }, async () => openapi)
-    },
-  })
-  tlsWatch?.onRenewal((material) => {
-    grpc.renewTls(material)
-    http.renewTls(material)
-  })
-  teardown.add(() => http.drain(config.drainTimeoutMs))
-  const httpPort = await http.start()
-  teardown.add(async () => {
-    stopping = true
-    await Promise.all([grpc.drain(config.drainTimeoutMs), twins.drain(config.drainTimeoutMs)])
-  })
-  const grpcPort = await grpc.start()
-  const started = { grpcPort, httpPort, metricsPort, mode: config.mode, embedded: databases.embedded }
-  const tellReady = (): void => {
-    if (stopping) return
-    grpc.setServing(true)
-    logger.info({ event: 'service.ready', ...started }, 'ready')
+  return {
+    databases,
+    metricsPort,
+    observers,
+    metrics: observability.metrics,
+    failed,
+    doors: await doors?.open(),
+    reload: async () => tlsWatch?.reload(),
+    stop: () => teardown.run(logger),
   }
-  if (verifier.keySetVersion() > 0) tellReady()
-  else {
-    logger.warn({ event: 'service.started', ...started }, 'listening, but not ready: token keys not loaded yet')
-    void verifier.keysLoaded.then(tellReady)
-  }
-  return { grpcPort, httpPort, metricsPort, failed, reload: async () => tlsWatch?.reload(), stop: () => teardown.run(logger) }
 }
 
-/** Starts a service; what was started is stopped again when a later step fails. Throws StartError with one clear line. */
-export const startService = async (options: ServiceOptions): Promise<Service> => {
+/** As `startService`, for one process of several. */
+export const startPart = async (options: PartOptions): Promise<RunningPart> => {
   const teardown = new Teardown()
   try {
     return await start(options, teardown)
@@ -317,4 +282,18 @@ export const startService = async (options: ServiceOptions): Promise<Service> =>
     await teardown.run(options.logger)
     throw error
   }
+}
+
+/** Starts a service; what was started is stopped again when a later step fails. Throws StartError with one clear line. */
+export const startService = async (options: ServiceOptions): Promise<Service> => {
+  const { databases, metricsPort, failed, doors, reload, stop } = await startPart({ ...options, part: 'whole' })
+  const { grpcPort, httpPort, isServing, serving } = doors as OpenDoors
+  const { mode } = options.config
+  announceReady({
+    logger: options.logger,
+    facts: { grpcPort, httpPort, metricsPort, mode, embedded: databases.embedded },
+    isServing,
+    serving,
+  })
+  return { grpcPort, httpPort, metricsPort, failed, reload, stop }
 }

@@ -6,6 +6,7 @@ import { systemRandomness } from './kernel/ids.ts'
 import { createLogger } from './kernel/logging.ts'
 import { readSecretFiles } from './kernel/secret-files.ts'
 import { StartError } from './kernel/start-error.ts'
+import { startWithWorkers, wantedWorkers } from './workers/start-with-workers.ts'
 
 export interface RunHooks {
   /** Called once the service is ready, e.g. to set up the demo clinic. A fault of it stops the service. */
@@ -26,7 +27,8 @@ export const runService = async (environment: Environment, hooks: RunHooks = {})
   const ask = (signal: string): void => asked.resolve(signal)
   for (const signal of signals) process.on(signal, ask)
   try {
-    const service = await startService({ config, logger, clock: systemClock, randomness: systemRandomness })
+    const options = { config, logger, clock: systemClock, randomness: systemRandomness }
+    const service = wantedWorkers(config) > 1 ? await startWithWorkers({ ...options, environment }) : await startService(options)
     const reload = (): void => void service.reload()
     // Without TLS it keeps its meaning, and always on Windows: that the terminal closes.
     if (config.tls !== undefined && process.platform !== 'win32') process.on('SIGHUP', reload)

@@ -1,6 +1,8 @@
 /** Kinds of values that a variable may have. */
 import { type HostPort, parseHostPort } from './host-port.ts'
+import { type KurrentUrl, parseKurrentUrl } from './kurrent-url.ts'
 import { parseMasterKey } from './master-key-text.ts'
+import type { Quota } from './quota.ts'
 
 /** What a value may be, and how it is read. */
 export interface Kind<T> {
@@ -52,9 +54,34 @@ export const number = (least: number, most: number): Kind<number> => ({
   parse: (text) => (/^\d{1,15}$/.test(text) && Number(text) >= least && Number(text) <= most ? Number(text) : undefined),
 })
 
+/** Units a second, and after a colon how many may come at once, which is at least that. */
+export const quota: Kind<Quota | 'off'> = {
+  allowed: 'off, or a whole number from 1 to 1000000, such as 200, or two of them, the second no smaller, such as 200:1000',
+  parse: (text) => {
+    if (text === 'off') return text
+    const [, perSecond, burst] = /^([1-9]\d{0,6})(?::([1-9]\d{0,6}))?$/.exec(text)?.map(Number) ?? []
+    if (perSecond === undefined) return undefined
+    const read = { perSecond, burst: Number.isNaN(burst) || burst === undefined ? perSecond : burst }
+    return read.perSecond <= read.burst && read.burst <= 1_000_000 ? Object.freeze(read) : undefined
+  },
+}
+
+/** More than any machine we know of has a use for. */
+export const mostWorkers = 64
+
+export const workerCount: Kind<number | 'auto'> = {
+  allowed: `a whole number from 1 to ${mostWorkers}, or auto`,
+  parse: (text) => (text === 'auto' ? text : number(1, mostWorkers).parse(text)),
+}
+
 export const databaseUrl: Kind<string> = {
   allowed: 'a URL that begins with postgres:// or postgresql://, or @ and the path of a file that holds it',
   parse: (text) => (/^postgres(?:ql)?:\/\/\S+$/.test(text) ? text : undefined),
+}
+
+export const kurrentUrl: Kind<KurrentUrl> = {
+  allowed: 'a connection string that begins with kurrentdb:// or kurrentdb+discover://, or @ and the path of a file that holds it',
+  parse: parseKurrentUrl,
 }
 
 export const httpUrl: Kind<string> = {
@@ -71,5 +98,21 @@ export const keySet: Kind<string> = {
     if (!URL.canParse(text)) return undefined
     const url = new URL(text)
     return /^https?:$/.test(url.protocol) && url.username === '' && url.password === '' ? text : undefined
+  },
+}
+
+/** A directory, or a bucket with what the names of objects begin with. */
+export type BackupPlace =
+  | { readonly kind: 'directory'; readonly directory: string }
+  /** `prefix` is empty or ends with a slash. */
+  | { readonly kind: 's3'; readonly bucket: string; readonly prefix: string }
+
+export const backupPlace: Kind<BackupPlace> = {
+  allowed: 'a path, or s3:// with a bucket and what the names begin with, such as s3://backups/chartwarden',
+  parse: (text) => {
+    if (!schemePattern.test(text)) return text.includes('\0') ? undefined : { kind: 'directory', directory: text }
+    const [, bucket, way = ''] =
+      /^s3:\/\/([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])((?:\/[A-Za-z0-9][A-Za-z0-9._-]{0,99}){0,8})\/?$/.exec(text) ?? []
+    return bucket === undefined ? undefined : { kind: 's3', bucket, prefix: way === '' ? '' : `${way.slice(1)}/` }
   },
 }

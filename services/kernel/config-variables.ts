@@ -2,59 +2,25 @@
 import {
   address,
   addressOrOff,
+  backupPlace,
   choice,
   databaseUrl,
   httpUrl,
-  type Kind,
   keySet,
   masterKey,
   number,
   path,
   pathOrOff,
+  quota,
   schemelessUrl,
   truth,
   word,
+  workerCount,
 } from './config-kinds.ts'
+import { row } from './config-row.ts'
+import { databaseRows } from './database-variables.ts'
 
-export type Mode = 'development' | 'production'
-
-/** A variable as the documentation shows it. */
-export interface ConfigVariable {
-  readonly name: string
-  readonly meaning: string
-  /** Undefined where the value has no unit. */
-  readonly unit: string | undefined
-  /** As it would be written in the environment; undefined: not set. */
-  readonly default: Readonly<Record<Mode, string | undefined>>
-  /** Completes the sentence "must be …". */
-  readonly allowed: string
-  /** The start is refused without it in production. */
-  readonly requiredInProduction: boolean
-  /** The value must never be shown. */
-  readonly secret: boolean
-}
-
-export interface Row<T> extends ConfigVariable {
-  /** Undefined for a value that is not allowed. */
-  readonly parse: (text: string) => T | undefined
-}
-
-interface RowOptions {
-  readonly unit?: string
-  readonly default?: string | Readonly<Record<Mode, string | undefined>>
-  readonly requiredInProduction?: true
-  readonly secret?: true
-}
-
-const row = <T>(name: string, kind: Kind<T>, meaning: string, options: RowOptions = {}): Row<T> => ({
-  name,
-  meaning,
-  unit: options.unit,
-  default: typeof options.default === 'object' ? options.default : { development: options.default, production: options.default },
-  requiredInProduction: options.requiredInProduction ?? false,
-  secret: options.secret ?? false,
-  ...kind,
-})
+export type { ConfigVariable, Mode, Row } from './config-row.ts'
 
 export const rows = {
   mode: row(
@@ -161,27 +127,55 @@ export const rows = {
     'How long after a check of a ledger, its log, its kept state and its read models the next one is made. 0: none are made but those asked for.',
     { unit: 'hours', default: '24' },
   ),
-  databaseUrl: row('DATABASE_URL', databaseUrl, 'Postgres as the writer role. Unset: an embedded Postgres in the state directory.', {
-    secret: true,
+  backupTarget: row(
+    'CHARTWARDEN_BACKUP_TARGET',
+    backupPlace,
+    'Where backups go: a directory on another disk, or a bucket of an S3-compatible store, one for each installation. Credentials and region of a bucket come from where the AWS SDK looks, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_REGION among them. Unset: none are made.',
+  ),
+  backupRecipientsFile: row(
+    'CHARTWARDEN_BACKUP_RECIPIENTS_FILE',
+    path,
+    'File with the age recipients that backups are encrypted to, one a line; keep their identities elsewhere.',
+  ),
+  backupHours: row(
+    'CHARTWARDEN_BACKUP_HOURS',
+    number(0, 8_760),
+    'How long after a backup the next one is made. 0: none are made but those asked for.',
+    { unit: 'hours', default: '1' },
+  ),
+  backupFullDays: row(
+    'CHARTWARDEN_BACKUP_FULL_DAYS',
+    number(1, 366),
+    'How long after a full backup the next full one is made; those between hold what is new alone.',
+    { unit: 'days', default: '7' },
+  ),
+  backupKeep: row('CHARTWARDEN_BACKUP_KEEP', number(1, 1_000), 'Full backups that are kept, each with those that rest on it.', {
+    unit: 'backups',
+    default: '5',
   }),
-  feedDatabaseUrl: row(
-    'CHARTWARDEN_FEED_DATABASE_URL',
+  backupEndpoint: row(
+    'CHARTWARDEN_BACKUP_ENDPOINT',
+    httpUrl,
+    "Address of an S3-compatible store that is not Amazon's, which is called with the bucket in the path.",
+  ),
+  backupIdentityFile: row(
+    'CHARTWARDEN_BACKUP_IDENTITY_FILE',
+    path,
+    'File with age identities that open backups, one a line: for restoring them, and for drills. A service that makes no drills needs none.',
+  ),
+  drillHours: row(
+    'CHARTWARDEN_DRILL_HOURS',
+    number(0, 8_760),
+    'How long after the newest backup was restored into a scratch database and verified there this is done again. 0: only when asked for.',
+    { unit: 'hours', default: '0' },
+  ),
+  drillDatabaseUrl: row(
+    'CHARTWARDEN_DRILL_DATABASE_URL',
     databaseUrl,
-    'Postgres as the feed role; required in production beside DATABASE_URL, which development falls back to.',
+    'Postgres as a login that may create databases and act as the owner of the schema, for the scratch databases of drills. Unset: an embedded Postgres in the directory drill of the state directory.',
     { secret: true },
   ),
-  queryDatabaseUrl: row(
-    'CHARTWARDEN_QUERY_DATABASE_URL',
-    databaseUrl,
-    'Postgres as the role that reads reports of one clinic. Unset: the feed URL in production, DATABASE_URL in development.',
-    { secret: true },
-  ),
-  migrateDatabaseUrl: row(
-    'CHARTWARDEN_MIGRATE_DATABASE_URL',
-    databaseUrl,
-    'Postgres as the owner of the schema. Unset: the schema must be current already in production; DATABASE_URL in development.',
-    { secret: true },
-  ),
+  ...databaseRows,
   demo: row('CHARTWARDEN_DEMO', truth, 'Registers the demo clinic at start; development only.', { default: 'false' }),
   grpcReflection: row('CHARTWARDEN_GRPC_REFLECTION', truth, 'Whether gRPC clients may ask for the contract; needs no token.', {
     default: { development: 'true', production: 'false' },
@@ -208,6 +202,12 @@ export const rows = {
     'PEM file with the certificate that the command line shows to a service that asks for one; the service itself ignores it.',
   ),
   clientKeyFile: row('CHARTWARDEN_CLIENT_KEY_FILE', path, 'PEM file with the key of that certificate; the service itself ignores it.'),
+  workers: row(
+    'CHARTWARDEN_WORKERS',
+    workerCount,
+    'Processes that answer calls, on one pair of ports. 1: one process does everything. More: a further one does what nobody waits for, and the limits below hold for each of them. auto: as many as there are processors for this service, as far as the database has connections for them.',
+    { unit: 'processes', default: '1' },
+  ),
   maxMessageBytes: row('CHARTWARDEN_MAX_MESSAGE_BYTES', number(65_536, 16_777_216), 'Largest request, gRPC and HTTP.', {
     unit: 'bytes',
     default: '1048576',
@@ -222,6 +222,22 @@ export const rows = {
       default: '16384',
     },
   ),
+  maxUnderWay: row(
+    'CHARTWARDEN_MAX_UNDER_WAY',
+    number(1024, 65_536),
+    'Questions and records under way at once in this process at most, batches counted by their items; fewer where they would take longer than a second. One clinic may have no more of them than it leaves free. More are refused before work is done on them.',
+    { unit: 'items', default: '2048' },
+  ),
+  callerQuota: row(
+    'CHARTWARDEN_CALLER_QUOTA',
+    quota,
+    'Questions and records a second, on average, that one caller may send to this process, batches counted by their items; after a colon, how many at once.',
+    { unit: 'items a second', default: 'off' },
+  ),
+  clinicQuota: row('CHARTWARDEN_CLINIC_QUOTA', quota, 'The same for each clinic, over all its callers.', {
+    unit: 'items a second',
+    default: 'off',
+  }),
   maxStreamsPerConnection: row('CHARTWARDEN_MAX_STREAMS_PER_CONNECTION', number(1, 65_536), 'Calls at a time on one gRPC connection.', {
     unit: 'calls',
     default: '1024',

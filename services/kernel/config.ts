@@ -2,10 +2,16 @@
  * The one configuration object. Every value comes from one variable of `configVariables`; all that is wrong, unknown or unsafe stops the
  * start with one line.
  */
-import { isAbsolute, join, relative, sep } from 'node:path'
+import { join } from 'node:path'
+import { type BackupSettings, readBackup } from './backup-settings.ts'
 import { type Environment, type Problems, type Reader, refuse, startReading } from './config-reader.ts'
 import { type ConfigVariable, type Mode, type Row, rows } from './config-variables.ts'
+import { type DatabaseUrls, readDatabaseUrls } from './database-settings.ts'
 import { formatHostPort, type HostPort, isLoopback } from './host-port.ts'
+import { readKurrentUrl } from './kurrent-settings.ts'
+import { liesIn } from './lies-in.ts'
+import type { Quota } from './quota.ts'
+import { type DrillSettings, readDrill } from './restore-settings.ts'
 
 export interface TlsFiles {
   readonly certFile: string
@@ -14,7 +20,7 @@ export interface TlsFiles {
   readonly clientCaFile?: string
 }
 
-export type { Environment, HostPort }
+export type { DatabaseUrls, Environment, HostPort }
 
 /** Where the key that wraps all others comes from. */
 export type MasterKeySetting = { readonly kind: 'file'; readonly file: string } | { readonly kind: 'key'; readonly key: Buffer }
@@ -34,17 +40,6 @@ export interface WitnessSettings {
   readonly policyFile: string
   /** Between two looks for new checkpoints. */
   readonly intervalMs: number
-}
-
-export interface DatabaseUrls {
-  /** Writer role. */
-  readonly writer: string
-  /** Projections and sealer. */
-  readonly feed: string
-  /** Per-clinic reads of reports. */
-  readonly query: string
-  /** Owner; undefined: the schema must be current already. */
-  readonly migrate: string | undefined
 }
 
 export interface Config {
@@ -77,15 +72,28 @@ export interface Config {
   readonly witnesses: WitnessSettings | undefined
   /** Undefined: embedded Postgres in the state directory. */
   readonly databaseUrls: DatabaseUrls | undefined
+  /** Undefined: the ledgers are in PostgreSQL. Holds a password. */
+  readonly kurrentUrl: string | undefined
   /** Registers the demo clinic at start (development only). */
   readonly demo: boolean
   readonly grpcReflection: boolean
   readonly logLevel: 'fatal' | 'error' | 'warn' | 'info' | 'debug' | 'trace' | 'silent'
+  /** Processes that answer calls. */
+  readonly workers: number | 'auto'
   readonly maxMessageBytes: number
   readonly maxBatchItems: number
   /** Between two scheduled checks of a ledger; 0: none. */
   readonly selfCheckHours: number
+  /** Undefined: no backups are made. */
+  readonly backup: BackupSettings | undefined
+  /** Undefined: none are made by schedule. */
+  readonly drill: DrillSettings | undefined
   readonly maxQueuedEntries: number
+  /** Questions and records. */
+  readonly maxUnderWay: number
+  /** Undefined: none. */
+  readonly callerQuota: Quota | undefined
+  readonly clinicQuota: Quota | undefined
   readonly maxStreamsPerConnection: number
   readonly maxHttpCalls: number
   readonly defaultDeadlineMs: number
@@ -121,7 +129,7 @@ const readTls = ({ mode, problems, read }: Reader): TlsFiles | undefined => {
   return Object.freeze({ certFile, keyFile, ...(clientCaFile === undefined ? {} : { clientCaFile }) })
 }
 
-const readMasterKey = ({ mode, problems, read }: Reader): MasterKeySetting | undefined => {
+export const readMasterKey = ({ mode, problems, read }: Reader): MasterKeySetting | undefined => {
   const file = read(rows.masterKeyFile)
   const key = read(rows.masterKey)
   if (file !== undefined && key !== undefined)
@@ -132,12 +140,7 @@ const readMasterKey = ({ mode, problems, read }: Reader): MasterKeySetting | und
   return undefined
 }
 
-const liesIn = (directory: string, outer: string): boolean => {
-  const way = relative(outer, directory)
-  return !(way === '..' || way.startsWith(`..${sep}`) || isAbsolute(way))
-}
-
-const readSigning = ({ mode, problems, read, always }: Reader): SigningSettings | undefined => {
+export const readSigning = ({ mode, problems, read, always }: Reader): SigningSettings | undefined => {
   const given = read(rows.signerDir)
   const logOrigin = read(rows.logOrigin)
   const publishIntervalMs = always(rows.publishIntervalMs)
@@ -168,6 +171,11 @@ const readWitnesses = ({ read, always }: Reader): WitnessSettings | undefined =>
   return policyFile === undefined ? undefined : Object.freeze({ policyFile, intervalMs })
 }
 
+const readQuota = ({ read }: Reader, row: Row<Quota | 'off'>): Quota | undefined => {
+  const quota = read(row)
+  return quota === 'off' ? undefined : quota
+}
+
 const readMetricsAddr = ({ read }: Reader): HostPort | undefined => {
   const address = read(rows.metricsAddr)
   return address === undefined || address === 'off' ? undefined : Object.freeze(address)
@@ -182,27 +190,6 @@ const readOtlp = ({ read }: Reader): Config['otlp'] => {
     traces: sends(rows.otlpTracesEndpoint, rows.tracesExporter),
     metrics: sends(rows.otlpMetricsEndpoint, rows.metricsExporter),
   })
-}
-
-const readDatabaseUrls = ({ mode, problems, read }: Reader): DatabaseUrls | undefined => {
-  const writer = read(rows.databaseUrl)
-  const feed = read(rows.feedDatabaseUrl)
-  const query = read(rows.queryDatabaseUrl)
-  const migrate = read(rows.migrateDatabaseUrl)
-  if (writer === undefined) {
-    const alone = [rows.feedDatabaseUrl, rows.queryDatabaseUrl, rows.migrateDatabaseUrl].find((row) => read(row) !== undefined)
-    if (alone !== undefined) problems.add(`${alone.name} needs ${rows.databaseUrl.name} beside it.`)
-    return undefined
-  }
-  if (mode === 'production') {
-    if (feed === undefined) {
-      problems.add(`${rows.feedDatabaseUrl.name} is required in production when ${rows.databaseUrl.name} is set.`)
-      return undefined
-    }
-    if (feed === writer) problems.add(`${rows.feedDatabaseUrl.name} must be another login than ${rows.databaseUrl.name} in production.`)
-    return Object.freeze({ writer, feed, query: query ?? feed, migrate })
-  }
-  return Object.freeze({ writer, feed: feed ?? writer, query: query ?? writer, migrate: migrate ?? writer })
 }
 
 const findUnsafeProduction = (config: Config, problems: Problems): void => {
@@ -251,13 +238,20 @@ export const readConfig = (environment: Environment): Config => {
     logOrigin: readLogOrigin(reader, environment, signing),
     witnesses: readWitnesses(reader),
     databaseUrls: readDatabaseUrls(reader),
+    kurrentUrl: readKurrentUrl(reader),
     demo: always(rows.demo),
     grpcReflection: always(rows.grpcReflection),
     logLevel: always(rows.logLevel),
+    workers: always(rows.workers),
     maxMessageBytes: always(rows.maxMessageBytes),
     maxBatchItems: always(rows.maxBatchItems),
     selfCheckHours: always(rows.selfCheckHours),
+    backup: readBackup(reader),
+    drill: readDrill(reader),
     maxQueuedEntries: always(rows.maxQueuedEntries),
+    maxUnderWay: always(rows.maxUnderWay),
+    callerQuota: readQuota(reader, rows.callerQuota),
+    clinicQuota: readQuota(reader, rows.clinicQuota),
     maxStreamsPerConnection: always(rows.maxStreamsPerConnection),
     maxHttpCalls: always(rows.maxHttpCalls),
     defaultDeadlineMs: always(rows.defaultDeadlineMs),
@@ -295,5 +289,33 @@ export const readDatabaseConfig = (environment: Environment): DatabaseConfig => 
   if (writer !== undefined && migrateUrl === undefined) problems.add(`${rows.migrateDatabaseUrl.name} is required to migrate.`)
   const config = Object.freeze({ mode, stateDir: always(rows.stateDir), migrateUrl, logLevel: always(rows.logLevel) })
   refuse(problems)
+  return config
+}
+
+/** What the commands need that back up and restore. */
+export interface BackupConfig {
+  readonly mode: Mode
+  readonly stateDir: string
+  readonly masterKey: MasterKeySetting | undefined
+  /** Undefined: the embedded database. */
+  readonly databaseUrls: DatabaseUrls | undefined
+  readonly backup: BackupSettings
+  readonly logLevel: Config['logLevel']
+}
+
+/** As `readConfig`, for those commands. Throws StartError where no target is configured. */
+export const readBackupConfig = (environment: Environment): BackupConfig => {
+  const reader = startReading(environment)
+  const backup = readBackup(reader)
+  if (backup === undefined) reader.problems.add(`${rows.backupTarget.name} is required.`)
+  const config = Object.freeze({
+    mode: reader.mode,
+    stateDir: reader.always(rows.stateDir),
+    masterKey: readMasterKey(reader),
+    databaseUrls: readDatabaseUrls(reader),
+    backup: backup as BackupSettings,
+    logLevel: reader.always(rows.logLevel),
+  })
+  refuse(reader.problems)
   return config
 }

@@ -139,6 +139,12 @@ export const errorCatalogue = {
     'This request was carried out before and its effect no longer holds; use a new request_id.',
   ),
   OVERLOADED: row(grpcCode.resourceExhausted, 429, true, 'The queue is full; wait a second and call again with the same request_id.'),
+  QUOTA_EXCEEDED: row(
+    grpcCode.resourceExhausted,
+    429,
+    true,
+    'More was asked than the quota of this caller or clinic allows; nothing was done. Call again with the same request_id after the time given.',
+  ),
   DEADLINE_EXCEEDED: row(grpcCode.deadlineExceeded, 504, true, 'The deadline passed; call again with the same request_id.'),
   LEDGER_UNAVAILABLE: row(
     grpcCode.unavailable,
@@ -200,6 +206,7 @@ export const errorMetadata = {
   reason_code: 'Why the person was refused: a reason code of a decision, as in `CheckResponse.reason_code`. With NOT_PERMITTED.',
   needs: 'What the person would have to be permitted: resource type and action, separated by a blank. With NOT_PERMITTED.',
   scope: 'The scope that the token lacks. With SCOPE_MISSING.',
+  quota: 'Whose quota it was, `caller` or `clinic`. With QUOTA_EXCEEDED.',
   percent: 'How much of what the report is read from is built, as a whole number. With REPORT_BUILDING.',
   revision: 'The first revision that is not as it should be, decimal. With IMPORT_REFUSED and LEDGER_EXISTS.',
   correlationId: 'Under which the service has logged the call. Always there.',

@@ -41,7 +41,7 @@ const safeFields = ['code', 'errno', 'syscall', 'severity', 'constraint', 'schem
 
 /** Databases and JSON parsers quote the value they stumbled on in double quotes. */
 const withoutQuotedValues = (message: string): string =>
-  message.replace(/".*"/s, '"…"').replace(/\b(postgres(?:ql)?|https?):\/\/\S+/g, '$1://…')
+  message.replace(/".*"/s, '"…"').replace(/\b(postgres(?:ql)?|kurrentdb(?:\+discover)?|https?):\/\/\S+/g, '$1://…')
 
 const maxCauses = 5
 

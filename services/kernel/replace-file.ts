@@ -2,7 +2,7 @@ import { open, rename } from 'node:fs/promises'
 import { dirname } from 'node:path'
 
 /** Asks the disk for what a directory lists. Windows keeps that with the file itself and opens no directories. */
-const syncDirectory = async (directory: string): Promise<void> => {
+export const syncDirectory = async (directory: string): Promise<void> => {
   if (process.platform === 'win32') return
   const handle = await open(directory, 'r')
   try {

@@ -4,7 +4,14 @@ import { rows } from './config-variables.ts'
 import { errorCode } from './postgres/error-code.ts'
 import { StartError } from './start-error.ts'
 
-const inFiles = [rows.databaseUrl, rows.feedDatabaseUrl, rows.queryDatabaseUrl, rows.migrateDatabaseUrl].map(({ name }) => name)
+const inFiles = [
+  rows.databaseUrl,
+  rows.feedDatabaseUrl,
+  rows.queryDatabaseUrl,
+  rows.migrateDatabaseUrl,
+  rows.kurrentUrl,
+  rows.drillDatabaseUrl,
+].map(({ name }) => name)
 
 /**
  * The environment with every database URL that is given as `@` and a path replaced by what that file holds, without white space at its

@@ -7,7 +7,7 @@ import type { Test } from 'tap'
 import type { Ledger } from '../../services/audit/ledger.ts'
 import type { Vault } from '../../services/audit/vault.ts'
 import { type Service, startService } from '../../services/compose.ts'
-import { systemClock } from '../../services/kernel/clock.ts'
+import { type Clock, systemClock } from '../../services/kernel/clock.ts'
 import { type Environment, readConfig } from '../../services/kernel/config.ts'
 import { createGrpcClient, type GrpcClient } from '../../services/kernel/grpc/client.ts'
 import { systemRandomness } from '../../services/kernel/ids.ts'
@@ -92,6 +92,10 @@ export interface TestServiceOptions {
   readonly decorateVault?: (vault: Vault) => Vault
   readonly snapshotEvery?: number
   readonly selfCheckTickMs?: number
+  readonly backupTickMs?: number
+  readonly drillTickMs?: number
+  /** Defaults to the machine's. */
+  readonly clock?: Clock
   /** Variables beside, or in place of, those of `testEnvironment`. */
   readonly environment?: Environment
   /** Defaults to one that says nothing. */
@@ -105,12 +109,14 @@ export const startTestService = async (test: Test, options: TestServiceOptions):
   const service = await startService({
     config: readConfig(environment),
     logger: options.logger ?? createLogger({ level: process.env.TEST_LOG_LEVEL === 'info' ? 'info' : 'fatal' }),
-    clock: systemClock,
+    clock: options.clock ?? systemClock,
     randomness: systemRandomness,
     ...(options.decorateLedger === undefined ? {} : { decorateLedger: options.decorateLedger }),
     ...(options.decorateVault === undefined ? {} : { decorateVault: options.decorateVault }),
     ...(options.snapshotEvery === undefined ? {} : { snapshotEvery: options.snapshotEvery }),
     ...(options.selfCheckTickMs === undefined ? {} : { selfCheckTickMs: options.selfCheckTickMs }),
+    ...(options.backupTickMs === undefined ? {} : { backupTickMs: options.backupTickMs }),
+    ...(options.drillTickMs === undefined ? {} : { drillTickMs: options.drillTickMs }),
   })
   const callers = testCallers(test, stateDir, environment)
   const address = `127.0.0.1:${service.grpcPort}`

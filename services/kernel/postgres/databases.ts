@@ -3,21 +3,23 @@ import type { Logger } from 'pino'
 import type { Clock } from '../clock.ts'
 import type { Config, DatabaseUrls } from '../config.ts'
 import type { Randomness } from '../ids.ts'
-import { type EmbeddedPostgres, startEmbeddedPostgres } from './embedded.ts'
+import { type EmbeddedPostgres, embeddedSettings, startEmbeddedPostgres } from './embedded.ts'
 import { createPool, endPool, type TakenRole } from './pool.ts'
+import { type PoolSizes, poolSizes } from './pool-sizes.ts'
 import { groupRoles } from './roles.ts'
 import { checkDatabase, type DatabaseRole } from './settings.ts'
 import type { ServerExit } from './supervisor.ts'
 import { settlesWithin } from './wait.ts'
-
-/** Connections for what people read: see `createClinicGate` for how clinics share them. */
-export const queryConnections = 20
 
 export interface OpenDatabasesOptions {
   readonly config: Pick<Config, 'mode' | 'stateDir' | 'databaseUrls'>
   readonly logger: Logger
   readonly clock: Clock
   readonly randomness: Randomness
+  /** Defaults to those of a service that is one process. */
+  readonly sizes?: PoolSizes
+  /** Connections that an embedded server must have for all processes of the service. Defaults to what it has anyway. */
+  readonly embeddedConnections?: number
   /** How long `close` waits for connections still in use; milliseconds. Default 5,000. */
   readonly closeTimeoutMs?: number
 }
@@ -25,6 +27,7 @@ export interface OpenDatabasesOptions {
 /** The connections of a service, one pool for each role, and the embedded server where there is no other. */
 export interface Databases {
   readonly urls: DatabaseUrls
+  readonly sizes: PoolSizes
   readonly writer: Pool
   readonly feed: Pool
   readonly query: Pool
@@ -57,25 +60,28 @@ const takenRole = (urls: DatabaseUrls, role: 'writer' | 'feed' | 'query', mode: 
  * Throws StartError when the embedded server cannot start.
  */
 export const openDatabases = async (options: OpenDatabasesOptions): Promise<Databases> => {
-  const { config, logger, clock, randomness } = options
+  const { config, logger, clock, randomness, sizes = poolSizes('whole', 1), embeddedConnections = 0 } = options
+  const settings = { max_connections: String(Math.max(Number(embeddedSettings['max_connections']), embeddedConnections)) }
   const embedded: EmbeddedPostgres | undefined =
-    config.databaseUrls === undefined ? await startEmbeddedPostgres({ stateDir: config.stateDir, logger, clock, randomness }) : undefined
+    config.databaseUrls === undefined
+      ? await startEmbeddedPostgres({ stateDir: config.stateDir, logger, clock, randomness, settings })
+      : undefined
   const urls = embedded?.urls ?? (config.databaseUrls as DatabaseUrls)
 
-  const open = (role: 'writer' | 'feed' | 'query', max: number): Pool => {
+  const open = (role: 'writer' | 'feed' | 'query'): Pool => {
     const taken = takenRole(urls, role, config.mode)
     return createPool({
       url: urls[role],
       applicationName: `chartwarden-${role}`,
       logger,
-      max,
+      max: sizes[role],
       ...(taken === undefined ? {} : { role: taken }),
     })
   }
   const pools = {
-    writer: open('writer', 10),
-    feed: open('feed', 10),
-    query: open('query', queryConnections),
+    writer: open('writer'),
+    feed: open('feed'),
+    query: open('query'),
     migrate:
       urls.migrate === undefined
         ? undefined
@@ -84,7 +90,7 @@ export const openDatabases = async (options: OpenDatabasesOptions): Promise<Data
             url: urls.migrate,
             applicationName: 'chartwarden-migrate',
             logger,
-            max: 2,
+            max: sizes.migrate,
             statementTimeoutMs: 0,
             idleInTransactionTimeoutMs: 0,
           }),
@@ -106,6 +112,7 @@ export const openDatabases = async (options: OpenDatabasesOptions): Promise<Data
   let closed: Promise<void> | undefined
   return {
     urls,
+    sizes,
     ...pools,
     embedded: embedded !== undefined,
     check,
