@@ -109,7 +109,7 @@ const metrics = (): string =>
   page(
     'Metrics',
     'services/observability/metric-table.ts',
-    'What `GET /metrics` at `CHARTWARDEN_METRICS_ADDR` shows in the text format of Prometheus, and what is sent by OTLP under the same names. Labels have only the values listed; anything else is `other`. No label names a clinic, person, patient, record or caller. A histogram has the series `_bucket`, `_sum` and `_count`. How to read them: [observe it](../how-to/observe.md).',
+    'What `GET /metrics` at `CHARTWARDEN_METRICS_ADDR` shows in the text format of Prometheus, and what is sent by OTLP under the same names. Labels have only the values listed; anything else is `other`. No label names a clinic, person, patient, record or caller. A histogram has the series `_bucket`, `_sum` and `_count`. With `CHARTWARDEN_WORKERS`, every series has the label `worker` too: `background`, or the number of a process that answers. How to read them: [observe it](../how-to/observe.md).',
     table(
       ['Metric', 'Kind', 'Unit', 'Labels', 'Meaning'],
       Object.entries<MetricRow>(metricTable).map(([name, row]) => [

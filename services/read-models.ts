@@ -1,5 +1,8 @@
 /** What an operator does to the read models beside letting the services keep them: look, have one built anew, have parked entries tried again. */
 import { sql } from 'kysely'
+import { createFeedEnd } from './audit/engines/kurrent/feed.ts'
+import { createLedgerIndex } from './audit/engines/kurrent/ledger-index.ts'
+import { findLedgerPlace } from './audit/engines/ledger-place.ts'
 import { createPostgresEngine } from './audit/engines/postgres/engine.ts'
 import type { Environment } from './kernel/config.ts'
 import type { Logger } from './kernel/logging.ts'
@@ -47,7 +50,13 @@ export const withReadModels = async <Result>(
     await reachDatabase(pool, feedUrl === undefined || feedUrl === '' ? 'DATABASE_URL' : 'CHARTWARDEN_FEED_DATABASE_URL')
     return await work({
       // The state is that of a runner, and there is none in this process.
-      status: () => measureLag({ db, feed, projections: allProjections, state: 'stopped' }),
+      status: async () =>
+        measureLag({
+          db,
+          feed: (await findLedgerPlace(pool)) === 'kurrent' ? createFeedEnd(createLedgerIndex({ writer: pool, feed: pool })) : feed,
+          projections: allProjections,
+          state: 'stopped',
+        }),
       rebuild: async (names) => {
         const unknown = names.find((name) => allProjections.every((projection) => projection.name !== name))
         if (unknown !== undefined) {

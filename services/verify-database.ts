@@ -1,5 +1,6 @@
 /** Checking ledgers straight in their database, beside or without a running service. */
 import { changesState } from './access/changes-state.ts'
+import { findLedgerPlace } from './audit/engines/ledger-place.ts'
 import type { LedgerReport } from './audit/log/verify/report.ts'
 import { inLedgerDatabase } from './audit/log/verify/sources/database.ts'
 import { type Anchors, verifyLedger } from './audit/log/verify/verify-ledger.ts'
@@ -40,6 +41,11 @@ export async function* verifyDatabase(options: VerifyDatabaseOptions): AsyncGene
   const keys = createPool({ url: writerUrl ?? url, applicationName: 'chartwarden-verify', logger, max: 1 })
   try {
     await reachDatabase(pool, feedUrl === undefined ? 'DATABASE_URL' : 'CHARTWARDEN_FEED_DATABASE_URL')
+    if ((await findLedgerPlace(pool)) === 'kurrent') {
+      throw new StartError(
+        'The entries of these ledgers are in KurrentDB, not in this database: check them through the service, or a bundle of it.',
+      )
+    }
     const clinics =
       clinic === undefined
         ? new Set([...(await inLedgerDatabase({ pool, keys }, (database) => database.clinics())), ...anchored])

@@ -432,6 +432,25 @@ export interface LedgerChecked {
   readonly cause: 'schedule' | 'asked'
 }
 
+/** In `_system`: the newest backup was restored into a scratch database, and compared there with what was signed; or that failed. */
+export interface BackupDrilled {
+  /** Number of the backup; absent: there was none that could be opened. */
+  readonly backup?: number
+  /** Ledger time it was made at. */
+  readonly backed_up_at?: string
+  /** Of the entries in it, and of the bytes that were read of it, decimal. */
+  readonly entries: string
+  readonly bytes: string
+  /** Ledgers, this one among them. */
+  readonly clinics: number
+  /** From the first object read to the last entry verified, scratch database included. */
+  readonly duration_ms: number
+  readonly result: 'restored' | 'failed'
+  /** What is wrong with it, as docs/reference/backup-format.md names it; absent: nothing. */
+  readonly fault?: string
+  readonly cause: 'schedule' | 'asked'
+}
+
 /** The log of the clinic has a new key; those before it sign beside it until they retire. */
 export interface LogKeyAdded {
   readonly actor: Actor
@@ -502,6 +521,7 @@ export interface EventData {
   readonly 'chartwarden.trail.viewed.v1': TrailViewed
   readonly 'chartwarden.refusals.summarised.v1': RefusalsSummarised
   readonly 'chartwarden.ledger.checked.v1': LedgerChecked
+  readonly 'chartwarden.backup.drilled.v1': BackupDrilled
   readonly 'chartwarden.ledger.imported.v1': LedgerImported
   readonly 'chartwarden.log.keyadded.v1': LogKeyAdded
   readonly 'chartwarden.log.restarted.v1': LogRestarted
@@ -560,6 +580,7 @@ export const stateChanging: Readonly<Record<EventType, boolean>> = {
   'chartwarden.trail.viewed.v1': false,
   'chartwarden.refusals.summarised.v1': false,
   'chartwarden.ledger.checked.v1': false,
+  'chartwarden.backup.drilled.v1': false,
   'chartwarden.ledger.imported.v1': false,
   'chartwarden.log.keyadded.v1': false,
   'chartwarden.log.restarted.v1': false,

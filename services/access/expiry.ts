@@ -33,8 +33,8 @@ export interface ExpiryOptions extends SweepOptions {
 }
 
 export interface Expiry {
-  /** Returns at once. */
-  start(): void
+  /** Returns at once. Without rounds, only the clinics held in memory are looked at, and another process goes the rounds. */
+  start(options?: { readonly rounds?: boolean }): void
   /** Finishes the append at hand. */
   stop(): Promise<void>
 }
@@ -151,8 +151,8 @@ export const createExpiry = (options: ExpiryOptions): Expiry => {
   }
 
   return {
-    start: () => {
-      if (lanes.length === 0) lanes = [lookAtKept(), goRound()]
+    start: ({ rounds = true } = {}) => {
+      if (lanes.length === 0) lanes = rounds ? [lookAtKept(), goRound()] : [lookAtKept()]
     },
     stop: async () => {
       stopping.abort()

@@ -232,6 +232,7 @@ const apply = (state: ClinicState, event: AccessEvent): void => {
         | 'chartwarden.trail.viewed.v1'
         | 'chartwarden.refusals.summarised.v1'
         | 'chartwarden.ledger.checked.v1'
+        | 'chartwarden.backup.drilled.v1'
         | 'chartwarden.ledger.imported.v1'
         | 'chartwarden.log.keyadded.v1'
         | 'chartwarden.log.restarted.v1'

@@ -3,16 +3,21 @@
  * have closed lists of codes as values; no label ever names a clinic, person, patient, record or caller.
  */
 import { reasonCodes } from '../access/reasons.ts'
+import { backupOutcomes } from '../audit/backup/backup-schedule.ts'
 import { haltCauses } from '../audit/log/log-store.ts'
 import { sealerStates } from '../audit/log/sealer.ts'
 import { faultKinds } from '../audit/log/verify/fault.ts'
 import { submissionOutcomes } from '../audit/log/witness-rounds.ts'
+import { settlements } from '../audit/settle-unknown.ts'
+import { drillResults } from '../drill-schedule.ts'
+import { admissionRefusals } from '../kernel/calls/admission.ts'
 import type { ErrorReason } from '../kernel/errors.ts'
 import { statusNames } from '../kernel/grpc/observe-call.ts'
 import { refusalReasons } from '../kernel/refusal.ts'
 import { methodRules } from '../kernel/scopes.ts'
 import { fromCode, type LabelValues, type MetricRow, type MetricTable } from '../kernel/telemetry/metric-row.ts'
 import { allProjections } from '../projections/all-projections.ts'
+import type { WorkerState } from '../workers/worker-pool.ts'
 
 type Labels = Readonly<Record<string, LabelValues>>
 
@@ -57,6 +62,7 @@ const appendOutcomes = ['stored', 'duplicate', 'mismatch', 'moved', 'stale', 'ag
 export const logStates = [...sealerStates, 'elsewhere', 'off'] as const
 export const witnessStates = ['answering', 'silent', 'not_asked'] as const
 export const runnerStates = ['stopped', 'waiting', 'running', 'retrying', 'halted'] as const
+const workerStates = ['serving', 'starting'] as const satisfies readonly WorkerState[]
 const snapshotOutcomes = ['opened', 'refused', 'not_read', 'written', 'not_written'] as const
 
 export const metricTable = {
@@ -96,6 +102,16 @@ export const metricTable = {
   chartwarden_append_failures_total: counter('{append}', 'Appends that ended with an error, unsent ones included.', {
     reason: appendFailures,
   }),
+  chartwarden_lost_answers_total: counter(
+    '{append}',
+    'Appends whose answer was lost with its connection, by what was found out: found (it was stored), appended (again), refused (to be decided again), unknown (given up).',
+    { settlement: settlements },
+  ),
+  chartwarden_kurrentdb_conflicts_total: counter(
+    '{append}',
+    "Appends to a clinic's stream that another service's came before: read on, and appended again or decided again. None where the ledgers are in Postgres.",
+    {},
+  ),
   chartwarden_append_duration_seconds: histogram(
     's',
     'From handing an append to the ledger to its outcome: queue and commit.',
@@ -109,6 +125,18 @@ export const metricTable = {
   chartwarden_queue_entries: gauge('{entry}', 'Entries waiting for the ledger now.', {}),
   chartwarden_queue_bytes: gauge('By', 'Bytes of entries waiting for the ledger now.', {}),
   chartwarden_queue_limit_entries: gauge('{entry}', 'Entries that may wait before calls are refused with OVERLOADED.', {}),
+
+  chartwarden_under_way_items: gauge('{item}', 'Questions and records under way now.', {}),
+  chartwarden_under_way_limit_items: gauge(
+    '{item}',
+    'Questions and records that may be under way now before more are refused; falls when they take longer than a second.',
+    {},
+  ),
+  chartwarden_load_refusals_total: counter(
+    '{item}',
+    'Questions and records refused before work was done on them: no room, the share of the clinic in use, or a quota.',
+    { cause: admissionRefusals },
+  ),
 
   chartwarden_projection_lag_entries: gauge('{entry}', 'Entries of all ledgers not yet in a read model.', { projection }),
   chartwarden_projection_lag_seconds: gauge('s', 'For how long entries have been waiting for the read model; 0 when it is complete.', {
@@ -189,6 +217,28 @@ export const metricTable = {
   ),
   chartwarden_ledger_check_interval_seconds: gauge('s', 'How long after a scheduled check of a ledger the next one is due; 0: never.', {}),
 
+  chartwarden_backups_total: counter('{backup}', 'Backups this process made by schedule, by what came out; see the runbook.', {
+    outcome: backupOutcomes,
+  }),
+  chartwarden_backup_age_seconds: gauge(
+    's',
+    'Since the newest backup was begun; where there is none, since this process looks. Absent where none are made by schedule.',
+    {},
+  ),
+  chartwarden_backup_interval_seconds: gauge('s', 'How long after a backup the next one is due; 0: none are made by schedule.', {}),
+  chartwarden_backup_drills_total: counter(
+    '{drill}',
+    'Drills of this process, restoring the newest backup into a scratch database: by what came out; not_made: it could not be tried.',
+    { outcome: drillResults },
+  ),
+  chartwarden_backup_drill_age_seconds: gauge(
+    's',
+    'Since a backup was last restored and verified in a drill; where none was lately, since this process looks. Absent where none are made by schedule.',
+    {},
+  ),
+  chartwarden_backup_drill_interval_seconds: gauge('s', 'How long after a drill the next one is due; 0: none are made by schedule.', {}),
+  chartwarden_backup_drill_duration_seconds: gauge('s', 'How long the last drill took; absent where none is known.', {}),
+
   chartwarden_expiry_faults_total: counter('{fault}', 'Attempts to record what has ended by itself that failed; tried again.', {}),
   chartwarden_snapshots_total: counter('{snapshot}', 'Snapshots of clinic states by what became of them.', { outcome: snapshotOutcomes }),
   chartwarden_telemetry_faults_total: counter(
@@ -196,6 +246,13 @@ export const metricTable = {
     'Faults of sending traces and metrics, e.g. a collector that does not answer.',
     {},
   ),
+
+  chartwarden_workers: gauge(
+    '{process}',
+    'Processes that answer calls, by whether they do; absent where one process does everything, and in those themselves.',
+    { state: workerStates },
+  ),
+  chartwarden_worker_exits_total: counter('{process}', 'Processes that answer calls which ended by themselves and were replaced.', {}),
 
   process_cpu_seconds_total: counter('s', 'User and system CPU time of the process.', {}),
   process_resident_memory_bytes: gauge('By', 'Resident memory of the process.', {}),

@@ -1,10 +1,14 @@
 /** What each part of the service tells, as metrics of the table. */
 import type { AccessObserver } from '../access/observer.ts'
 import type { SnapshotOutcome } from '../access/snapshots.ts'
+import type { BackupOutcome } from '../audit/backup/backup-schedule.ts'
 import type { BatchStats } from '../audit/batcher.ts'
 import type { SealerObserver } from '../audit/log/tenure.ts'
 import type { SubmissionOutcome } from '../audit/log/witness-submission.ts'
 import type { LedgerObserver } from '../audit/observed-ledger.ts'
+import type { Settlement } from '../audit/settle-unknown.ts'
+import type { DrillResult } from '../drill-schedule.ts'
+import type { AdmissionRefusal } from '../kernel/calls/admission.ts'
 import type { CallObserver } from '../kernel/grpc/observe-call.ts'
 import type { HttpObserver } from '../kernel/http/observe-request.ts'
 import type { OnRefusal } from '../kernel/refusal.ts'
@@ -22,9 +26,15 @@ export interface Observers {
   readonly http: Pick<HttpObserver, 'ended'>
   readonly projection: Pick<ProjectionObserver, 'applied'>
   batch(stats: BatchStats): void
+  settled(settlement: Settlement): void
+  kurrentConflict(): void
   refusal: OnRefusal
+  loadRefused(cause: AdmissionRefusal, items: number): void
   snapshot(outcome: SnapshotOutcome): void
+  backup(outcome: BackupOutcome): void
+  drilled(outcome: DrillResult): void
   expiryFault(): void
+  workerExited(): void
   ledgerChecked(cause: 'schedule' | 'asked', result: 'intact' | 'damaged' | 'failed'): void
 }
 
@@ -83,8 +93,14 @@ export const createObservers = (metrics: Metrics<ServiceMetrics>): Observers => 
       if (count > 0) metrics.count('chartwarden_appends_total', { outcome }, count)
     }
   },
+  settled: (settlement) => metrics.count('chartwarden_lost_answers_total', { settlement }),
+  kurrentConflict: () => metrics.count('chartwarden_kurrentdb_conflicts_total', {}),
   refusal: ({ reason }) => metrics.count('chartwarden_call_refusals_total', { reason }),
+  loadRefused: (cause, items) => metrics.count('chartwarden_load_refusals_total', { cause }, items),
   snapshot: (outcome) => metrics.count('chartwarden_snapshots_total', { outcome }),
+  workerExited: () => metrics.count('chartwarden_worker_exits_total', {}),
+  backup: (outcome) => metrics.count('chartwarden_backups_total', { outcome }),
+  drilled: (outcome) => metrics.count('chartwarden_backup_drills_total', { outcome }),
   expiryFault: () => metrics.count('chartwarden_expiry_faults_total', {}),
   ledgerChecked: (cause, result) => metrics.count('chartwarden_ledger_checks_total', { cause, result }),
 })

@@ -1,3 +1,4 @@
+import type { BackupSchedule } from '../audit/backup/backup-schedule.ts'
 import type { Batcher } from '../audit/batcher.ts'
 import type { Ledger } from '../audit/ledger.ts'
 import type { LedgerClock } from '../audit/ledger-clock.ts'
@@ -5,12 +6,32 @@ import type { Log } from '../audit/log/index.ts'
 import { haltCauses } from '../audit/log/log-store.ts'
 import { type FaultKind, faultKinds } from '../audit/log/verify/fault.ts'
 import type { WitnessRounds } from '../audit/log/witness-rounds.ts'
+import type { DrillSchedule } from '../drill-schedule.ts'
+import type { Admission } from '../kernel/calls/admission.ts'
 import type { Readiness } from '../kernel/http/readiness.ts'
 import type { Metrics } from '../kernel/telemetry/metrics.ts'
 import type { TokenVerifier } from '../kernel/tokens/verifier.ts'
 import type { Projections } from '../projections/index.ts'
 import type { SelfCheck } from '../self-check.ts'
+import type { WorkerState } from '../workers/worker-pool.ts'
 import { logStates, runnerStates, type ServiceMetrics, witnessStates } from './metric-table.ts'
+
+/** What nobody waits for, in the process that does it. */
+export interface BackgroundParts {
+  readonly log: Pick<Log, 'state' | 'status'>
+  /** Undefined: no policy names any. */
+  readonly witnesses: Pick<WitnessRounds, 'standing'> | undefined
+  readonly projections: Pick<Projections, 'lag' | 'runner'>
+  /** Undefined where ledgers are not checked by schedule. */
+  readonly selfCheck: Pick<SelfCheck, 'state'> | undefined
+  readonly selfCheckHours: number
+  /** Undefined where no backups are made by schedule. */
+  readonly backup: Pick<BackupSchedule, 'state'> | undefined
+  readonly backupHours: number
+  /** Undefined where no drills are made by schedule. */
+  readonly drill: Pick<DrillSchedule, 'state'> | undefined
+  readonly drillHours: number
+}
 
 export interface WatchedParts {
   readonly readiness: () => Promise<Readiness>
@@ -18,15 +39,15 @@ export interface WatchedParts {
   readonly ledger: Pick<Ledger, 'time'>
   readonly ledgerClock: LedgerClock
   readonly batcher: Pick<Batcher, 'queued'>
-  readonly log: Pick<Log, 'state' | 'status'>
-  /** Undefined: no policy names any. */
-  readonly witnesses: Pick<WitnessRounds, 'standing'> | undefined
   readonly maxQueuedEntries: number
-  readonly projections: Pick<Projections, 'lag' | 'runner'>
-  readonly verifier: Pick<TokenVerifier, 'keySetVersion'>
-  /** Undefined where ledgers are not checked by schedule. */
-  readonly selfCheck: Pick<SelfCheck, 'state'> | undefined
-  readonly selfCheckHours: number
+  /** Undefined where nothing is answered. */
+  readonly admission: Pick<Admission, 'underWay' | 'limit'> | undefined
+  /** Undefined where no calls are answered. */
+  readonly verifier: Pick<TokenVerifier, 'keySetVersion'> | undefined
+  /** Undefined where another process does what nobody waits for. */
+  readonly background: BackgroundParts | undefined
+  /** How the processes that answer stand, where this one has started them. */
+  readonly workerStates?: (() => Readonly<Record<WorkerState, number>> | undefined) | undefined
   /** When the certificate in use expires, milliseconds since the epoch; undefined without TLS. */
   readonly certificateExpiry: () => number | undefined
 }
@@ -48,55 +69,14 @@ const witnessState = (answering: boolean | undefined): (typeof witnessStates)[nu
 
 const flag = (value: boolean): number => (value ? 1 : 0)
 
-/** What is looked at only when somebody asks for the metrics. */
-export const addServiceGauges = (metrics: Metrics<ServiceMetrics>, version: string, parts: WatchedParts): void => {
-  const {
-    readiness,
-    ledger,
-    ledgerClock,
-    batcher,
-    log,
-    witnesses,
-    maxQueuedEntries,
-    projections,
-    verifier,
-    selfCheck,
-    selfCheckHours,
-    certificateExpiry,
-  } = parts
+/** The same of what nobody waits for. */
+const addBackgroundGauges = (metrics: Metrics<ServiceMetrics>, parts: BackgroundParts): void => {
+  const { log, witnesses, projections, selfCheck, selfCheckHours, backup, backupHours, drill, drillHours } = parts
 
-  metrics.read(['chartwarden_build_info'], (report) => report('chartwarden_build_info', { version, node: process.versions.node }, 1))
-  metrics.read(['chartwarden_ready'], async (report) => {
-    let ready = false
-    const asked = readiness().then((answer) => {
-      ready = answer.ready
-    })
-    report('chartwarden_ready', {}, flag((await succeeds(asked)) && ready))
+  metrics.read(['chartwarden_projection_runner_state'], (report) => {
+    const state = projections.runner.state
+    for (const known of runnerStates) report('chartwarden_projection_runner_state', { state: known }, flag(known === state))
   })
-  metrics.read(['chartwarden_ledger_up'], async (report) => report('chartwarden_ledger_up', {}, flag(await succeeds(ledger.time()))))
-  metrics.read(
-    [
-      'chartwarden_ledger_clock_skew_seconds',
-      'chartwarden_token_keys_loaded',
-      'chartwarden_tls_certificate_expiry_timestamp_seconds',
-      'chartwarden_queue_entries',
-      'chartwarden_queue_bytes',
-      'chartwarden_queue_limit_entries',
-      'chartwarden_projection_runner_state',
-    ],
-    (report) => {
-      report('chartwarden_ledger_clock_skew_seconds', {}, ledgerClock.skew() / 1_000)
-      report('chartwarden_token_keys_loaded', {}, flag(verifier.keySetVersion() > 0))
-      const expiry = certificateExpiry()
-      if (expiry !== undefined) report('chartwarden_tls_certificate_expiry_timestamp_seconds', {}, expiry / 1_000)
-      const { entries, bytes } = batcher.queued()
-      report('chartwarden_queue_entries', {}, entries)
-      report('chartwarden_queue_bytes', {}, bytes)
-      report('chartwarden_queue_limit_entries', {}, maxQueuedEntries)
-      const state = projections.runner.state
-      for (const known of runnerStates) report('chartwarden_projection_runner_state', { state: known }, flag(known === state))
-    },
-  )
   metrics.read(
     ['chartwarden_ledger_check_faults', 'chartwarden_ledger_check_age_seconds', 'chartwarden_ledger_check_interval_seconds'],
     (report) => {
@@ -105,6 +85,20 @@ export const addServiceGauges = (metrics: Metrics<ServiceMetrics>, version: stri
       if (ageSeconds === undefined || faults === undefined) return
       report('chartwarden_ledger_check_age_seconds', {}, ageSeconds)
       for (const kind of Object.keys(faultKinds)) report('chartwarden_ledger_check_faults', { kind }, faults.get(kind as FaultKind) ?? 0)
+    },
+  )
+  metrics.read(['chartwarden_backup_age_seconds', 'chartwarden_backup_interval_seconds'], (report) => {
+    report('chartwarden_backup_interval_seconds', {}, backup === undefined ? 0 : backupHours * 3_600)
+    if (backup !== undefined) report('chartwarden_backup_age_seconds', {}, backup.state().ageSeconds)
+  })
+  metrics.read(
+    ['chartwarden_backup_drill_age_seconds', 'chartwarden_backup_drill_interval_seconds', 'chartwarden_backup_drill_duration_seconds'],
+    (report) => {
+      report('chartwarden_backup_drill_interval_seconds', {}, drillHours * 3_600)
+      if (drill === undefined) return
+      const { ageSeconds, last } = drill.state()
+      report('chartwarden_backup_drill_age_seconds', {}, ageSeconds)
+      if (last !== undefined) report('chartwarden_backup_drill_duration_seconds', {}, last.duration_ms / 1_000)
     },
   )
   metrics.read(
@@ -145,4 +139,50 @@ export const addServiceGauges = (metrics: Metrics<ServiceMetrics>, version: stri
     report('chartwarden_witness_disputes', {}, disputes)
     report('chartwarden_witness_quorum_wait_seconds', {}, standing.quorumWaitSeconds)
   })
+}
+
+/** What is looked at only when somebody asks for the metrics. */
+export const addServiceGauges = (metrics: Metrics<ServiceMetrics>, version: string, parts: WatchedParts): void => {
+  const { readiness, ledger, ledgerClock, batcher, maxQueuedEntries, admission, verifier, background, workerStates, certificateExpiry } =
+    parts
+
+  metrics.read(['chartwarden_build_info'], (report) => report('chartwarden_build_info', { version, node: process.versions.node }, 1))
+  metrics.read(['chartwarden_ready'], async (report) => {
+    let ready = false
+    const asked = readiness().then((answer) => {
+      ready = answer.ready
+    })
+    report('chartwarden_ready', {}, flag((await succeeds(asked)) && ready))
+  })
+  metrics.read(['chartwarden_ledger_up'], async (report) => report('chartwarden_ledger_up', {}, flag(await succeeds(ledger.time()))))
+  metrics.read(
+    [
+      'chartwarden_ledger_clock_skew_seconds',
+      'chartwarden_token_keys_loaded',
+      'chartwarden_tls_certificate_expiry_timestamp_seconds',
+      'chartwarden_queue_entries',
+      'chartwarden_queue_bytes',
+      'chartwarden_queue_limit_entries',
+      'chartwarden_under_way_items',
+      'chartwarden_under_way_limit_items',
+    ],
+    (report) => {
+      report('chartwarden_ledger_clock_skew_seconds', {}, ledgerClock.skew() / 1_000)
+      if (verifier !== undefined) report('chartwarden_token_keys_loaded', {}, flag(verifier.keySetVersion() > 0))
+      const expiry = certificateExpiry()
+      if (expiry !== undefined) report('chartwarden_tls_certificate_expiry_timestamp_seconds', {}, expiry / 1_000)
+      const { entries, bytes } = batcher.queued()
+      report('chartwarden_queue_entries', {}, entries)
+      report('chartwarden_queue_bytes', {}, bytes)
+      report('chartwarden_queue_limit_entries', {}, maxQueuedEntries)
+      if (admission !== undefined) {
+        report('chartwarden_under_way_items', {}, admission.underWay)
+        report('chartwarden_under_way_limit_items', {}, admission.limit)
+      }
+    },
+  )
+  metrics.read(['chartwarden_workers'], (report) => {
+    for (const [state, count] of Object.entries(workerStates?.() ?? {})) report('chartwarden_workers', { state }, count)
+  })
+  if (background !== undefined) addBackgroundGauges(metrics, background)
 }

@@ -20,6 +20,10 @@ export interface ObservabilityOptions {
   readonly version: string
   readonly logger: Logger
   readonly clock: Clock
+  /** Whether `/metrics` is offered here, if it is anywhere; false: another process of the service asks for `metrics`. Defaults to true. */
+  readonly listens?: boolean
+  /** Makes the page of `/metrics` from what is counted here; defaults to that alone. */
+  readonly page?: ((own: () => Promise<string>) => Promise<string>) | undefined
 }
 
 /** What the parts of a service are given to be observed with; what is off is undefined. */
@@ -31,6 +35,8 @@ export interface Observability {
   readonly projection: ProjectionObserver | undefined
   /** Where `/metrics`, `/healthz` and `/readyz` answer without a token. */
   readonly metricsPort: number | undefined
+  /** What is counted here, as text; undefined where no metrics are there to be fetched. */
+  readonly metrics: (() => Promise<string>) | undefined
   /** From now on, what is asked of these parts is in the metrics, and whether they are ready is told. */
   watch(parts: WatchedParts): void
   /** Sends what is waiting, bounded in time, and closes the listener. */
@@ -59,7 +65,7 @@ const listen = async (server: OperationsServer, { config, logger }: Observabilit
 
 /** Starts telemetry and the listener of `/metrics`. Throws StartError when an address that was asked for cannot be had. */
 export const startObservability = async (options: ObservabilityOptions): Promise<Observability> => {
-  const { config, version, logger, clock } = options
+  const { config, version, logger, clock, listens = true, page = (own) => own() } = options
   const telemetry = await startTelemetry({
     table: metricTable,
     otlp: config.otlp,
@@ -73,9 +79,9 @@ export const startObservability = async (options: ObservabilityOptions): Promise
   const stopProcessGauges = metrics === undefined ? undefined : addProcessGauges(metrics, clock)
   let readiness = async (): Promise<Readiness> => notYet
   const server =
-    config.metricsAddr === undefined || text === undefined
+    config.metricsAddr === undefined || text === undefined || !listens
       ? undefined
-      : createOperationsServer({ address: config.metricsAddr, text, readiness: () => readiness(), logger })
+      : createOperationsServer({ address: config.metricsAddr, text: () => page(text), readiness: () => readiness(), logger })
   const stop = async (): Promise<void> => {
     await telemetry.stop()
     stopProcessGauges?.()
@@ -92,6 +98,7 @@ export const startObservability = async (options: ObservabilityOptions): Promise
       http: on ? { tracer, clock, ended: observers?.http.ended ?? nothing } : undefined,
       projection: on ? { tracer, applied: observers?.projection.applied ?? nothing } : undefined,
       metricsPort,
+      metrics: text,
       watch: (parts) => {
         readiness = parts.readiness
         if (metrics !== undefined) addServiceGauges(metrics, version, parts)

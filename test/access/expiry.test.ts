@@ -8,7 +8,12 @@ import { waitFor } from '../support/wait-for.ts'
 
 const minute = 60_000
 
-const startExpiry = (t: Test, house: EndingHouse, replica: ReturnType<EndingHouse['replica']>, over: Partial<ExpiryOptions> = {}) => {
+const startExpiry = (
+  t: Test,
+  house: EndingHouse,
+  replica: ReturnType<EndingHouse['replica']>,
+  over: Partial<ExpiryOptions> & { readonly rounds?: boolean } = {},
+) => {
   const faults: { readonly clinic: string | undefined; readonly reason: string }[] = []
   const expiry = createExpiry({
     ...replica,
@@ -23,7 +28,7 @@ const startExpiry = (t: Test, house: EndingHouse, replica: ReturnType<EndingHous
   t.teardown(() => expiry.stop())
   const ended = (clinic: string, count: number) =>
     waitFor(`${count} entries of ${clinic}`, async () => endingsOf(await house.events(clinic)).length === count)
-  expiry.start()
+  expiry.start({ rounds: over.rounds ?? true })
   return { expiry, faults, ended }
 }
 
@@ -163,4 +168,30 @@ t.test('stopping waits for the append at hand and writes no more', async (t) => 
   release.resolve()
   await stopped
   t.equal(endingsOf(await house.events('north')).length, 2)
+})
+
+t.test('without rounds, only clinics that are served are swept', async (t) => {
+  const house = createEndingHouse()
+  await house.clinicEndingAt('north', house.clock.wall() + minute)
+  await house.clinicEndingAt('south', house.clock.wall() + minute)
+  const looked: string[] = []
+  const replica = house.replica({
+    ledger: (ledger) => ({
+      ...ledger,
+      clinics: (after, limit) => {
+        looked.push(after)
+        return ledger.clinics(after, limit)
+      },
+    }),
+  })
+  await replica.writers.open('north')
+  const { expiry, ended } = startExpiry(t, house, replica, { rounds: false })
+  house.clock.advance(minute + 1_000)
+  await ended('north', 5)
+  await expiry.stop()
+  t.same(looked, [], 'nobody asked which clinics there are')
+  t.equal(endingsOf(await house.events('south')).length, 0)
+  const { ended: endedInRounds } = startExpiry(t, house, replica)
+  await endedInRounds('south', 5)
+  t.pass('twin: the rounds find the other one')
 })

@@ -47,6 +47,8 @@ t.test('what the parts tell is in the metrics', async (t) => {
     queuedBytes: 0,
   })
   observers.refusal({ reason: 'TOKEN_EXPIRED', caller: 'zebulon', clinic: 'north', address: '10.0.0.1' })
+  observers.settled('found')
+  observers.kurrentConflict()
   observers.snapshot('written')
   observers.expiryFault()
   observers.witness('ahead')
@@ -78,6 +80,8 @@ t.test('what the parts tell is in the metrics', async (t) => {
     'chartwarden_appends_total{outcome="stored"} 2',
     'chartwarden_appends_total{outcome="moved"} 1',
     'chartwarden_call_refusals_total{reason="TOKEN_EXPIRED"} 1',
+    'chartwarden_lost_answers_total{settlement="found"} 1',
+    'chartwarden_kurrentdb_conflicts_total 1',
     'chartwarden_snapshots_total{outcome="written"} 1',
     'chartwarden_expiry_faults_total 1',
   ]) {

@@ -32,7 +32,7 @@ export interface CompareEntriesOptions {
 export type EntriesCompared = Pick<CheckResult, 'size' | 'root' | 'checkpoint' | 'faults' | 'moreFaults'>
 
 /** What the signer store says, to be judged by like a checkpoint that somebody outside has kept. */
-const recordOf = ({ origin, size, root }: SignedHead): Head => ({
+export const recordOf = ({ origin, size, root }: SignedHead): Head => ({
   origin,
   size,
   root,

@@ -47,3 +47,15 @@ export const findBehindHalts =
       `The process that signs has found less in the ledger of clinic ${clinic} than was signed. The clinic is not served; its log says what to do.`
     return new Map(rows.map(({ clinic }) => [clinic, words(clinic)]))
   }
+
+/**
+ * By the signer store at first, and for as long as that names one; by what the process that signs has found from then on, for one that reads the
+ * store without signing: comparing every ledger again and again would cost more than asking who does so anyway.
+ */
+export const findBehindBoth = (store: FindBehind, halts: FindBehind): FindBehind => {
+  let fromStore: ReadonlyMap<string, string> | undefined
+  return async () => {
+    if (fromStore === undefined || fromStore.size > 0) fromStore = await store()
+    return new Map([...(await halts()), ...fromStore])
+  }
+}

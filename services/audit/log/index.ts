@@ -9,7 +9,7 @@ import type { Ledger, LedgerEngine } from '../ledger.ts'
 import type { Vault } from '../vault.ts'
 import { createRestartAnnouncement } from './announce-restart.ts'
 import { createDirectorySignerStore } from './directory-signer-store.ts'
-import { findBehindHalts, findBehindStore } from './find-behind.ts'
+import { findBehindBoth, findBehindHalts, findBehindStore } from './find-behind.ts'
 import { fromPool } from './lend.ts'
 import type { LogKeys } from './log-keys.ts'
 import { createHandOutNote, type LogStatus, readLogStatus } from './log-status.ts'
@@ -29,6 +29,8 @@ import type { WitnessPolicy } from './witness-policy.ts'
 export interface LogOptions {
   /** Undefined: nothing is signed here. Logs that another process of the installation signs are read all the same. */
   readonly signing: SigningSettings | undefined
+  /** Whether this process signs, with `signing`; false: another process that has the same signer store does. */
+  readonly seals: boolean
   /** Whether another process does, without `signing`: what that one finds of ledgers that went back holds here too. */
   readonly signedElsewhere: boolean
   readonly feedPool: Pool
@@ -50,7 +52,7 @@ export interface LogOptions {
 }
 
 export interface Log {
-  /** Of this process. `elsewhere`: it has no signer store, and another process signs; `off`: nothing is signed. */
+  /** Of this process. `elsewhere`: another process signs; `off`: nothing is signed. */
   readonly state: SealerState | 'elsewhere' | 'off'
   readonly reader: LogReader
   /** Beside the sealer, without its right to write. */
@@ -64,7 +66,7 @@ export interface Log {
   signed(clinic: string): Promise<SignerRecord | undefined>
   /** Compares every ledger with what was signed: before serving. Throws StartError where the signer store cannot be used. */
   check(): Promise<void>
-  /** Begins to seal, or to wait for it. */
+  /** Begins to seal, or to wait for it; only where `seals`. */
   start(): void
   /** Stops sealing; reading goes on. */
   stop(): Promise<void>
@@ -81,12 +83,17 @@ const installationOf = async (pool: Pool): Promise<string> => {
 
 /** What signs, if anything does. */
 const createSigning = async (options: LogOptions, signing: SigningSettings, reader: LogReader) => {
-  const { engine, feedPool, randomness, clock, logger, keys, observer, witnessPolicy } = options
+  const { seals, engine, feedPool, randomness, clock, logger, keys, observer, witnessPolicy } = options
   const base = signing.logOrigin
   const entries = async (clinic: string): Promise<bigint> => ((await engine.head(clinic))?.revision ?? -1n) + 1n
   const installation = await installationOf(feedPool)
   const store = createDirectorySignerStore({ files: createSignerFiles(signing.signerDir, randomness), installation })
-  const guard = createRegressionGuard({ findBehind: findBehindStore({ store, base, entries }), watches: false, logger })
+  const findBehind = findBehindStore({ store, base, entries })
+  const guard = createRegressionGuard(
+    seals
+      ? { findBehind, watches: false, logger }
+      : { findBehind: findBehindBoth(findBehind, findBehindHalts(feedPool)), watches: true, logger },
+  )
   const sealer = createSealer({
     pool: feedPool,
     store,
@@ -109,7 +116,7 @@ const createSigning = async (options: LogOptions, signing: SigningSettings, read
 }
 
 export const createLog = async (options: LogOptions): Promise<Log> => {
-  const { signing, signedElsewhere, feedPool, queryPool, queryGate, engine, clock, keys, logger } = options
+  const { signing, seals, signedElsewhere, feedPool, queryPool, queryGate, engine, clock, keys, logger } = options
   const publications = createPublications({ pool: feedPool })
   const reader = createPostgresLogReader({ pool: queryPool, publications, gate: queryGate, clock })
   const signer = signing === undefined ? undefined : await createSigning(options, signing, reader)
@@ -117,7 +124,8 @@ export const createLog = async (options: LogOptions): Promise<Log> => {
   const guard = signer?.guard ?? elsewhere
   return {
     get state() {
-      return signer?.sealer.state ?? (signedElsewhere ? 'elsewhere' : 'off')
+      if (signer === undefined) return signedElsewhere ? 'elsewhere' : 'off'
+      return seals ? signer.sealer.state : 'elsewhere'
     },
     reader,
     writer: createPostgresLogWriter({ lend: fromPool(feedPool) }),
