@@ -48,7 +48,9 @@ export const contentsOf = async (database: Pick<TestDatabase, 'adminUrl'>): Prom
   try {
     await client.query(sameText)
     const tables = await listTables(client, ['chartwarden\\_projection%', 'chartwarden\\_snapshot', 'chartwarden\\_migrations'])
-    const kept = tables.filter(({ schema, name }) => /^chartwarden_(ledger|vault|log)$/.test(schema) && name !== 'tiles' && name !== 'logs')
+    const kept = tables.filter(
+      ({ schema, name }) => /^chartwarden_(ledger|vault|log)$/.test(schema) && name !== 'strips' && name !== 'logs',
+    )
     const digests: Record<string, string> = {}
     for (const table of kept) {
       const { rows, digest } = await digestTable(client, table)

@@ -14,7 +14,7 @@ const guarded = [
   'chartwarden_vault.log_keys',
   'chartwarden_vault.log_key_activations',
   'chartwarden_log.logs',
-  'chartwarden_log.tiles',
+  'chartwarden_log.strips',
   'chartwarden_log.checkpoints',
   'chartwarden_log.cosignatures',
 ]
