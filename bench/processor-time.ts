@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
 
-/** Fields of /proc/<pid>/stat (proc_pid_stat(5)), counted from behind the name in parentheses. */
-const [parentField, userField, systemField] = [1, 11, 12]
+/** Fields of /proc/<pid>/stat (proc_pid_stat(5)), counted from behind the name in parentheses; times are its own and its ended children's. */
+const [parentField, ...timeFields] = [1, 11, 12, 13, 14]
 
 /** Of a tick in it; Linux has told 100 a second for as long as it has told programs at all. */
 const tickMs = 10
@@ -14,7 +14,7 @@ export const processorMsOf = (pid: number): number | undefined => {
       if (!/^\d+$/.test(name)) continue
       try {
         const fields = readFileSync(`/proc/${name}/stat`, 'utf8').split(') ').at(-1)?.split(' ') ?? []
-        const ms = (Number(fields[userField]) + Number(fields[systemField])) * tickMs
+        const ms = timeFields.reduce((sum, field) => sum + Number(fields[field]), 0) * tickMs
         spent.set(Number(name), { parent: Number(fields[parentField]), ms })
       } catch {
         // It has ended meanwhile.

@@ -35,14 +35,18 @@ begin
   return new;
 end
 $$;
+-- Once for all that a statement takes away: asked for each row, clearing up would cost more than writing.
 create function ${schema}.keep_newest() returns trigger language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin
-  if not exists (
-    select from ${schema}.checkpoints n where n.clinic = old.clinic and n.generation = old.generation and n.size > old.size
+  if exists (
+    select from (select clinic, generation, max(size) as size from gone group by clinic, generation) g
+    where not exists (
+      select from ${schema}.checkpoints n where n.clinic = g.clinic and n.generation = g.generation and n.size > g.size
+    )
   ) then
     raise exception using errcode = '42501', message = 'the newest checkpoint of a log stays';
   end if;
-  return old;
+  return null;
 end
 $$;
 revoke all on function ${schema}.refuse_change, ${schema}.only_grow_strip, ${schema}.only_grow_log, ${schema}.keep_newest from public;
@@ -58,7 +62,10 @@ const triggers = [
   trigger('logs', 'only_grow', 'update', 'row', 'only_grow_log'),
   trigger('logs', 'refuse_delete', 'delete', 'row', 'refuse_change'),
   trigger('checkpoints', 'refuse_update', 'update', 'row', 'refuse_change'),
-  trigger('checkpoints', 'keep_newest', 'delete', 'row', 'keep_newest'),
+  `
+create trigger keep_newest after delete on ${schema}.checkpoints referencing old table as gone for each statement
+  execute function ${schema}.keep_newest();
+alter table ${schema}.checkpoints enable always trigger keep_newest;`,
   trigger('sealer', 'refuse_delete', 'delete', 'row', 'refuse_change'),
   ...['sealer', 'logs', 'strips', 'checkpoints', 'cosignatures'].map((table) =>
     trigger(table, 'refuse_truncate', 'truncate', 'statement', 'refuse_change'),
