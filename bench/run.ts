@@ -181,7 +181,7 @@ const measureAll = async (): Promise<Results> => {
   const sealing = sealingRatiosOf(
     await measureSealing({
       // Its ratio is near 1: more rounds than the others.
-      settings: { ...loadSettings, rounds: 3 * loadSettings.rounds },
+      settings: { ...loadSettings, rounds: 5 * loadSettings.rounds },
       stateDirs: { on: directory('sealing'), off: directory('not-sealing') },
       say,
     }),

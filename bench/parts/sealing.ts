@@ -71,8 +71,9 @@ const prepare = async (service: BenchService, { practice: given, streamInFlight,
             inFlight: streamInFlight,
             ...timing,
           })
-          const spent = (processorMsOf(service.pid) ?? 0) - (before ?? 0)
-          processorMs = before === undefined ? undefined : spent / [...done.answers.values()].reduce((sum, each) => sum + each, 0)
+          const after = processorMsOf(service.pid)
+          const answers = [...done.answers.values()].reduce((sum, each) => sum + each, 0)
+          processorMs = before === undefined || after === undefined ? undefined : (after - before) / answers
           return done
         },
         ({ answers }) => answers,

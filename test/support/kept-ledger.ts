@@ -7,7 +7,7 @@ import { inclusionPath } from '../../services/audit/log/proof-path.ts'
 import type { Tile } from '../../services/audit/log/tile.ts'
 import { formatTlogProof } from '../../services/audit/log/tlog-proof.ts'
 import { appendLeaves, edgeRoot, emptyEdge } from '../../services/audit/log/tree-edge.ts'
-import { leafHash } from '../../services/audit/log/tree-hash.ts'
+import { leafHash, leafMessage } from '../../services/audit/log/tree-hash.ts'
 import type { FoundEntry, LedgerPart } from '../../services/audit/log/verify/found.ts'
 import { type ReadCheckpoint, type ReadReceipt, readCheckpoint, readReceipt } from '../../services/audit/log/verify/kept.ts'
 import type { LedgerSource } from '../../services/audit/log/verify/verify-ledger.ts'
@@ -75,6 +75,10 @@ export const keptReceipt = (text: string, label: string): ReadReceipt => {
 
 export const verifierKeyFor = (clinic: string, key: KeyObject, generation = 1): VerifierKey =>
   verifierKeyOf(originOf(clinic, generation), key)
+
+/** Entries as a source shows them, numbered by their places; undefined: there is none at that place. */
+export const foundIn = (rows: readonly (Buffer | undefined)[]): readonly FoundEntry[] =>
+  rows.flatMap((bytes, revision) => (bytes === undefined ? [] : [{ revision: BigInt(revision), message: leafMessage(bytes) }]))
 
 /** Entries by revision, in rows of 256, and behind each its tiles. */
 async function* partsOf(entries: readonly FoundEntry[], tiles: readonly Tile[]): AsyncGenerator<LedgerPart> {

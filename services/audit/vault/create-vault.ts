@@ -2,11 +2,11 @@ import { createSecretKey, type KeyObject } from 'node:crypto'
 import { LRUCache } from 'lru-cache'
 import { type Clock, systemClock } from '../../kernel/clock.ts'
 import { ChartwardenError } from '../../kernel/errors.ts'
-import { createExpiringCache } from '../../kernel/expiring-cache.ts'
 import type { Randomness } from '../../kernel/ids.ts'
 import type { ClinicVault, Identity, KnownIdentity, Pseudonym, Vault } from '../vault.ts'
 import { coalesce } from './coalesce.ts'
 import { commitmentOf, identityName, openUnder, pseudonymUnder, requestDigestUnder, sealUnder } from './data-key.ts'
+import { createDestroyedKeys } from './destroyed-keys.ts'
 import type { KeyStore, StoredIdentityKey } from './key-store.ts'
 import type { MasterKey } from './master-key.ts'
 import { createStateSeal } from './state-seal.ts'
@@ -17,7 +17,7 @@ export interface VaultOptions {
   readonly randomness: Randomness
   /** Pseudonyms and unwrapped data keys kept in memory for each clinic. Defaults to 50,000. */
   readonly cacheSize?: number
-  /** For how long a data key is used without asking the store whether it was destroyed. Milliseconds; defaults to 60,000. */
+  /** For how long a clinic's data keys are used without asking the store which were destroyed. Milliseconds; defaults to 60,000. */
   readonly dataKeyTtlMs?: number
   /** Defaults to the system's. */
   readonly clock?: Clock
@@ -43,14 +43,18 @@ export const createVault = (options: VaultOptions): Vault => {
   const openClinic = (clinic: string, pseudonymKey: KeyObject, digestKey: KeyObject): ClinicVault => {
     // By size: `max` would set aside room for all of them at once, for every clinic.
     const pseudonyms = new LRUCache<string, Pseudonym>({ maxSize: cacheSize, sizeCalculation: () => 1 })
-    const dataKeys = createExpiringCache<Pseudonym, DataKey>({ max: cacheSize, ttlMs: dataKeyTtlMs, clock })
+    const dataKeys = new LRUCache<Pseudonym, DataKey>({ maxSize: cacheSize, sizeCalculation: () => 1 })
+    const destroyedKeys = createDestroyedKeys({
+      read: async (known) => {
+        const destroyed = await keyStore.destroyedKeys(clinic, known)
+        for (const pseudonym of destroyed) dataKeys.delete(pseudonym)
+        return destroyed
+      },
+      ttlMs: dataKeyTtlMs,
+      clock,
+    })
 
-    /** `asked`: when the store was asked, by the monotonic clock; it may have been destroyed any time after. */
-    const remember = (
-      pseudonym: Pseudonym,
-      stored: StoredIdentityKey | undefined,
-      asked: number,
-    ): DataKey | 'key_destroyed' | undefined => {
+    const remember = (pseudonym: Pseudonym, stored: StoredIdentityKey | undefined): DataKey | 'key_destroyed' | undefined => {
       if (stored === undefined) return undefined
       if (stored.kind === 'destroyed') return 'key_destroyed'
       const key = masterKey.unwrap(stored.wrapped, `${clinic}\n${pseudonym}`)
@@ -58,7 +62,7 @@ export const createVault = (options: VaultOptions): Vault => {
         throw new ChartwardenError('INTERNAL', { cause: new Error('a stored data key does not match its commitment') })
       }
       const dataKey = { key: createSecretKey(key), commit: stored.commit }
-      dataKeys.set(pseudonym, dataKey, asked)
+      dataKeys.set(pseudonym, dataKey)
       return dataKey
     }
 
@@ -84,10 +88,10 @@ export const createVault = (options: VaultOptions): Vault => {
       { maxGroup: maxKeysPerStatement },
     )
     const dataKey = async (pseudonym: Pseudonym): Promise<DataKey | 'key_destroyed' | undefined> => {
-      const cached = dataKeys.get(pseudonym)
-      if (cached !== undefined) return cached
-      const asked = clock.monotonic()
-      return remember(pseudonym, await loadKey(pseudonym), asked)
+      const destroyed = await destroyedKeys.current()
+      // Also of one that was being read when it was destroyed, and is kept since.
+      if (destroyed.has(pseudonym)) return 'key_destroyed'
+      return dataKeys.get(pseudonym) ?? remember(pseudonym, await loadKey(pseudonym))
     }
 
     const pseudonymOf = (identity: Identity): Pseudonym => {
@@ -107,9 +111,8 @@ export const createVault = (options: VaultOptions): Vault => {
         const pseudonym = pseudonymOf(identity)
         const cached = dataKeys.get(pseudonym)
         if (cached !== undefined) return { pseudonym, commit: cached.commit }
-        const asked = clock.monotonic()
         const stored = await makeKey(pseudonym)
-        remember(pseudonym, stored, asked)
+        remember(pseudonym, stored)
         return { pseudonym, commit: stored.commit }
       },
       seal: async (kid, context, value) => {

@@ -27,6 +27,8 @@ export interface KeyStore {
   putIdentityKeys(clinic: string, keys: readonly NewIdentityKey[]): Promise<ReadonlyMap<Pseudonym, StoredIdentityKey>>
   /** Keys that were destroyed elsewhere and must be so here too; only for a clinic that has no keys of its own yet. */
   putDestroyedKeys(clinic: string, keys: readonly DestroyedIdentityKey[]): Promise<ReadonlyMap<Pseudonym, StoredIdentityKey>>
+  /** All destroyed keys of the clinic; none when there are just as many as are known. */
+  destroyedKeys(clinic: string, known: number): Promise<readonly Pseudonym[]>
   /** All keys of the clinic in order of pseudonym (by its bytes), after the one named; empty: no more. */
   identityKeysAfter(clinic: string, after: string, limit: number): Promise<ReadonlyMap<Pseudonym, StoredIdentityKey>>
 }

@@ -40,6 +40,12 @@ export const createMemoryKeyStore = (): KeyStore & { destroy(clinic: string, pse
         keys.map((key) => key.pseudonym),
       )
     },
+    destroyedKeys: async (clinic, known) => {
+      const destroyed = [...identities]
+        .filter(([name, { kind }]) => name.startsWith(`${clinic}/`) && kind === 'destroyed')
+        .map(([name]) => name.slice(clinic.length + 1) as Pseudonym)
+      return destroyed.length === known ? [] : destroyed
+    },
     identityKeysAfter: async (clinic, after, limit) => {
       const known = [...identities.keys()]
         .filter((name) => name.startsWith(`${clinic}/`))

@@ -1,6 +1,7 @@
 import { type Kysely, sql } from 'kysely'
 import type { MigrationSet, SetMigration } from '../../kernel/postgres/migrate.ts'
 import { movedKeys } from './migrations/0003-moved-keys.ts'
+import { destroyedKeys } from './migrations/0004-destroyed-keys.ts'
 
 const schema = 'chartwarden_vault'
 
@@ -181,4 +182,4 @@ const logKeys: SetMigration = {
 }
 
 /** Migrations of the vault; run after the ledger's, which makes the roles. */
-export const vaultMigrations: MigrationSet = { name: 'vault', migrations: [keyTables, logKeys, movedKeys] }
+export const vaultMigrations: MigrationSet = { name: 'vault', migrations: [keyTables, logKeys, movedKeys, destroyedKeys] }

@@ -25,6 +25,7 @@ const statements = {
   identity_keys: `${identityColumns} chartwarden_vault.identity_keys($1, $2)`,
   put_identity_keys: `${identityColumns} chartwarden_vault.put_identity_keys($1, $2, $3, $4)`,
   put_destroyed_keys: `${identityColumns} chartwarden_vault.put_destroyed_keys($1, $2, $3)`,
+  destroyed_keys: 'select pseudonym from chartwarden_vault.destroyed_keys($1, $2)',
   identity_keys_after: `${identityColumns} chartwarden_vault.identity_keys_after($1, $2, $3)`,
 } as const
 
@@ -66,6 +67,8 @@ export const createPostgresKeyStore = (options: VaultStatementOptions): KeyStore
       const commitments = keys.map((key) => key.commit)
       return byPseudonym(await run<IdentityRow>('put_destroyed_keys', [clinic, pseudonyms, commitments]))
     },
+    destroyedKeys: async (clinic, known) =>
+      (await run<Pick<IdentityRow, 'pseudonym'>>('destroyed_keys', [clinic, known])).map(({ pseudonym }) => pseudonym),
     identityKeysAfter: async (clinic, after, limit) => byPseudonym(await run<IdentityRow>('identity_keys_after', [clinic, after, limit])),
   }
 }

@@ -187,6 +187,10 @@ for (const [name, harm] of [
     `update chartwarden_log.strips set hashes = overlay(hashes placing sha256('x') from 1 for 32) where clinic = $1 and strip = 8`,
   ],
   ['a tile that is gone', 'delete from chartwarden_log.strips where clinic = $1 and strip between 8 and 15'],
+  [
+    'a part of a tile that is gone, and the rest moved up',
+    'delete from chartwarden_log.strips where clinic = $1 and level = 0 and strip = 8',
+  ],
 ] as const) {
   t.test(`tiles that are not those that were signed halt the log as tiles_differ: ${name}`, async (t) => {
     const sealing = await twoClinics(t)

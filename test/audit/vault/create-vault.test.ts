@@ -1,10 +1,14 @@
+import { setImmediate } from 'node:timers/promises'
 import t from 'tap'
 import { createVault } from '../../../services/audit/vault/create-vault.ts'
+import type { KeyStore } from '../../../services/audit/vault/key-store.ts'
 import { createMasterKey } from '../../../services/audit/vault/master-key.ts'
 import { createMemoryKeyStore } from '../../../services/audit/vault/memory-key-store.ts'
-import type { Identity, SealContext } from '../../../services/audit/vault.ts'
+import type { Identity, Pseudonym, SealContext } from '../../../services/audit/vault.ts'
+import { ChartwardenError } from '../../../services/kernel/errors.ts'
 import { systemRandomness } from '../../../services/kernel/ids.ts'
 import { fault } from '../../support/fault.ts'
+import { manualClock } from '../../support/manual-clock.ts'
 
 const masterKey = createMasterKey(systemRandomness.bytes(32), systemRandomness)
 const patient: Identity = { kind: 'patient', type: '', id: 'p-1' }
@@ -78,6 +82,89 @@ t.test('a destroyed key erases: nothing opens, nothing is sealed anew, the commi
   t.same(await later.open(sealed, place), { kind: 'key_destroyed' })
   t.equal(await later.seal(pseudonym, place, { reason: 'x' }), 'key_destroyed')
   t.same(await later.identity(patient), { pseudonym, commit })
+})
+
+t.test('a thousand keys in use are one question a minute, and one destroyed among them is found by it', async (t) => {
+  const keyStore = createMemoryKeyStore()
+  const clock = manualClock()
+  const asked = { keys: 0, destroyed: 0 }
+  const counted: KeyStore = {
+    ...keyStore,
+    identityKeys: (...of) => {
+      asked.keys += 1
+      return keyStore.identityKeys(...of)
+    },
+    destroyedKeys: (...of) => {
+      asked.destroyed += 1
+      return keyStore.destroyedKeys(...of)
+    },
+  }
+  const clinic = await createVault({ masterKey, keyStore: counted, randomness: systemRandomness, clock }).createClinic('north')
+  const known = await Promise.all(Array.from({ length: 1_000 }, (_, index) => clinic.identity({ ...patient, id: `p-${index}` })))
+  const sealAll = () => Promise.all(known.map(({ pseudonym }) => clinic.seal(pseudonym, place, { reason: 'x' })))
+  const first = known[0]?.pseudonym as Pseudonym
+  asked.keys = 0
+  for (let minutes = 0; minutes < 3; minutes += 1) {
+    clock.advance(60_000)
+    t.notOk((await sealAll()).includes('key_destroyed'))
+  }
+  t.same(asked, { keys: 0, destroyed: 3 })
+  keyStore.destroy('north', first)
+  clock.advance(60_000)
+  t.same(
+    (await sealAll()).flatMap((sealed, index) => (sealed === 'key_destroyed' ? [index] : [])),
+    [0],
+  )
+  t.same(asked, { keys: 0, destroyed: 4 })
+})
+
+t.test('a key that was being read when it was destroyed is not kept beyond a minute', async (t) => {
+  const keyStore = createMemoryKeyStore()
+  const clock = manualClock()
+  const { pseudonym } = await (
+    await createVault({ masterKey, keyStore, randomness: systemRandomness, clock }).createClinic('north')
+  ).identity(patient)
+  const read = Promise.withResolvers<void>()
+  const slow: KeyStore = {
+    ...keyStore,
+    identityKeys: async (...of) => {
+      const found = await keyStore.identityKeys(...of)
+      await read.promise
+      return found
+    },
+  }
+  const clinic = await createVault({ masterKey, keyStore: slow, randomness: systemRandomness, clock }).createClinic('north')
+  const sealing = clinic.seal(pseudonym, place, { reason: 'x' })
+  await setImmediate()
+  keyStore.destroy('north', pseudonym)
+  clock.advance(60_000)
+  // Asks for what was destroyed, and then for a key nobody has.
+  const other = clinic.seal('nobody' as Pseudonym, place, {}).catch((error: unknown) => error)
+  await setImmediate()
+  read.resolve()
+  t.type(await other, Error)
+  t.not(await sealing, 'key_destroyed', 'it had been asked for before')
+  t.equal(await clinic.seal(pseudonym, place, { reason: 'x' }), 'key_destroyed')
+})
+
+t.test('while the store cannot say what was destroyed, nothing is sealed, and afterwards it is', async (t) => {
+  const keyStore = createMemoryKeyStore()
+  const clock = manualClock()
+  let down = true
+  const flaky: KeyStore = {
+    ...keyStore,
+    destroyedKeys: async (...of) => {
+      if (down) throw new ChartwardenError('LEDGER_UNAVAILABLE')
+      return keyStore.destroyedKeys(...of)
+    },
+  }
+  const clinic = await createVault({ masterKey, keyStore: flaky, randomness: systemRandomness, clock }).createClinic('north')
+  const { pseudonym } = await clinic.identity(patient)
+  t.not(await clinic.seal(pseudonym, place, {}), 'key_destroyed')
+  clock.advance(60_000)
+  await t.rejects(clinic.seal(pseudonym, place, {}), fault('LEDGER_UNAVAILABLE'))
+  down = false
+  t.not(await clinic.seal(pseudonym, place, {}), 'key_destroyed')
 })
 
 t.test('another master key opens nothing', async (t) => {

@@ -143,7 +143,7 @@ t.test('row security is on and forced, and everything belongs to the owner, who 
   const { rows: functions } = await pools.superuser.query(
     `select p.prosecdef, p.proowner::regrole::text as owner, p.proacl::text as acl from pg_proc p where p.pronamespace = '${schema}'::regnamespace`,
   )
-  t.equal(functions.length, 9)
+  t.equal(functions.length, 10)
   for (const { prosecdef, owner, acl } of functions) {
     t.equal(prosecdef, false, 'they run as whoever calls')
     t.equal(owner, 'chartwarden_owner')

@@ -94,6 +94,23 @@ t.test('a key destroyed by the owner opens and seals nothing in a running proces
   t.same(await who(), { kind: 'erased' })
 })
 
+t.test('destroyed keys are told for one clinic, and only while they are not all known', async (t) => {
+  const { keyStore, destroy } = await open(t)
+  const store = keyStore()
+  for (const clinic of ['north', 'south'])
+    await store.putIdentityKeys(
+      clinic,
+      ['a', 'b', 'c'].map((name) => ({ pseudonym: name as Pseudonym, wrapped: Buffer.from('w'), commit: 'c' })),
+    )
+  t.same(await store.destroyedKeys('north', 0), [])
+  await destroy('b' as Pseudonym)
+  t.same(await store.destroyedKeys('north', 0), ['b'])
+  t.same(await store.destroyedKeys('north', 1), [])
+  await destroy('a' as Pseudonym)
+  t.same([...(await store.destroyedKeys('north', 1))].sort(), ['a', 'b'])
+  t.same(await store.destroyedKeys('south', 0), [])
+})
+
 t.test('an age is counted from the question to the store, and use does not make a key younger', async (t) => {
   const { keyStore, destroy } = await open(t)
   const clock = manualClock()
@@ -139,6 +156,7 @@ t.test(
       () => store.putClinicKeys('north', keys),
       () => store.identityKeys('north', [identity.pseudonym]),
       () => store.putIdentityKeys('north', [identity]),
+      () => store.destroyedKeys('north', 0),
       () => createVault({ masterKey, keyStore: store, randomness: systemRandomness, clock: systemClock }).createClinic('east'),
     ]
     for (const call of calls) await t.rejects(call(), fault('LEDGER_UNAVAILABLE'))

@@ -1,13 +1,13 @@
 /** A log that was begun anew after its history was rewritten: what was kept of the one before is not forgotten for what was kept of the new. */
 import fc from 'fast-check'
 import t from 'tap'
-import { leafMessage } from '../../../../services/audit/log/tree-hash.ts'
 import { type JudgedHead, judge } from '../../../../services/audit/log/verify/judge.ts'
 import { observe } from '../../../../services/audit/log/verify/observe.ts'
 import { unexplained, verifyLedger } from '../../../../services/audit/log/verify/verify-ledger.ts'
 import {
   checkpointOf,
   entryBytes,
+  foundIn,
   keptCheckpoint,
   logKeyOf,
   originOf,
@@ -32,7 +32,7 @@ const scenario = fc.record({
 
 const ledgerOf = (count: number, changed: number) => {
   const rows = honest.slice(0, count).map((row, at) => (at === changed ? entryBytes(clinic, BigInt(at), 'rewritten') : row))
-  return { rows, found: rows.map((bytes, revision) => ({ revision: BigInt(revision), message: leafMessage(bytes) })) }
+  return { rows, found: foundIn(rows) }
 }
 
 t.test('whoever holds a checkpoint from outside that does not fit is told that the ledger is damaged, whatever else fits', () =>

@@ -3,15 +3,14 @@ import { isDeepStrictEqual } from 'node:util'
 import fc from 'fast-check'
 import t from 'tap'
 import type { Tile } from '../../../../services/audit/log/tile.ts'
-import { leafMessage } from '../../../../services/audit/log/tree-hash.ts'
 import type { Fault } from '../../../../services/audit/log/verify/fault.ts'
-import type { FoundEntry } from '../../../../services/audit/log/verify/found.ts'
 import type { LedgerReport } from '../../../../services/audit/log/verify/report.ts'
 import { greatest } from '../../../../services/audit/log/verify/sizes.ts'
 import { type LedgerSource, verifyLedger } from '../../../../services/audit/log/verify/verify-ledger.ts'
 import {
   checkpointOf,
   entryBytes,
+  foundIn,
   inBundles,
   keptCheckpoint,
   keptReceipt,
@@ -102,9 +101,6 @@ const publishedAfter = (given: Scenario): readonly string[] => {
   return [checkpointOf(clinic, rows, fitting, publication === 'with the key' ? key : intruder)]
 }
 
-const foundOf = (rows: Rows): readonly FoundEntry[] =>
-  rows.flatMap((bytes, revision) => (bytes === undefined ? [] : [{ revision: BigInt(revision), message: leafMessage(bytes) }]))
-
 const same = (source: LedgerSource): LedgerSource => source
 
 const verify = (given: Scenario, anchored = true, as = same): Promise<LedgerReport> => {
@@ -115,7 +111,7 @@ const verify = (given: Scenario, anchored = true, as = same): Promise<LedgerRepo
     source: as(
       sourceOf({
         clinic,
-        entries: foundOf(rows),
+        entries: foundIn(rows),
         tiles: anchored ? forge(forgery, original, rows) : [],
         published: anchored ? publishedAfter(given) : [],
         keys: [verifierKeyFor(clinic, shown)],

@@ -2,13 +2,13 @@
 import t from 'tap'
 import { cosignerKeyOf, signCosignature } from '../../../../services/audit/log/cosignature.ts'
 import { formatSignature, formatVerifierKey } from '../../../../services/audit/log/note.ts'
-import { leafMessage } from '../../../../services/audit/log/tree-hash.ts'
 import type { Fault } from '../../../../services/audit/log/verify/fault.ts'
 import { type Anchors, verifyLedger } from '../../../../services/audit/log/verify/verify-ledger.ts'
 import { parseWitnessPolicy } from '../../../../services/audit/log/witness-policy.ts'
 import {
   checkpointOf,
   entryBytes,
+  foundIn,
   keptCheckpoint,
   keptReceipt,
   logKeyOf,
@@ -21,7 +21,6 @@ import {
 const clinic = 'north'
 const [key, next] = [logKeyOf('the first'), logKeyOf('the next')]
 const original = Array.from({ length: 600 }, (_, revision) => entryBytes(clinic, BigInt(revision)))
-const found = (rows: readonly Buffer[]) => rows.map((bytes, revision) => ({ revision: BigInt(revision), message: leafMessage(bytes) }))
 const edited = (at: number): readonly Buffer[] => original.with(at, entryBytes(clinic, BigInt(at), 'edited'))
 const nothing: Anchors = { checkpoints: [], receipts: [], keys: [] }
 const shown = ({ kind, revision, lastRevision }: Fault): string => `${kind} ${revision}-${lastRevision}`
@@ -33,12 +32,12 @@ t.test('hashes of the entries that were forged along leave the row of 256 that t
   const published = [checkpointOf(clinic, original, 600n, key)]
   const keys = [verifierKeyFor(clinic, key)]
   const { faults } = await verifyLedger({
-    source: sourceOf({ clinic, entries: found(rows), tiles: [...leaves, ...above], published, keys }),
+    source: sourceOf({ clinic, entries: foundIn(rows), tiles: [...leaves, ...above], published, keys }),
     anchors: nothing,
   })
   t.strictSame(faults.map(shown), ['entry_changed 256-511'])
   const whole = await verifyLedger({
-    source: sourceOf({ clinic, entries: found(rows), tiles: tilesOf(rows), published, keys }),
+    source: sourceOf({ clinic, entries: foundIn(rows), tiles: tilesOf(rows), published, keys }),
     anchors: nothing,
   })
   t.strictSame(whole.faults.map(shown), ['entry_changed 0-599'], 'twin: with all of them forged nothing places it')
@@ -47,7 +46,7 @@ t.test('hashes of the entries that were forged along leave the row of 256 that t
 t.test('a receipt places what its checkpoint alone leaves open', async (t) => {
   const source = (at: number) => {
     const rows = edited(at)
-    return sourceOf({ clinic, entries: found(rows), tiles: tilesOf(rows), published: [], keys: [verifierKeyFor(clinic, key)] })
+    return sourceOf({ clinic, entries: foundIn(rows), tiles: tilesOf(rows), published: [], keys: [verifierKeyFor(clinic, key)] })
   }
   const receipt = keptReceipt(receiptOf(clinic, original, 300n, 600n, key), 'the receipt')
   const anchors = { ...nothing, receipts: [receipt] }
@@ -72,7 +71,7 @@ t.test('a key that a trusted one vouches for counts, and no other', async (t) =>
     verifyLedger({
       source: sourceOf({
         clinic,
-        entries: found(rows),
+        entries: foundIn(rows),
         tiles: tilesOf(rows),
         published: [checkpointOf(clinic, rows, 20n, next), checkpointOf(clinic, rows, covers, key)],
         keys: [second],
@@ -101,7 +100,7 @@ t.test('witnesses are believed for as much as the checkpoint covers that they co
     const { outcome, notExcluded } = await verifyLedger({
       source: sourceOf({
         clinic,
-        entries: found(rows),
+        entries: foundIn(rows),
         tiles: tilesOf(rows),
         published: [checkpointOf(clinic, rows, 200n, key)],
         keys: [verifierKeyFor(clinic, key)],
