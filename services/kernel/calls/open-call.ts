@@ -144,22 +144,28 @@ export const clinicOf = (request: unknown): string => {
 /** The most items that any batch may have; a larger one is refused by its handler, which says so. */
 const largestBatch = 512
 
-const unitsOf = ({ items }: MethodPlan, request: unknown): number => {
-  const batch = items === undefined ? undefined : (request as Readonly<Record<string, readonly unknown[]>>)[items]
-  return batch === undefined ? 1 : Math.min(Math.max(1, batch.length), largestBatch)
+/** What of a request decides whether its work is begun. */
+export interface Admittee {
+  readonly clinic: string
+  /** In its batch; 0 where it is none. */
+  readonly items: number
 }
 
-/** Lets a request that was read pass if the caller's token reaches its clinic and there is room for its work. */
-export const admit = <Request>({ admission }: CallParts, open: OpenCall, context: CallContext, request: Request): Request => {
+/** The same of a request that was decoded. */
+export const admitteeOf = ({ items }: MethodPlan, request: unknown): Admittee => ({
+  clinic: clinicOf(request),
+  items: items === undefined ? 0 : ((request as Readonly<Record<string, readonly unknown[] | undefined>>)[items]?.length ?? 0),
+})
+
+/** Lets a request pass if the caller's token reaches its clinic and there is room for its work; throws otherwise. */
+export const admit = ({ admission }: CallParts, open: OpenCall, context: CallContext, { clinic, items }: Admittee): void => {
   const { plan } = open
-  if (plan.namesClinic) {
-    open.clinic = clinicOf(request)
-    requireClinic(context, open.clinic)
-    if (plan.admitted && admission !== undefined) {
-      open.leave = admission.enter({ caller: context.caller, clinic: open.clinic, units: unitsOf(plan, request) })
-    }
+  if (!plan.namesClinic) return
+  open.clinic = clinic
+  requireClinic(context, clinic)
+  if (plan.admitted && admission !== undefined) {
+    open.leave = admission.enter({ caller: context.caller, clinic, units: Math.min(Math.max(1, items), largestBatch) })
   }
-  return request
 }
 
 /**

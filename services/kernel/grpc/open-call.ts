@@ -4,6 +4,7 @@ import { Metadata, type ServerUnaryCall } from '@grpc/grpc-js'
 import type { CallContext } from '../caller.ts'
 import {
   admit,
+  admitteeOf,
   beginCall,
   type CallParts,
   type CallSurface,
@@ -15,6 +16,7 @@ import {
 } from '../calls/open-call.ts'
 import type { Clock } from '../clock.ts'
 import type { MethodPlan } from './method-plan.ts'
+import { outlineOf } from './outline.ts'
 import { encodeStatus } from './status.ts'
 
 /** What calls of every kind have. */
@@ -59,9 +61,26 @@ export const decodeRequest = ({ method }: MethodPlan, bytes: Buffer): unknown =>
   }
 }
 
-/** Decodes the one request of a call, checks the clinic it names and lets its work in. */
-export const readRequest = (parts: CallParts, open: OpenCall, context: CallContext, bytes: Buffer): unknown =>
-  admit(parts, open, context, decodeRequest(open.plan, bytes))
+/**
+ * Decodes the one request of a call, checks the clinic it names and lets its work in, before it decodes where that can be told. Bytes that say
+ * one thing then and another when they are decoded, as a decoder that forgives may find, are no request.
+ */
+export const readRequest = (parts: CallParts, open: OpenCall, context: CallContext, bytes: Buffer): unknown => {
+  const { plan } = open
+  if (plan.outline === undefined) {
+    const request = decodeRequest(plan, bytes)
+    admit(parts, open, context, admitteeOf(plan, request))
+    return request
+  }
+  const outline = outlineOf(bytes, plan.outline)
+  if (outline === undefined) throw notTheRequest(plan.method.input, new Error('its fields cannot be told apart'))
+  admit(parts, open, context, outline)
+  const request = decodeRequest(plan, bytes)
+  const { clinic, items } = admitteeOf(plan, request)
+  if (clinic !== outline.clinic || items !== outline.items)
+    throw notTheRequest(plan.method.input, new Error('it was let in as something else'))
+  return request
+}
 
 const clinicIfAny = ({ plan }: OpenCall, bytes: Buffer): string | undefined => {
   try {

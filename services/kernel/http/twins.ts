@@ -5,7 +5,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { CallContext } from '../caller.ts'
 import type { Admission } from '../calls/admission.ts'
-import { admit, authorise, beginCall, type CallParts, failCall, type OpenCall } from '../calls/open-call.ts'
+import { admit, admitteeOf, authorise, beginCall, type CallParts, failCall, type OpenCall } from '../calls/open-call.ts'
 import type { Clock } from '../clock.ts'
 import { invalidField } from '../errors.ts'
 import type { ServerStreamHandler, ServiceImplementation, UnaryHandler } from '../grpc/implement.ts'
@@ -132,7 +132,8 @@ export const createHttpTwins = (options: HttpTwinsOptions): HttpTwins => {
 
   const run = (twin: Twin, handler: unknown) => (request: FastifyRequest, reply: FastifyReply) => {
     const { call, context } = begun.get(request) as Required<Begun>
-    const message = admit(parts, call.open, context, readRequest(twin, request))
+    const message = readRequest(twin, request)
+    admit(parts, call.open, context, admitteeOf(twin.plan, message))
     if (!twin.streams) return sendAnswer(call, reply, untilLeft(call.open, (handler as UnaryHandler)(message, context)))
     call.watchExpiry(context)
     return sendLines(parts, call, reply, (handler as ServerStreamHandler)(message, context))

@@ -8,6 +8,7 @@ import { fault } from '../../support/fault.ts'
 import { echo, grpcDoor } from '../../support/grpc-door.ts'
 import { httpDoor } from '../../support/http-door.ts'
 import { manualClock } from '../../support/manual-clock.ts'
+import { sendBytes } from '../../support/send-bytes.ts'
 import { waitFor } from '../../support/wait-for.ts'
 
 /** Checks that wait until they are let go, or are made to fail. */
@@ -97,6 +98,28 @@ t.test('a batch takes as many places as it has items', async (t) => {
   await client.checkBatch({ clinic: 'north', checks: [] })
   t.strictSame(seen, [5, 1])
   await t.rejects(client.checkBatch({ clinic: 'north', checks: Array.from({ length: 7 }, () => ({})) }), fault('OVERLOADED'))
+  t.equal(admission.underWay, 0)
+})
+
+t.test('a batch that is refused is not decoded, and one that is let in and is none gives its places back', async (t) => {
+  const admission = admit()
+  const door = await grpcDoor(t, { admission })
+  // Its third item is cut off inside.
+  const spoilt = Buffer.concat([Buffer.from('0a056e6f727468', 'hex'), Buffer.from('12001200', 'hex'), Buffer.from('12020a7f', 'hex')])
+  await t.rejects(sendBytes(door, 'CheckBatch', spoilt), fault('INVALID_ARGUMENT'))
+  t.equal(admission.underWay, 0)
+  const leave = admission.enter({ caller: { issuer: 'i', id: 'c' }, clinic: 'south', units: 6 })
+  await t.rejects(sendBytes(door, 'CheckBatch', spoilt), fault('OVERLOADED'), 'nothing of it was looked at')
+  leave()
+  await sendBytes(door, 'CheckBatch', Buffer.from('0a056e6f727468', 'hex'))
+})
+
+t.test('bytes that name one clinic to whoever reads fields by their types and another to whoever does not are no request', async (t) => {
+  const admission = admit()
+  const door = await grpcDoor(t, { admission })
+  // North; and `clinic` once more as a number of eight bytes, which a decoder that forgives reads as a text of seven.
+  const twice = Buffer.concat([Buffer.from('0a056e6f727468', 'hex'), Buffer.from('0907', 'hex'), Buffer.from('south-2')])
+  await t.rejects(sendBytes(door, 'CheckBatch', twice), fault('INVALID_ARGUMENT'))
   t.equal(admission.underWay, 0)
 })
 

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { connect as connectHttp2 } from 'node:http2'
 import { create, toBinary } from '@bufbuild/protobuf'
-import { Client, credentials, Metadata } from '@grpc/grpc-js'
+import type { Metadata } from '@grpc/grpc-js'
 import t from 'tap'
 import { AccessService, CheckRequestSchema } from '../../../proto/gen/chartwarden/access/v1/access_service_pb.js'
 import { ClinicService } from '../../../proto/gen/chartwarden/access/v1/administration_pb.js'
@@ -10,35 +10,20 @@ import { ChartwardenError } from '../../../services/kernel/errors.ts'
 import { createGrpcClient } from '../../../services/kernel/grpc/client.ts'
 import { implement } from '../../../services/kernel/grpc/implement.ts'
 import { createGrpcServer } from '../../../services/kernel/grpc/server.ts'
-import { decodeStatus } from '../../../services/kernel/grpc/status.ts'
 import { systemRandomness } from '../../../services/kernel/ids.ts'
 import { caught } from '../../support/caught.ts'
 import { selfSigned } from '../../support/certificate.ts'
 import { echo, grpcDoor } from '../../support/grpc-door.ts'
+import { sendBytes } from '../../support/send-bytes.ts'
 import { badTokens } from '../../support/token-cases.ts'
 import { waitFor } from '../../support/wait-for.ts'
 
 const question = { requestId: 'r', clinic: 'north' }
 const traceparent = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01'
 
-/** Sends any bytes, past every typed client. */
-const sendBytes = (address: string, token: string, bytes: Buffer): Promise<Buffer> => {
-  const client = new Client(address, credentials.createInsecure())
-  const metadata = new Metadata()
-  metadata.set('authorization', `Bearer ${token}`)
-  const same = (value: Buffer): Buffer => value
-  return new Promise<Buffer>((resolve, reject) => {
-    client.makeUnaryRequest('/chartwarden.access.v1.AccessService/Check', same, same, bytes, metadata, (error, answer) => {
-      client.close()
-      if (error !== null) reject(Object.assign(decodeStatus(error), { sent: error.metadata }))
-      else resolve(answer ?? Buffer.alloc(0))
-    })
-  })
-}
-
 t.test('a refused call is told its name beside the status, under which the log has it', async (t) => {
   const door = await grpcDoor(t)
-  const refused = (await caught(sendBytes(door.address, door.token(), Buffer.from('no message')))) as ChartwardenError & { sent: Metadata }
+  const refused = (await caught(sendBytes(door, 'Check', Buffer.from('no message')))) as ChartwardenError & { sent: Metadata }
   t.equal(refused.reason, 'INVALID_ARGUMENT')
   t.match(refused.metadata['correlationId'], /^[0-9a-f-]{36}$/)
   t.strictSame(refused.sent.get('x-correlation-id'), [refused.metadata['correlationId']])
@@ -225,11 +210,15 @@ t.test('an answer that clients would not take is refused as such', async (t) => 
 t.test('bytes that are not the message are the caller’s fault, not a fault of the service', async (t) => {
   const door = await grpcDoor(t)
   const request = toBinary(CheckRequestSchema, create(CheckRequestSchema, question))
-  t.ok(await sendBytes(door.address, door.token(), Buffer.from(request)))
+  t.ok(await sendBytes(door, 'Check', Buffer.from(request)))
   for (const bytes of [Buffer.from('ffffff', 'hex'), Buffer.from(request).subarray(0, -1), Buffer.from('0a02fffe', 'hex')]) {
-    t.equal((await caught(sendBytes(door.address, door.token(), bytes))).reason, 'INVALID_ARGUMENT', bytes.toString('hex'))
+    t.equal((await caught(sendBytes(door, 'Check', bytes))).reason, 'INVALID_ARGUMENT', bytes.toString('hex'))
   }
-  t.equal((await caught(sendBytes(door.address, 'x', Buffer.from('ffffff', 'hex')))).reason, 'TOKEN_REFUSED', 'not read before the token')
+  t.equal(
+    (await caught(sendBytes({ ...door, token: () => 'x' }, 'Check', Buffer.from('ffffff', 'hex')))).reason,
+    'TOKEN_REFUSED',
+    'not read before the token',
+  )
   t.equal(door.log.of('call.failed').length, 0)
 })
 
@@ -281,9 +270,7 @@ t.test('a call without a deadline ends at the default one, and its handler is to
       },
     },
   })
-  const failed = caught(
-    sendBytes(door.address, door.token(), Buffer.from(toBinary(CheckRequestSchema, create(CheckRequestSchema, question)))),
-  )
+  const failed = caught(sendBytes(door, 'Check', Buffer.from(toBinary(CheckRequestSchema, create(CheckRequestSchema, question)))))
   await waitFor('the handler', () => signal !== undefined)
   t.ok(door.timers.pending().includes(1_234))
   door.timers.runAll()
@@ -304,7 +291,7 @@ t.test('an answered call leaves no timer behind and does not abort its signal', 
     },
   })
   const before = door.timers.pending().length
-  await sendBytes(door.address, door.token(), Buffer.from(toBinary(CheckRequestSchema, create(CheckRequestSchema, question))))
+  await sendBytes(door, 'Check', Buffer.from(toBinary(CheckRequestSchema, create(CheckRequestSchema, question))))
   t.equal(door.timers.pending().length, before)
   t.notOk(signal?.aborted)
 })
