@@ -11,7 +11,7 @@ import { askOnce, registerClinics } from './clinics.ts'
 import { createLedgerGrowth } from './ledger-growth.ts'
 import { clinicName, personName, type Question } from './load/questions.ts'
 import { commit, machine } from './machine.ts'
-import { overloadPageOf } from './measure/overload-page.ts'
+import { overloadPageOf, promisesOf } from './measure/overload-page.ts'
 import type { Neighbours, Overload, OverloadResults } from './measure/overload-results.ts'
 import { measureNeighbours } from './parts/neighbours.ts'
 import { measureOverload, p99Of, startProbing } from './parts/overload.ts'
@@ -149,7 +149,9 @@ try {
   const page = overloadPageOf(results)
   writeFileSync(path.join(values.out, 'overload.md'), page)
   process.stdout.write(page)
+  // As a script learns of it; which they are, the page says.
+  if (promisesOf(results).some(({ kept }) => !kept)) process.exitCode = 1
 } finally {
   rmSync(scratch, { recursive: true, force: true })
 }
-process.exit(0)
+process.exit()

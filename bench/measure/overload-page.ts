@@ -3,8 +3,6 @@ import { count, decimals, table } from './markdown.ts'
 import { bounds, type Neighbours, type Overload, type OverloadResults } from './overload-results.ts'
 import { spreadOf } from './statistics.ts'
 
-const held = (value: number, most: number): string => (value <= most ? 'yes' : '**no**')
-
 const overloadTable = (overload: readonly Overload[]): string =>
   table(
     [
@@ -26,40 +24,51 @@ const overloadTable = (overload: readonly Overload[]): string =>
     ]),
   )
 
-const boundsTable = ({ overload, neighbours }: OverloadResults): string =>
+interface KeptPromise {
+  readonly promise: string
+  /** As it is shown. */
+  readonly measured: string
+  readonly bound: number
+  readonly kept: boolean
+}
+
+/** What was promised, and whether it was kept. */
+export const promisesOf = ({ overload, neighbours }: Pick<OverloadResults, 'overload' | 'neighbours'>): readonly KeptPromise[] => {
+  const promise = (text: string, value: number, bound: number, measured: string): KeptPromise => ({
+    promise: text,
+    measured,
+    bound,
+    kept: value <= bound,
+  })
+  return [
+    ...overload.flatMap(({ what, refused, accepted, recoveryMs, memoryMiB }) => [
+      promise(`${what}: median time to a refusal, ms`, refused.p50Ms, bounds.refusedP50Ms, decimals(refused.p50Ms)),
+      promise(`${what}: p99 of what is answered, ms`, accepted.p99Ms, bounds.acceptedP99Ms, decimals(accepted.p99Ms)),
+      promise(`${what}: answers as quick as before after, ms`, recoveryMs, bounds.recoveryMs, count(recoveryMs)),
+      promise(
+        `${what}: memory of the service, MiB (before, highest, after)`,
+        memoryMiB.highest,
+        bounds.memoryMiB,
+        [memoryMiB.before, memoryMiB.highest, memoryMiB.after].map(count).join(', '),
+      ),
+    ]),
+    ...neighbours
+      .filter(({ quota }) => quota !== 'off')
+      .map(({ p99Ratio }) =>
+        promise(
+          'neighbours of a clinic at ten times its share: p99 ÷ their quiet p99',
+          p99Ratio,
+          bounds.neighboursRatio,
+          decimals(p99Ratio),
+        ),
+      ),
+  ]
+}
+
+const boundsTable = (results: OverloadResults): string =>
   table(
     ['promise', 'measured', 'bound', 'kept'],
-    [
-      ...overload.flatMap(({ what, refused, accepted, recoveryMs, memoryMiB }) => [
-        [
-          `${what}: median time to a refusal, ms`,
-          decimals(refused.p50Ms),
-          count(bounds.refusedP50Ms),
-          held(refused.p50Ms, bounds.refusedP50Ms),
-        ],
-        [
-          `${what}: p99 of what is answered, ms`,
-          decimals(accepted.p99Ms),
-          count(bounds.acceptedP99Ms),
-          held(accepted.p99Ms, bounds.acceptedP99Ms),
-        ],
-        [`${what}: answers as quick as before after, ms`, count(recoveryMs), count(bounds.recoveryMs), held(recoveryMs, bounds.recoveryMs)],
-        [
-          `${what}: memory of the service, MiB (before, highest, after)`,
-          [memoryMiB.before, memoryMiB.highest, memoryMiB.after].map(count).join(', '),
-          count(bounds.memoryMiB),
-          held(memoryMiB.highest, bounds.memoryMiB),
-        ],
-      ]),
-      ...neighbours
-        .filter(({ quota }) => quota !== 'off')
-        .map(({ p99Ratio }) => [
-          'neighbours of a clinic at ten times its share: p99 ÷ their quiet p99',
-          decimals(p99Ratio),
-          count(bounds.neighboursRatio),
-          held(p99Ratio, bounds.neighboursRatio),
-        ]),
-    ],
+    promisesOf(results).map(({ promise, measured, bound, kept }) => [promise, measured, count(bound), kept ? 'yes' : '**no**']),
   )
 
 const neighboursTable = (neighbours: readonly Neighbours[]): string => {

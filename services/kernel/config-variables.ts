@@ -225,7 +225,7 @@ export const rows = {
   maxUnderWay: row(
     'CHARTWARDEN_MAX_UNDER_WAY',
     number(1024, 65_536),
-    'Questions and records under way at once in this process at most, batches counted by their items; fewer where they would take longer than a second. One clinic may have no more of them than it leaves free. More are refused before work is done on them.',
+    'Questions and records under way at once in this process at most, batches counted by their items; fewer, down to 1,024, where they would take longer than a second. One clinic may have no more of them than it leaves free. More are refused before work is done on them.',
     { unit: 'items', default: '2048' },
   ),
   callerQuota: row(

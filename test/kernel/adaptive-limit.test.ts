@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import t from 'tap'
 import { type AdaptiveLimit, createAdaptiveLimit } from '../../services/kernel/adaptive-limit.ts'
+import { leastUnderWay } from '../../services/kernel/calls/admission.ts'
 
 const targetMs = 1_000
 const options = { least: 64, most: 2_048, first: 1_024, targetMs }
@@ -33,8 +34,8 @@ const flooded = (limit: AdaptiveLimit, perSecond: number, seconds: number): Seen
   return { answered, slowestMs }
 }
 
-const keepsTime = (make: () => AdaptiveLimit) =>
-  fc.property(fc.integer({ min: 64, max: 1_500 }), (perSecond) => {
+const keepsTime = (make: () => AdaptiveLimit, slowest = 64) =>
+  fc.property(fc.integer({ min: slowest, max: 1_500 }), (perSecond) => {
     const { answered, slowestMs } = flooded(make(), perSecond, 40)
     return slowestMs <= 1.5 * targetMs && answered >= perSecond * 20 * 0.95
   })
@@ -42,6 +43,13 @@ const keepsTime = (make: () => AdaptiveLimit) =>
 t.test('at ten times what a machine of any speed can do, what is let in is done in time, and the machine is kept busy', async () => {
   fc.assert(
     keepsTime(() => createAdaptiveLimit(options)),
+    { numRuns: 15 },
+  )
+})
+
+t.test('the same with the limits of a service, for a machine that does as much in a second as it always lets in', async () => {
+  fc.assert(
+    keepsTime(() => createAdaptiveLimit({ ...options, least: leastUnderWay, first: leastUnderWay }), leastUnderWay),
     { numRuns: 15 },
   )
 })

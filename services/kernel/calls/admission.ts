@@ -54,10 +54,11 @@ export interface AdmissionOptions {
   readonly onRefused?: ((cause: AdmissionRefusal, units: number) => void) | undefined
 }
 
-/** As many as one statement of the ledger takes: with fewer, refusing would slow down what it is to speed up. */
-const leastUnderWay = 512
-/** Before it is known how fast work is done. */
-const firstUnderWay = 1_024
+/**
+ * Twice the largest batch, so that one clinic that sends nothing but such batches leaves as much to others; and more than one statement of the
+ * ledger takes: with fewer, refusing would slow down what it is to speed up. Also before it is known how fast work is done.
+ */
+export const leastUnderWay = 1_024
 
 /** Seconds after which there is probably room again. */
 const retryAfterSeconds = 1
@@ -80,7 +81,7 @@ export const createAdmission = (options: AdmissionOptions): Admission => {
   const limit = createAdaptiveLimit({
     least: Math.min(most, leastUnderWay),
     most,
-    first: Math.min(most, firstUnderWay),
+    first: Math.min(most, leastUnderWay),
     targetMs: options.targetMs ?? 1_000,
   })
   const meterOf = (quota: Quota | undefined) => (quota === undefined ? undefined : createQuotaMeter(quota, clock))

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { type AdmissionOptions, type AdmissionRefusal, createAdmission } from '../../../services/kernel/calls/admission.ts'
+import { type AdmissionOptions, type AdmissionRefusal, createAdmission, leastUnderWay } from '../../../services/kernel/calls/admission.ts'
 import { ChartwardenError } from '../../../services/kernel/errors.ts'
 import { caught } from '../../support/caught.ts'
 import { manualClock } from '../../support/manual-clock.ts'
@@ -33,6 +33,17 @@ t.test('one clinic gets half of an empty room, the next finds the rest', async (
     ['room', 1],
   ])
   t.equal(admission.underWay, 100)
+})
+
+t.test('where work takes long, a clinic that sends nothing but the largest batches still leaves half of the room', async (t) => {
+  const { admission, clock, enter } = setUp({ maxUnderWay: 2_048 })
+  const leaving = Array.from({ length: leastUnderWay }, (_, clinic) => enter('a', `clinic-${clinic}`) as () => void)
+  clock.advance(60_000)
+  for (const leave of leaving) leave()
+  t.equal(admission.limit, leastUnderWay)
+  t.type(enter('a', 'greedy', 512), 'function')
+  t.match(enter('a', 'greedy', 512), { reason: 'OVERLOADED' })
+  for (let unit = 0; unit < 100; unit += 1) t.type(enter('a', 'modest'), 'function')
 })
 
 t.test('what is done makes room', async (t) => {
