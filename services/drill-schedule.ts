@@ -24,7 +24,7 @@ export interface DrillScheduleOptions {
   readonly ledger: Pick<Ledger, 'find'>
   /** Of the feed role: one connection of it is kept while a drill is under way. */
   readonly pool: Pool
-  /** Between two drills; at least 1. */
+  /** Between two drills, at least 1; after one that failed at most 24. */
   readonly hours: number
   /** Ledger time, milliseconds since the epoch. */
   readonly now: () => number
@@ -53,6 +53,8 @@ export interface DrillSchedule {
 const hourMs = 3_600_000
 /** Hours looked for at once in what the ledger says of drills. */
 const hoursAtOnce = 100
+/** One that failed is made again after this many hours at the latest: somebody is mending what is wrong with it, or should be. */
+const failedHours = 24
 /** One that could not be made is tried again after this long. */
 const restMs = 600_000
 
@@ -91,7 +93,11 @@ export const createDrillSchedule = (options: DrillScheduleOptions): DrillSchedul
     for (const entry of found.reverse()) note(entry)
   }
 
-  const isDue = (): boolean => last === undefined || Math.floor(now() / hourMs) - Math.floor(last.at / hourMs) >= hours
+  const isDue = (): boolean => {
+    if (last === undefined) return true
+    const after = last.drilled.result === 'failed' ? Math.min(hours, failedHours) : hours
+    return Math.floor(now() / hourMs) - Math.floor(last.at / hourMs) >= after
+  }
 
   const make = async (): Promise<void> => {
     const requestId = requestIdOf(Math.floor(now() / hourMs))

@@ -4,6 +4,7 @@ import { createBackupKey } from './audit/backup/backup-key.ts'
 import { readIdentities } from './audit/backup/identities.ts'
 import { type Backup, openBackup } from './audit/backup/open-backup.ts'
 import { openBackupStore } from './audit/backup/open-backup-store.ts'
+import { requireUnused } from './audit/backup/restore/owner-transaction.ts'
 import { type RestoreBackupOptions, type Restored, restoreBackup } from './audit/backup/restore/restore-backup.ts'
 import { asStartError } from './audit/log/signer/claim.ts'
 import { readSignerState } from './audit/log/signer/operate.ts'
@@ -17,6 +18,7 @@ import type { SigningSettings } from './kernel/config.ts'
 import type { Randomness } from './kernel/ids.ts'
 import type { Logger } from './kernel/logging.ts'
 import { startEmbeddedPostgres } from './kernel/postgres/embedded.ts'
+import { lendConnection } from './kernel/postgres/lend-connection.ts'
 import { migrate } from './kernel/postgres/migrate.ts'
 import { createPool, endPool } from './kernel/postgres/pool.ts'
 import { reachDatabase } from './kernel/postgres/reach-database.ts'
@@ -61,6 +63,7 @@ export const restoreInto = async (options: RestoreIntoOptions): Promise<Restored
   const pool = createPool({ url, applicationName: 'chartwarden-restore', logger, max: 2, ...endless })
   try {
     await reachDatabase(pool, 'CHARTWARDEN_MIGRATE_DATABASE_URL')
+    await lendConnection(pool, undefined, requireUnused)
     await migrate(pool, schemaMigrations)
     const client = await pool.connect()
     try {

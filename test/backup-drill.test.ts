@@ -4,11 +4,12 @@ import t from 'tap'
 import { createBackupKey } from '../services/audit/backup/backup-key.ts'
 import { createDirectoryBackupStore } from '../services/audit/backup/directory-backup-store.ts'
 import { manifestName } from '../services/audit/backup/manifest.ts'
-import { drillBackup } from '../services/backup-drill.ts'
+import { drillBackup, restoredBytes } from '../services/backup-drill.ts'
 import { drillInThread } from '../services/drill-thread.ts'
 import { systemClock } from '../services/kernel/clock.ts'
 import { systemRandomness } from '../services/kernel/ids.ts'
 import { createLogger } from '../services/kernel/logging.ts'
+import { emptyServerBytes } from '../services/kernel/postgres/free-space.ts'
 import { installationToBackUp, memoryBackupStore } from './support/backups.ts'
 import { openPool } from './support/postgres-engine.ts'
 import { scratchDirectory } from './support/service.ts'
@@ -66,6 +67,52 @@ t.test('what keeps it from being tried is no verdict on the backup', async (t) =
   const scratch = { serverUrl: 'postgresql://nobody@127.0.0.1:1/none', directory }
   await t.rejects(drillBackup({ ...parts, open: () => installation.open(), scratch }), { name: 'StartError' })
 })
+
+t.test('a scratch server is begun only where the disk has room for what will be restored', async (t) => {
+  const backup = await installation.open()
+  const needed = restoredBytes(backup.manifest.to) + emptyServerBytes
+  const drill = (free: number) =>
+    drillBackup({ ...parts, open: async () => backup, scratch: { serverUrl: undefined, directory }, freeBytes: async () => free })
+  await t.rejects(drill(needed - 1), { name: 'StartError', message: /MiB free/ })
+  t.match(await drill(needed), { fault: undefined })
+  t.equal(restoredBytes(1_000_000n), 2 * 1.2 * 1_360 * 1_000_000, 'tables, and as much again of write-ahead log')
+  t.equal(restoredBytes(10_000_000n), 1.2 * 1_360 * 10_000_000 + 2 * 2 ** 30, 'of which no more than this is kept')
+})
+
+t.test(
+  'a backup that is removed while it is read, since a newer one has taken its place, is no verdict: the newer one is tried',
+  async (t) => {
+    const { write, open, store: own } = installation.anew()
+    const first = await write()
+    let opened = 0
+    const overtaken = async () => {
+      opened += 1
+      const backup = await open()
+      if (opened > 1) return backup
+      await write({ full: true })
+      for (const { name } of first.manifest.segments) own.objects.delete(name)
+      return backup
+    }
+    t.match(await drillBackup({ ...parts, open: overtaken, scratch: onServer }), { manifest: { number: 2 }, fault: undefined })
+    t.equal(opened, 2)
+    t.equal(await leftOver(), 0)
+
+    await t.test('once, and not where it is still the newest', async (t) => {
+      let asked = 0
+      const broken = async () => {
+        asked += 1
+        await write({ full: true })
+        const backup = await open()
+        for (const { name } of backup.manifest.segments) own.objects.delete(name)
+        return backup
+      }
+      t.match(await drillBackup({ ...parts, open: broken, scratch: onServer }), { fault: { fault: 'missing' } })
+      t.equal(asked, 2)
+      const lost = await open()
+      t.match(await drillBackup({ ...parts, open: async () => lost, scratch: onServer }), { fault: { fault: 'missing' } })
+    })
+  },
+)
 
 t.test('in a thread of its own, over a server of its own', async (t) => {
   const place = scratchDirectory(t, 'drill-thread')

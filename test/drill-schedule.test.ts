@@ -8,7 +8,7 @@ import { createMasterKey } from '../services/audit/vault/master-key.ts'
 import { createMemoryKeyStore } from '../services/audit/vault/memory-key-store.ts'
 import type { DrillOutcome } from '../services/backup-drill.ts'
 import { createDrillSchedule, type DrillScheduleOptions } from '../services/drill-schedule.ts'
-import { systemClock } from '../services/kernel/clock.ts'
+import { type Clock, systemClock } from '../services/kernel/clock.ts'
 import { systemRandomness } from '../services/kernel/ids.ts'
 import { createDrillRecorder, readDrilled } from '../services/record-drill.ts'
 import { logLines } from './support/log-lines.ts'
@@ -144,19 +144,57 @@ t.test('a backup that cannot be restored is an entry, an error in the log, and n
   t.same(results, ['restored', 'failed'])
 })
 
+t.test('one that failed is made again after a day, however long the time between two is', async (t) => {
+  const { time, process, recorded } = installation(t)
+  const weekly = process({ hours: 168, drill: async () => ((await recorded()).length === 0 ? broken : whole) })
+  await waitFor('the failure', () => weekly.state().last?.result === 'failed')
+  await weekly.stop()
+  time.offset += 22 * hour
+  const restarted = process({ hours: 168 })
+  await waitFor('what the ledger says', () => restarted.state().last?.result === 'failed')
+  t.equal((await recorded()).length, 1, 'not before')
+  time.offset += 3 * hour
+  await waitFor('the next one', () => restarted.state().last?.result === 'restored')
+  await restarted.stop()
+  t.match(await recorded(), [{ result: 'failed' }, { result: 'restored' }])
+
+  await t.test('and one that came back only when the time is over', async (t) => {
+    time.offset += 25 * hour
+    const third = process({ hours: 168 })
+    await waitFor('what the ledger says', () => third.state().last !== undefined)
+    await third.stop()
+    t.equal((await recorded()).length, 2)
+  })
+})
+
 t.test('one that could not be tried is told, not recorded, and tried again later only', async (t) => {
   const { process, recorded, results, of, drills } = installation(t)
+  let at = 0
+  let rounds = 0
+  const clock: Clock = {
+    ...systemClock,
+    // Asked in each round whether it may be tried again.
+    monotonic: () => {
+      rounds += 1
+      return at
+    },
+  }
   const one = process({
+    clock,
     drill: async () => {
       throw new Error('the bucket does not answer')
     },
   })
-  await waitFor('the warning', () => of('backup.not_drilled').length === 1)
-  await waitFor('some rounds', () => of('backup.not_drilled').length === 1)
-  await one.stop()
-  t.same(await recorded(), [])
+  await waitFor('the warning', () => of('backup.not_drilled').length > 0)
+  const before = rounds
+  await waitFor('some rounds', () => rounds > before + 5)
   t.same(results, ['not_made'])
   t.equal(drills(), 1)
+  at += 600_000
+  await waitFor('the next try', () => of('backup.not_drilled').length > 1)
+  await one.stop()
+  t.same(await recorded(), [])
+  t.equal(drills(), 2)
 })
 
 t.test('one that is under way when the process stops is called off and not recorded', async (t) => {

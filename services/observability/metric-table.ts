@@ -236,8 +236,17 @@ export const metricTable = {
     'Since a backup was last restored and verified in a drill; where none was lately, since this process looks. Absent where none are made by schedule.',
     {},
   ),
-  chartwarden_backup_drill_interval_seconds: gauge('s', 'How long after a drill the next one is due; 0: none are made by schedule.', {}),
+  chartwarden_backup_drill_interval_seconds: gauge(
+    's',
+    'How long after a drill the next one is due, after one that failed at most a day; 0: none are made by schedule.',
+    {},
+  ),
   chartwarden_backup_drill_duration_seconds: gauge('s', 'How long the last drill took; absent where none is known.', {}),
+  chartwarden_backup_drill_failed: gauge(
+    '',
+    '1 while the last drill made by schedule found a backup that cannot be restored, else 0; absent where none is known.',
+    {},
+  ),
 
   chartwarden_expiry_faults_total: counter('{fault}', 'Attempts to record what has ended by itself that failed; tried again.', {}),
   chartwarden_snapshots_total: counter('{snapshot}', 'Snapshots of clinic states by what became of them.', { outcome: snapshotOutcomes }),

@@ -92,13 +92,20 @@ const addBackgroundGauges = (metrics: Metrics<ServiceMetrics>, parts: Background
     if (backup !== undefined) report('chartwarden_backup_age_seconds', {}, backup.state().ageSeconds)
   })
   metrics.read(
-    ['chartwarden_backup_drill_age_seconds', 'chartwarden_backup_drill_interval_seconds', 'chartwarden_backup_drill_duration_seconds'],
+    [
+      'chartwarden_backup_drill_age_seconds',
+      'chartwarden_backup_drill_interval_seconds',
+      'chartwarden_backup_drill_duration_seconds',
+      'chartwarden_backup_drill_failed',
+    ],
     (report) => {
       report('chartwarden_backup_drill_interval_seconds', {}, drillHours * 3_600)
       if (drill === undefined) return
       const { ageSeconds, last } = drill.state()
       report('chartwarden_backup_drill_age_seconds', {}, ageSeconds)
-      if (last !== undefined) report('chartwarden_backup_drill_duration_seconds', {}, last.duration_ms / 1_000)
+      if (last === undefined) return
+      report('chartwarden_backup_drill_duration_seconds', {}, last.duration_ms / 1_000)
+      report('chartwarden_backup_drill_failed', {}, flag(last.result === 'failed'))
     },
   )
   metrics.read(

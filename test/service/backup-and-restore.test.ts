@@ -237,4 +237,5 @@ t.test('a service drills by schedule, and its ledger and readiness say how that 
   t.match(metrics, /chartwarden_backup_drills_total\{[^}]*outcome="restored"[^}]*\} 1/)
   t.match(metrics, /chartwarden_backup_drill_interval_seconds\S* 86400/)
   t.match(metrics, /chartwarden_backup_drill_duration_seconds\S* \d/)
+  t.match(metrics, /chartwarden_backup_drill_failed\S* 0/)
 })

@@ -42,7 +42,7 @@ t.test('a service backs itself up, says how that stands, and the command line do
   const made = await chartwarden('backup')
   t.match(made, { code: 0, out: /^Backup 2 is complete \(incremental\): \d+ entr(y|ies) of 2 ledgers, up to position \d+;/ }, made.err)
   const full = await chartwarden('--json', 'backup', 'make', '--full')
-  t.match(JSON.parse(full.out), { number: 3, kind: 'full', from: '0', clinics: 2, differing: [], removed: [] })
+  t.match(JSON.parse(full.out), { number: 3, kind: 'full', from: '0', clinics: 2, differing: { length: 0 }, removed: { length: 0 } })
   const listed = await chartwarden('backup', 'list')
   t.equal(listed.out.trimEnd().split('\n').length, 4)
   t.match(JSON.parse((await chartwarden('--json', 'backup', 'list')).out).backups, [

@@ -100,7 +100,8 @@ export const writeBackup = async (options: WriteBackupOptions): Promise<WrittenB
   const number = (last?.manifest.number ?? 0) + 1
   const prefix = `segments/${numberText(number)}-${Buffer.from(randomness.bytes(8)).toString('hex')}`
   const encrypt = encryptTo(recipients)
-  const reusable = last?.manifest.segments ?? []
+  // A full one names nothing that was written before it: what the store has lost is there again, and everybody who is a recipient now can open it.
+  const reusable = base?.manifest.segments ?? []
   const stop = (): void => {
     if (signal?.aborted) throw new ChartwardenError('CALL_CANCELLED')
   }

@@ -11,6 +11,7 @@ import type { Randomness } from '../ids.ts'
 import { StartError } from '../start-error.ts'
 import { startEmbeddedPostgres } from './embedded.ts'
 import { errorCode } from './error-code.ts'
+import { emptyServerBytes, type FreeBytes, requireFreeSpace } from './free-space.ts'
 import { stopLeftovers } from './leftovers.ts'
 import { acquireStateLock } from './state-lock.ts'
 
@@ -26,6 +27,13 @@ export interface ScratchDatabaseOptions {
   readonly serverUrl: string | undefined
   /** Where a server of its own has its data; made where it is missing. Nothing else may lie there. */
   readonly directory: string
+  /**
+   * What will be written to it, write-ahead log included: a server of its own, whose disk others need too, is not begun where there is less room.
+   * How much a server that is named has, nobody can ask it. Defaults to nothing.
+   */
+  readonly bytes?: number | undefined
+  /** As in `requireFreeSpace`. */
+  readonly freeBytes?: FreeBytes | undefined
   readonly logger: Logger
   readonly clock: Clock
   readonly randomness: Randomness
@@ -48,9 +56,17 @@ const connect = async (url: string): Promise<pg.Client> => {
   return client
 }
 
+/** The same login on another database of its server. */
+const onDatabase = (url: string, name: string): string => {
+  const other = new URL(url)
+  other.pathname = `/${name}`
+  return other.href
+}
+
 /** Throws StartError, without the name of a login or a password, where the server cannot be used for it. */
 const onServer = async (url: string, { randomness }: ScratchDatabaseOptions): Promise<ScratchDatabase> => {
-  const client = await connect(url).catch((cause: unknown) => {
+  // A lock holds in one database, a name on the whole server: whichever database is named, all take the lock in the same.
+  const client = await connect(onDatabase(url, 'postgres')).catch((cause: unknown) => {
     throw new StartError(`The server for scratch databases cannot be reached: ${errorCode(cause) ?? 'no answer'}.`, {
       cause,
       mayPass: true,
@@ -70,10 +86,8 @@ const onServer = async (url: string, { randomness }: ScratchDatabaseOptions): Pr
     const name = prefix + Buffer.from(randomness.bytes(8)).toString('hex')
     await client.query(`create database ${pg.escapeIdentifier(name)}`)
     await client.query(`revoke all on database ${pg.escapeIdentifier(name)} from public`)
-    const own = new URL(url)
-    own.pathname = `/${name}`
     return {
-      url: own.href,
+      url: onDatabase(url, name),
       close: once(async () => {
         try {
           await drop(name)
@@ -103,11 +117,12 @@ const clear = async ({ directory, clock }: ScratchDatabaseOptions): Promise<void
 }
 
 const inDirectory = async (options: ScratchDatabaseOptions): Promise<ScratchDatabase> => {
-  const { directory, logger, clock, randomness } = options
+  const { directory, bytes = 0, freeBytes, logger, clock, randomness } = options
   mkdirSync(directory, { recursive: true, mode: 0o700 })
   const lock = await acquireStateLock({ directory, clock, advice: 'it is another scratch database; try again once it is gone' })
   try {
     await clear(options)
+    await requireFreeSpace({ what: 'A scratch database', bytes: bytes + emptyServerBytes, directory, freeBytes })
   } finally {
     lock.release()
   }

@@ -45,7 +45,7 @@ t.test('a full backup and those that rest on it hold every entry with all its co
   const north = await clinic('north')
   const south = await clinic('south')
   const first = await write()
-  t.match(first, { manifest: { number: 1, kind: 'full', from: 0n, previous: undefined }, differing: [] })
+  t.match(first, { manifest: { number: 1, kind: 'full', from: 0n, previous: undefined }, differing: { length: 0 } })
   await fill(north, 8)
   await clinic('west')
   const second = await write()

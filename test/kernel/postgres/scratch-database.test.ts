@@ -59,6 +59,16 @@ t.test('on a server that is named', async (t) => {
     t.same(await names(), [])
   })
 
+  await t.test('one at a time of a server, whichever of its databases is named', async (t) => {
+    const other = await server.createDatabase()
+    const scratch = await open()
+    await t.rejects(open(other.adminUrl), { name: 'StartError', mayPass: true, message: /in use/ })
+    t.same(await names(), [await asked(scratch.url)], 'the one in use is still there')
+    await scratch.close()
+    await (await open(other.adminUrl)).close()
+    await other.close()
+  })
+
   await t.test('a login that may not, and a server that is not there, are said to be so without a password', async (t) => {
     await t.rejects(open(database.writerUrl), { name: 'StartError', message: /needs CREATEDB/ })
     const thrown = await open('postgresql://nobody:secret@127.0.0.1:1/none').catch((error: unknown) => String(error))
@@ -108,4 +118,19 @@ t.test('in a directory of its own', async (t) => {
   await scratch.close()
   t.equal(existsSync(path.join(directory, 'postgres')), false)
   t.same(own.filter(runs), [])
+})
+
+t.test('a server of its own is not begun where the disk has no room for it', async (t) => {
+  const directory = path.join(scratchDirectory(t, 'scratch-full'), 'drill')
+  const asked: string[] = []
+  const freeBytes = async (place: string): Promise<number> => {
+    asked.push(place)
+    return 600 * 2 ** 20
+  }
+  const open = (bytes: number) => openScratchDatabase({ ...parts, serverUrl: undefined, directory, bytes, freeBytes })
+  await t.rejects(open(100 * 2 ** 20), { name: 'StartError', message: /needs 612 MiB free in .*, and there are 600\./ })
+  t.same(asked, [directory])
+  t.equal(existsSync(path.join(directory, 'postgres')), false)
+  const scratch = await open(80 * 2 ** 20)
+  await scratch.close()
 })

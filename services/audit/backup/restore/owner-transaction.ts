@@ -33,14 +33,38 @@ const whatIsThere = `
     case when exists (select from chartwarden_log.logs) or exists (select from chartwarden_log.sealer where epoch > 0) then 'logs' end
   ], null) as found`
 
+const notEmpty = (found: readonly string[]): StartError =>
+  new StartError(
+    `The database is not empty: it holds ${found.join(', ')}. A backup is restored into a database that no service has used; name another one.`,
+  )
+
+/** Whether there is the owner of a schema, and this login may act as it. */
+const mayBeOwner = `
+  select exists (select from pg_catalog.pg_roles where rolname = $1 and pg_catalog.pg_has_role(oid, 'member')) as may`
+
+/**
+ * For before the schema is brought up to date: throws StartError where a service has written entries already. It takes locks for reading alone,
+ * so that nobody who works on the database notices. What it does not see, a schema without entries or of somebody else, is seen in the transaction.
+ */
+export const requireUnused = async (client: Pick<pg.ClientBase, 'query'>): Promise<void> => {
+  await client.query('begin read only')
+  try {
+    const owner = await client.query<{ may: boolean }>(mayBeOwner, [groupRoles.owner])
+    if (owner.rows[0]?.may !== true) return
+    await client.query(`set local lock_timeout = '${lockTimeout}'; set local role ${groupRoles.owner}`)
+    const schema = await client.query<{ there: boolean }>(`select to_regclass('chartwarden_ledger.log_head') is not null as there`)
+    if (schema.rows[0]?.there !== true) return
+    const used = await client.query('select from chartwarden_ledger.log_head where position > 0')
+    if (used.rowCount !== 0) throw notEmpty(['entries'])
+  } finally {
+    await client.query('rollback').catch(() => {})
+  }
+}
+
 const requireEmpty = async (client: pg.ClientBase): Promise<void> => {
   const { rows } = await client.query<{ found: readonly string[] }>(whatIsThere)
   const found = rows[0]?.found ?? []
-  if (found.length > 0) {
-    throw new StartError(
-      `The database is not empty: it holds ${found.join(', ')}. A backup is restored into a database that no service has used; name another one.`,
-    )
-  }
+  if (found.length > 0) throw notEmpty(found)
 }
 
 /** `client` may act as `chartwarden_owner`, over the schema of this release. Throws StartError, and changes nothing, where a service has used it. */

@@ -4,7 +4,6 @@
  * roles and, by the same migrations, the same schema. Every row is compared before the directories change places, and the old one is kept.
  */
 import { existsSync, rmSync } from 'node:fs'
-import { statfs } from 'node:fs/promises'
 import path from 'node:path'
 import pg from 'pg'
 import type { Logger } from 'pino'
@@ -16,6 +15,7 @@ import { locateBinaries, locateBinariesBelow, type PostgresBinaries } from '../b
 import { adminRole, createDataDirectory, majorOf, removeUnfinished } from '../data-directory.ts'
 import { databaseUrl } from '../database-url.ts'
 import { embeddedSettings, logServerLine, prepareStateDirectory } from '../embedded.ts'
+import { emptyServerBytes, requireFreeSpace } from '../free-space.ts'
 import { stopLeftovers } from '../leftovers.ts'
 import { type MigrationSet, migrate } from '../migrate.ts'
 import { createPool, endPool } from '../pool.ts'
@@ -135,12 +135,8 @@ const requireSpace = async (stateDir: string, oldServer: Server): Promise<void> 
   const client = await connect(oldServer.adminUrl(embeddedDatabase))
   try {
     const { rows } = await client.query<{ bytes: string }>('select pg_database_size(current_database()) as bytes')
-    const needed = Math.ceil(Number(rows[0]?.bytes) * 1.2) + 512 * 2 ** 20
-    const { bavail, bsize } = await statfs(stateDir)
-    if (bavail * bsize < needed)
-      throw new StartError(
-        `The upgrade needs ${Math.ceil(needed / 2 ** 20)} MiB free in ${stateDir}, and there are ${Math.floor((bavail * bsize) / 2 ** 20)}.`,
-      )
+    const bytes = Number(rows[0]?.bytes) * 1.2 + emptyServerBytes
+    await requireFreeSpace({ what: 'The upgrade', bytes, directory: stateDir })
   } finally {
     await client.end()
   }
