@@ -14,6 +14,7 @@ import { scratchDirectory } from '../support/service.ts'
 interface ComposeService {
   readonly image: string
   readonly profiles?: readonly string[]
+  readonly entrypoint?: readonly string[]
   readonly user?: string
   readonly read_only?: boolean
   readonly cap_drop?: readonly string[]
@@ -160,8 +161,13 @@ t.test('the cluster of KurrentDB is three nodes that know each other, each with 
     const own = (file: string) => made(`node${at + 1}/${file}`)
     t.match(run('openssl', 'verify', '-CAfile', made('client/ca.crt'), own('node.crt')), /OK/)
     t.match(run('openssl', 'x509', '-noout', '-ext', 'subjectAltName,extendedKeyUsage', '-in', own('node.crt')), new RegExp(`DNS:${name},`))
-    for (const file of ['node.key', 'ca/ca.crt', 'admin.password']) t.equal(statSync(own(file)).mode & 0o777, 0o444, file)
-    t.ok(url.includes(`${name}:2113`) && url.includes(`:${readFileSync(own('admin.password'), 'utf8')}@`))
+    for (const file of ['node.key', 'ca/ca.crt', 'admin.password', 'ops.password']) t.equal(statSync(own(file)).mode & 0o777, 0o444, file)
+    const password = (user: string) => readFileSync(own(`${user}.password`), 'utf8')
+    t.match(password('ops'), /^[\w-]{43}$/)
+    t.not(password('ops'), password('admin'))
+    for (const user of ['ADMIN', 'OPS'])
+      t.match(node.entrypoint?.at(-1), `KURRENTDB_DEFAULT_${user}_PASSWORD="$$(cat /run/kurrentdb/${user.toLowerCase()}.password)"`)
+    t.ok(url.includes(`${name}:2113`) && url.includes(`:${password('admin')}@`))
   }
   t.equal(statSync(made('ca.key')).mode & 0o777, 0o600, 'nobody is given the key of the authority')
   const chartwarden = compose.services.chartwarden as ComposeService

@@ -47,7 +47,8 @@ t.test('from a question to the report, and the end of a person’s access', asyn
   t.equal(own.length, 1, 'one stream holds the clinic')
   t.equal(double.log.stream(own[0] ?? '')?.length, revisions.length, 'and nothing but its ledger')
   const { result } = await checkOf(clients.audit, 'north', {}, { projections: true })
-  t.match(result, { faults: [], moreFaults: false, projections: true })
+  t.same(result?.faults, [])
+  t.match(result, { moreFaults: false, projections: true })
 })
 
 t.test('an answer that was lost is found out about, and the caller is told what was stored', async (t) => {
@@ -64,7 +65,7 @@ t.test('an answer that was lost is found out about, and the caller is told what 
     t.equal(again.replayed, true)
     t.equal(again.entry?.revision, answer.entry?.revision)
   }
-  t.match((await checkOf(clients.audit)).result, { faults: [] })
+  t.same((await checkOf(clients.audit)).result?.faults, [])
 })
 
 t.test('without its server the service answers UNAVAILABLE, never a permit, and goes on by itself once it is back', async (t) => {
@@ -91,8 +92,8 @@ t.test('people leave while three processes answer checks about them', { timeout:
   const processes = await Promise.all(Array.from({ length: 3 }, () => startServiceProcess(t, variables)))
   const callers = testCallers(t, stateDir, variables)
   const replicas = processes.map(({ address }) => clientsOf({ client: (service, given) => callers.client(service, given, address) }, token))
-  const found = await raceOffboardings({ clinic: 'north', reader: clients, replicas, leavers: 12, lanes: 4 })
-  t.match(found, { gaps: 0, notOnce: 0, permitsAfter: [], different: [], late: [], untouched: 0 }, `${found.answers} answers`)
+  const { answers, ...found } = await raceOffboardings({ clinic: 'north', reader: clients, replicas, leavers: 12, lanes: 4 })
+  t.same(found, { gaps: 0, notOnce: 0, permitsAfter: [], different: [], late: [], untouched: 0 }, `${answers} answers`)
 })
 
 /** What a check answers whose append is under way in KurrentDB while the person is offboarded by another service. */

@@ -4,7 +4,7 @@ import type { Appended, KurrentStreams, NewEvent, StreamEvent } from '../../serv
 /** What becomes of an append: `lost before` and `lost after` it was stored, `late`: it is stored once the test says so. */
 export type Fate = 'answered' | 'lost before' | 'lost after' | 'late' | 'refused'
 
-export interface MemoryStreams extends Pick<KurrentStreams, 'append' | 'read'> {
+export interface MemoryStreams extends Pick<KurrentStreams, 'append' | 'read' | 'readAnew'> {
   /** Of the appends to come, in order; those after them are answered. */
   readonly fates: Fate[]
   /** Reads that fail from now on. */
@@ -32,6 +32,7 @@ export const memoryStreams = (): MemoryStreams => {
   }
 
   const memory: MemoryStreams = {
+    readAnew: (...asked) => memory.read(...asked),
     fates: [],
     failReads: 0,
     sent: [],

@@ -26,6 +26,8 @@ export interface IncomingAppend {
   readonly stream: string
   readonly expected: ExpectedState
   readonly events: readonly ProposedEvent[]
+  /** After which the server does not take it any more, by its own clock, in milliseconds since the epoch. */
+  readonly deadline: number | undefined
   /** Stores it, by the server's rules, and tells what came of it. */
   store(): AppendResult
   /** Answers it; as often as it is called. */
@@ -48,6 +50,7 @@ interface Proposal {
   readonly stream: string
   readonly expected: ExpectedState
   readonly events: ProposedEvent[]
+  readonly deadline: number | undefined
 }
 
 interface Doors {
@@ -77,7 +80,8 @@ export const serveBatchAppend =
       const key = uuidText(correlationId)
       const options = request.getOptions()
       if (options !== undefined) {
-        pending.set(key, { stream: streamName(options.getStreamIdentifier()), expected: expectedOf(options), events: [] })
+        const deadline = options.getDeadline21100()?.toDate().getTime()
+        pending.set(key, { stream: streamName(options.getStreamIdentifier()), expected: expectedOf(options), events: [], deadline })
       }
       const proposal = pending.get(key)
       if (proposal === undefined) return
@@ -134,7 +138,10 @@ export const serveAppend =
     let proposal: Proposal | undefined
     call.on('data', (request: AppendReq) => {
       const options = request.getOptions()
-      if (options !== undefined) proposal = { stream: streamName(options.getStreamIdentifier()), expected: expectedOf(options), events: [] }
+      if (options !== undefined) {
+        const stream = streamName(options.getStreamIdentifier())
+        proposal = { stream, expected: expectedOf(options), events: [], deadline: undefined }
+      }
       const message = request.getProposedMessage()
       if (message !== undefined) proposal?.events.push(proposed(message))
     })

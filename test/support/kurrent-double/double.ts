@@ -47,6 +47,8 @@ export interface KurrentDouble {
   /** Ends every subscription: with a fault, or as if the server had nothing more to say. */
   endSubscriptions(fault?: CallFault): void
   readonly subscriptionFaults: SubscriptionFaults
+  /** What reads that are no subscriptions are answered from now on; undefined: what they ask for. */
+  failReads(fault: CallFault | undefined): void
   /** Another node leads from now on: the others refuse what insists on the leader and say who it is. */
   elect(node: number): void
   /** A node no longer hears of what is stored; undefined: all do again. */
@@ -56,7 +58,7 @@ export interface KurrentDouble {
 export interface DoubleOptions {
   /** Default 1. */
   readonly nodes?: number
-  /** The servers' clock, in milliseconds since the epoch. */
+  /** The servers' clock, in milliseconds since the epoch; appends are held against it. */
   readonly now?: () => number
   /** With users the server speaks TLS and asks for a password; the connection string is the first one's. Default: it asks nobody. */
   readonly users?: readonly User[]
@@ -102,11 +104,12 @@ export const startKurrentDouble = async (test: Test, options: DoubleOptions = {}
   const appends: IncomingAppend[] = []
   const scripts: AppendScript[] = []
   const subscriptions = new Set<(fault: CallFault | undefined) => void>()
-  const subscriptionFaults: SubscriptionFaults = { silent: false, withoutCheckpoints: false }
+  const subscriptionFaults: SubscriptionFaults = { silent: false, withoutCheckpoints: false, slowCheckpoints: false }
   const nodes: Node[] = []
   let always = answerTruly
   let leader = 0
   let lagging: { readonly node: number; readonly seen: number } | undefined
+  let readFault: CallFault | undefined
   let readsFromAnyone = 0
   let subscribed = 0
 
@@ -142,6 +145,7 @@ export const startKurrentDouble = async (test: Test, options: DoubleOptions = {}
     const take: Parameters<typeof serveAppend>[0]['take'] = (proposal, answers, headers) => {
       if (index !== leader && insistsOnLeader(headers)) return answers.fail(notLeader())
       if (!mayDo(headers, 'write', proposal.stream)) return answers.refuse('AccessDenied')
+      if (proposal.deadline !== undefined && proposal.deadline < now()) return answers.refuse('Timeout')
       const append: IncomingAppend = {
         ...proposal,
         store: () => log.append(proposal.stream, proposal.expected, proposal.events),
@@ -164,7 +168,8 @@ export const startKurrentDouble = async (test: Test, options: DoubleOptions = {}
         log,
         faults: subscriptionFaults,
         seen: () => (lagging?.node === index ? lagging.seen : undefined),
-        refusal: ({ metadata }, stream) => {
+        refusal: ({ metadata, request }, stream) => {
+          if (readFault !== undefined && request.getOptions()?.hasSubscription() !== true) return readFault
           if (!mayDo(metadata, 'read', stream)) return { kind: 'access denied' }
           if (!insistsOnLeader(metadata)) readsFromAnyone += 1
           return insistsOnLeader(metadata) && index !== leader ? notLeader() : undefined
@@ -236,6 +241,9 @@ export const startKurrentDouble = async (test: Test, options: DoubleOptions = {}
       for (const end of [...subscriptions]) end(fault)
     },
     subscriptionFaults,
+    failReads(fault) {
+      readFault = fault
+    },
     elect(node) {
       leader = node
     },

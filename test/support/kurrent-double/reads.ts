@@ -17,6 +17,8 @@ export interface SubscriptionFaults {
   silent: boolean
   /** They tell no checkpoints. */
   withoutCheckpoints: boolean
+  /** They tell a checkpoint only behind the next event that comes. */
+  slowCheckpoints: boolean
 }
 
 interface Doors {
@@ -133,11 +135,17 @@ export const serveRead =
       let caughtUp = false
       let passed = 0
 
+      let owed: bigint | undefined
+      const tell = async (at: bigint): Promise<void> => {
+        const told = new ReadResp.Checkpoint().setCommitPosition(at.toString()).setPreparePosition(at.toString())
+        await send(new ReadResp().setCheckpoint(told))
+      }
+
       const checkpoint = async (at: bigint): Promise<void> => {
         passed = 0
         if (multiplier === 0 || faults.withoutCheckpoints) return
-        const told = new ReadResp.Checkpoint().setCommitPosition(at.toString()).setPreparePosition(at.toString())
-        await send(new ReadResp().setCheckpoint(told))
+        if (faults.slowCheckpoints) owed = at
+        else await tell(at)
       }
 
       while (!gone.signal.aborted) {
@@ -148,7 +156,11 @@ export const serveRead =
           const event = events[index] as RecordedEvent
           last = options.hasStream() ? event.revision : event.position
           passed += 1
-          if (matches(event)) await send(readEvent(event, uuid))
+          if (matches(event)) {
+            await send(readEvent(event, uuid))
+            if (owed !== undefined) await tell(owed)
+            owed = undefined
+          }
           if (passed >= checkpointWindow * multiplier) await checkpoint(event.position)
         }
         if (!faults.silent && !caughtUp) {

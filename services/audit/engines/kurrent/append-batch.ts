@@ -29,9 +29,11 @@ export interface AppendBatchOptions {
   readonly newId: () => string
   /** For how long a clinic is tried whose stream others keep appending to first. Milliseconds. */
   readonly contendMs: number
+  /** The same where other clinics' answers wait for this one's: then it is answered `again`. Milliseconds. */
+  readonly contendBesideOthersMs: number
   /** Told of every append that another writer of the clinic came before; must not throw. */
   readonly onConflict: () => void
-  /** Told of a fault before anything of a batch was sent; must not throw. */
+  /** Told of a fault that leaves nothing of its clinic's appends stored, now or later; must not throw. */
   readonly onUnsent: (fault: unknown) => void
   readonly closing: AbortSignal
 }
@@ -40,6 +42,15 @@ export interface AppendBatchOptions {
 const clinicsAtOnce = 8
 
 type Ids = ReadonlyMap<string, readonly string[]>
+
+/** One clinic's part of a batch. */
+interface Own {
+  readonly clinic: string
+  readonly appends: readonly Append[]
+  readonly ids: readonly string[]
+  /** No other clinic is in the batch. */
+  readonly alone: boolean
+}
 
 /** What a clinic's appends are judged by. */
 interface Standing {
@@ -76,7 +87,31 @@ const some = async <Item, Result>(
 }
 
 export const createAppendBatch = (options: AppendBatchOptions) => {
-  const { index, streams, reader, names, catchUp, appendEvents, clock, newId, contendMs, onConflict, onUnsent, closing } = options
+  const {
+    index,
+    streams,
+    reader,
+    names,
+    catchUp,
+    appendEvents,
+    clock,
+    newId,
+    contendMs,
+    contendBesideOthersMs,
+    onConflict,
+    onUnsent,
+    closing,
+  } = options
+
+  /** For all that happens while nothing is sent, or what was sent is known not to be stored. */
+  const unsent = async <Result>(work: Promise<Result>): Promise<Result> => {
+    try {
+      return await work
+    } catch (fault) {
+      onUnsent(fault)
+      throw fault
+    }
+  }
 
   const originalsOf = async (clinic: string, revisions: readonly bigint[]): Promise<readonly StoredEntry[]> => {
     const originals = new Map<bigint, StoredEntry>()
@@ -110,10 +145,11 @@ export const createAppendBatch = (options: AppendBatchOptions) => {
   const tryOnce = async (clinic: string, appends: readonly Append[], { known, time, askedAt }: Standing): Promise<Settled | undefined> => {
     const judgement = judge(appends, known, time)
     const answer = () => Promise.all(judgement.verdicts.map((verdict) => outcomeOf(clinic, verdict, judgement, time)))
-    if (judgement.entries.length === 0) return (await catchUp(clinic)) ? undefined : { outcomes: await answer(), stored: [] }
+    if (judgement.entries.length === 0)
+      return (await unsent(catchUp(clinic))) ? undefined : { outcomes: await unsent(answer()), stored: [] }
 
     const stream = names.streamOf(clinic)
-    if (known.revision < 0n) await streams.protect(stream)
+    if (known.revision < 0n) await unsent(streams.protect(stream))
     const events = judgement.entries.map((entry) => eventOf(entry, time, newId()))
     // The ledger's clock stood at `time` at the earliest when it was asked.
     const notSentAfter = askedAt + (judgement.notAfter - time)
@@ -121,7 +157,7 @@ export const createAppendBatch = (options: AppendBatchOptions) => {
     if (appended === 'late') return undefined
     if (appended === 'conflict') {
       onConflict()
-      await catchUp(clinic)
+      await unsent(catchUp(clinic))
       return undefined
     }
     const stored = judgement.entries.map((entry, at) => ({
@@ -133,41 +169,37 @@ export const createAppendBatch = (options: AppendBatchOptions) => {
     return { outcomes: await answer(), stored }
   }
 
-  const settle = async (clinic: string, appends: readonly Append[], ids: readonly string[], first: Standing): Promise<Settled> => {
-    const end = clock.monotonic() + contendMs
+  const settle = async ({ clinic, appends, ids, alone }: Own, first: Standing): Promise<Settled> => {
+    const end = clock.monotonic() + (alone ? contendMs : contendBesideOthersMs)
     for (let standing = first; ; ) {
       const settled = await tryOnce(clinic, appends, standing)
       if (settled !== undefined) return settled
       if (clock.monotonic() >= end || closing.aborted) {
-        throw new ChartwardenError('LEDGER_UNAVAILABLE', { cause: new Error('other writers of the clinic came first every time') })
+        if (!alone && !closing.aborted) return { outcomes: appends.map(() => ({ kind: 'again' })), stored: [] }
+        const fault = new ChartwardenError('LEDGER_UNAVAILABLE', { cause: new Error('other writers of the clinic came first every time') })
+        onUnsent(fault)
+        throw fault
       }
-      const { clinics, ...moment } = await look(new Map([[clinic, ids]]))
+      const { clinics, ...moment } = await unsent(look(new Map([[clinic, ids]])))
       standing = { ...moment, known: clinics.get(clinic) as Known }
     }
   }
 
-  /** A fault of every clinic of the batch is thrown; one that spares others fails its own clinic's appends. */
+  /** Of several clinics each fails with its own fault, which says nothing of its neighbours; the fault of a clinic alone is thrown. */
   return async (appends: readonly Append[]): Promise<readonly EngineOutcome[]> => {
     const byClinic = [...Map.groupBy(appends.entries(), ([, { clinic }]) => clinic)]
     const ids = new Map(byClinic.map(([clinic, own]) => [clinic, own.flatMap(([, { entries }]) => entries.map(({ id }) => id))]))
-    const { clinics, ...moment } = await look(ids).catch((fault: unknown) => {
-      onUnsent(fault)
-      throw fault
-    })
+    const { clinics, ...moment } = await unsent(look(ids))
     const settled = await some(byClinic, ([clinic, own]) => {
       const known = clinics.get(clinic) as Known
-      return settle(
-        clinic,
-        own.map(([, append]) => append),
-        ids.get(clinic) ?? [],
-        { ...moment, known },
-      )
+      const appends = own.map(([, append]) => append)
+      return settle({ clinic, appends, ids: ids.get(clinic) ?? [], alone: byClinic.length === 1 }, { ...moment, known })
     })
     const stored = settled.flatMap((result) => (result.status === 'fulfilled' ? result.value.stored : []))
     // The entries are durable where they belong: whoever needs them in the index finds them missing and adds them.
     await index.add(stored).catch(() => {})
-    const faults = settled.filter((result) => result.status === 'rejected')
-    if (faults[0] !== undefined && faults.length === settled.length) throw faults[0].reason
+    const [first] = settled
+    if (first?.status === 'rejected' && settled.length === 1) throw first.reason
     const outcomes: EngineOutcome[] = []
     for (const [at, [, own]] of byClinic.entries()) {
       const result = settled[at] as PromiseSettledResult<Settled>

@@ -11,8 +11,10 @@ import type { KurrentStreams, NewEvent } from './streams.ts'
 export interface AppendEventsOptions {
   readonly streams: Pick<KurrentStreams, 'append' | 'read'>
   readonly clock: Clock
-  /** For how long the outcome is sought once the answer is lost. Milliseconds. */
+  /** For how long the outcome is sought, from when it was first sent on; it is looked for once at least. Milliseconds. */
   readonly settleMs: number
+  /** Told of a refusal, which leaves nothing stored; must not throw. */
+  readonly onUnsent: (fault: unknown) => void
 }
 
 export interface EventsToAppend {
@@ -36,7 +38,7 @@ export type AppendEvents = (append: EventsToAppend, closing: AbortSignal) => Pro
 
 const unavailable = (cause: unknown): ChartwardenError => new ChartwardenError('LEDGER_UNAVAILABLE', { cause })
 
-export const createAppendEvents = ({ streams, clock, settleMs }: AppendEventsOptions): AppendEvents => {
+export const createAppendEvents = ({ streams, clock, settleMs, onUnsent }: AppendEventsOptions): AppendEvents => {
   /** What stands where the events would: undefined for nothing yet, or where it cannot be read now. */
   const lookFor = async ({ stream, events, after }: EventsToAppend): Promise<'stored' | 'conflict' | 'nothing' | 'unread'> => {
     try {
@@ -50,9 +52,8 @@ export const createAppendEvents = ({ streams, clock, settleMs }: AppendEventsOpt
   }
 
   /** Looks, and sends again while nothing is there, until it is known. */
-  const settle = async (append: EventsToAppend, lost: unknown, closing: AbortSignal): Promise<'stored' | 'conflict'> => {
+  const settle = async (append: EventsToAppend, lost: unknown, end: number, closing: AbortSignal): Promise<'stored' | 'conflict'> => {
     const { stream, events, after, notSentAfter } = append
-    const end = clock.monotonic() + settleMs
     for (let wait = shortestPause; ; wait = Math.min(2 * wait, longestPause)) {
       const found = await lookFor(append)
       if (found === 'stored' || found === 'conflict') return found
@@ -67,16 +68,20 @@ export const createAppendEvents = ({ streams, clock, settleMs }: AppendEventsOpt
   }
 
   return async (append, closing) => {
-    if (clock.monotonic() >= append.notSentAfter) return 'late'
+    const sentAt = clock.monotonic()
+    if (sentAt >= append.notSentAfter) return 'late'
     const appended = await streams.append(append.stream, append.events, append.after)
     switch (appended.kind) {
       case 'stored':
       case 'conflict':
         return appended.kind
-      case 'refused':
-        throw unavailable(appended.cause)
+      case 'refused': {
+        const fault = unavailable(appended.cause)
+        onUnsent(fault)
+        throw fault
+      }
       case 'unknown':
-        return settle(append, appended.cause, closing)
+        return settle(append, appended.cause, sentAt + settleMs, closing)
     }
   }
 }

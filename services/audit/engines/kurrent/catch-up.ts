@@ -5,7 +5,7 @@ import type { StreamReader } from './stream-reader.ts'
 
 export interface CatchUpOptions {
   readonly index: Pick<LedgerIndex, 'head' | 'idAt' | 'add'>
-  readonly reader: Pick<StreamReader, 'page'>
+  readonly reader: Pick<StreamReader, 'page' | 'pageAnew'>
   readonly pageEntries: number
 }
 
@@ -25,7 +25,9 @@ export const createCatchUp =
     let from = last < 0n ? 0n : last
     let isNew = false
     for (;;) {
-      const page = await reader.page(clinic, from, pageEntries)
+      let page = await reader.page(clinic, from, pageEntries)
+      // A leader that has just been deposed, and answers yet, ends before the index too.
+      if (from === last && page[0]?.id !== known) page = await reader.pageAnew(clinic, from, pageEntries)
       if (from === last) {
         if (page[0] === undefined) throw regressed(`a stream ends before revision ${last}, which it had`)
         if (page[0].id !== known) throw regressed(`a stream has another entry at revision ${last} than it had`)

@@ -1,8 +1,8 @@
 /**
  * The ledger in KurrentDB: one stream a clinic, appended to behind the revision that was judged by, so that the stream's own order is the ledger's.
  * PostgreSQL holds the index beside it (migrations/0001-tables.ts), and its clock is the ledger's own: all services read the same one, in the
- * statement that tells them where the index ends, before they append. A later entry of a clinic never has an earlier time therefore; its
- * append is given up soon after, so that a decision is not stored long after its time either.
+ * statement that tells them where the index ends, before they append. A later entry of a clinic never has an earlier time therefore; nor is
+ * it sent long after that time.
  */
 import type { Pool } from 'pg'
 import { type Clock, systemClock } from '../../../kernel/clock.ts'
@@ -32,12 +32,19 @@ export interface KurrentEngineOptions {
   readonly pollMs?: number
   /** Entries fetched at once. Default 1,000. */
   readonly pageEntries?: number
-  /** After which a call of KurrentDB without an answer is given up, and the outcome of an append unknown. Milliseconds, default 2,000. */
+  /** After which an append without an answer is given up, and its outcome unknown. Milliseconds, default 2,000. */
   readonly callTimeoutMs?: number
-  /** For how long the outcome of an append is sought before it is LEDGER_UNAVAILABLE. Milliseconds, default 2,000. */
+  /** After which a read that says nothing is given up, and tried once more. Milliseconds, default `callTimeoutMs`. */
+  readonly readTimeoutMs?: number
+  /** For how long the outcome of an append is sought, from when it was sent on, before it is LEDGER_UNAVAILABLE. Milliseconds, default 2,000. */
   readonly settleMs?: number
   /** For how long a clinic is tried whose stream others keep appending to first. Milliseconds, default 5,000. */
   readonly contendMs?: number
+  /**
+   * The same where other clinics are in the batch, whose answers wait for this one's: it is answered `again`, to be sent in the next one.
+   * Milliseconds, default 250.
+   */
+  readonly contendBesideOthersMs?: number
   /** After which a subscription that says nothing is replaced. Milliseconds, default 30,000. */
   readonly silenceMs?: number
   /** Milliseconds after which a statement of PostgreSQL without an answer is given up; default 10,000. */
@@ -70,11 +77,14 @@ const maxBatchBytes = 786_432
 export const createKurrentEngine = async (options: KurrentEngineOptions): Promise<KurrentEngine> => {
   const { connectionString, writer, feed: feedPool, clock = systemClock, randomness = systemRandomness } = options
   const { pollMs = 500, pageEntries = 1_000, callTimeoutMs = 2_000, settleMs = 2_000, contendMs = 5_000, silenceMs = 30_000 } = options
-  const { onConflict = () => {}, onFault = () => {} } = options
+  const { readTimeoutMs = callTimeoutMs, contendBesideOthersMs = 250, onConflict = () => {}, onFault = () => {} } = options
   const closing = new AbortController()
   const unsent = new WeakSet<object>()
+  const onUnsent = (fault: unknown): void => {
+    if (typeof fault === 'object' && fault !== null) unsent.add(fault)
+  }
   const index = createLedgerIndex({ writer, feed: feedPool, answerTimeoutMs: options.answerTimeoutMs })
-  const streams = await openStreams({ connectionString, callTimeoutMs })
+  const streams = await openStreams({ connectionString, callTimeoutMs, readTimeoutMs })
   const names = streamNames(
     await index.installation().catch(async (fault: unknown) => {
       await streams.close()
@@ -96,14 +106,13 @@ export const createKurrentEngine = async (options: KurrentEngineOptions): Promis
     reader,
     names,
     catchUp,
-    appendEvents: createAppendEvents({ streams, clock, settleMs }),
+    appendEvents: createAppendEvents({ streams, clock, settleMs, onUnsent }),
     clock,
     newId: () => randomness.uuid(),
     contendMs,
+    contendBesideOthersMs,
     onConflict,
-    onUnsent: (fault) => {
-      if (typeof fault === 'object' && fault !== null) unsent.add(fault)
-    },
+    onUnsent,
     closing: closing.signal,
   })
 

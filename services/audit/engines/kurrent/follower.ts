@@ -7,6 +7,7 @@
  */
 import type { Pool } from 'pg'
 import type { Clock } from '../../../kernel/clock.ts'
+import { ChartwardenError } from '../../../kernel/errors.ts'
 import { pause } from '../../../kernel/pause.ts'
 import type { CatchUp } from './catch-up.ts'
 import { entryOf } from './entry-event.ts'
@@ -43,6 +44,10 @@ export interface Follower {
 const lockName = 'chartwarden kurrent follower'
 const longestPause = 30_000
 
+/** Of one clinic's stream, however often it is tried. */
+const isLasting = (fault: unknown): boolean =>
+  fault instanceof ChartwardenError && (fault.reason === 'INTERNAL' || fault.reason === 'LEDGER_REGRESSED')
+
 export const createFollower = (options: FollowerOptions): Follower => {
   const { index, streams, names, catchUp, pool, silenceMs, retryMs, takeOverMs = 10_000, keepEveryMs = 1_000, clock, onFault } = options
   const closing = new AbortController()
@@ -56,9 +61,16 @@ export const createFollower = (options: FollowerOptions): Follower => {
     const missing = events.filter(isMissing)
     try {
       await index.add(missing.map((event) => entryOf(event, names.clinicOf(event.stream))))
-    } catch {
+    } catch (fault) {
+      // What cannot be had now ends the subscription, so that the place does not move past what is not in the index.
+      if (!isLasting(fault)) throw fault
       // One clinic's stream that cannot be indexed keeps back no other's. Its own appends and readers are told of it.
-      for (const clinic of new Set(missing.map(({ stream }) => names.clinicOf(stream)))) await catchUp(clinic).catch(onFault)
+      for (const clinic of new Set(missing.map(({ stream }) => names.clinicOf(stream)))) {
+        await catchUp(clinic).catch((own: unknown) => {
+          if (!isLasting(own)) throw own
+          onFault(own)
+        })
+      }
     }
   }
 

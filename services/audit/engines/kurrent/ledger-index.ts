@@ -97,7 +97,10 @@ export interface LedgerIndex {
   /** What tells this installation's streams from others' on the same cluster. */
   installation(): Promise<string>
   look(wanted: ReadonlyMap<string, readonly string[]>): Promise<Looked>
-  /** Of one clinic in order and without a gap; what is there already, or does not follow on what is there, is left out. */
+  /**
+   * Of one clinic in order and without a gap; what is there already, or does not follow on what is there, is left out. Throws INTERNAL for an
+   * id that a stream has twice, which no other try would take either.
+   */
   add(entries: readonly StoredEntry[]): Promise<void>
   head(clinic: string): Promise<Head | undefined>
   /** Id of the entry at a revision. */
@@ -116,6 +119,8 @@ export interface LedgerIndex {
   leavesOf(clinic: string, from: bigint, most: number): Promise<LeafRow | undefined>
   end(): Promise<bigint>
 }
+
+const isDoubled = (cause: unknown): boolean => cause instanceof Error && 'code' in cause && cause.code === '23505'
 
 /** Numbers clinics from 1, as arrays of the database are. */
 const numbered = (clinics: Iterable<string>): { readonly names: readonly string[]; readonly numberOf: (clinic: string) => number } => {
@@ -177,7 +182,9 @@ export const createLedgerIndex = ({ writer, feed, answerTimeoutMs = 10_000 }: Le
         bigintArray(added.map(({ recordedAt }) => BigInt(recordedAt))),
         Buffer.concat(added.map(({ requestDigest }) => requestDigest)),
         Buffer.concat(added.map(({ bytes }) => leafHash(bytes))),
-      ])
+      ]).catch((fault: ChartwardenError) => {
+        throw isDoubled(fault.cause) ? new ChartwardenError('INTERNAL', { cause: fault.cause }) : fault
+      })
     },
     head: async (clinic) => {
       const [row] = await query<{ revision: string; state_revision: string }>(writer, 'head', [clinic])

@@ -2,14 +2,17 @@
  * The only file that knows the client of KurrentDB. What it must not be left to do, each found in version 1.3.1:
  *
  * - it does not answer an append whose connection was lost without a word, and has no limit of time for reads: both get one here;
+ * - it sends an append's time limit as a moment, which the server holds against a clock of its own: that moment is far off;
  * - it keeps the failure to learn what the server can do, and fails with it for ever; so after a fault a new client takes over;
  * - more messages than its buffer holds (16) and a lost connection end the process, by a rejection that nobody can handle: the engine keeps few
  *   appends under way, each of one message;
+ * - its appends and its reads go by connections of their own, and end together: each kind has a client that its own faults alone renew;
  * - ending a subscription closes the connection of everything else of its client: each has a client of its own;
  * - `setStreamMetadata` ignores the revision it is told to expect: the metadata are appended as the event that they are;
  * - its errors hold the connection string: only their type and message go on.
  */
-import type { KurrentDBClient } from '@kurrent/kurrentdb-client'
+import { isDeepStrictEqual } from 'node:util'
+import type { KurrentDBClient, ReadStreamOptions } from '@kurrent/kurrentdb-client'
 import { ChartwardenError } from '../../../kernel/errors.ts'
 import { pause } from '../../../kernel/pause.ts'
 import { StartError } from '../../../kernel/start-error.ts'
@@ -19,14 +22,21 @@ import type { Appended, KurrentStreams, StreamEvent } from './streams.ts'
 
 export interface OpenStreamsOptions {
   readonly connectionString: string
-  /** Milliseconds. */
+  /** For an append to be answered. Milliseconds. */
   readonly callTimeoutMs: number
+  /** For each next event of a read. Milliseconds. */
+  readonly readTimeoutMs: number
 }
+
+type Which = Pick<ReadStreamOptions, 'fromRevision' | 'maxCount' | 'direction'>
 
 /** Milliseconds between two new clients. */
 const renewedAtMostEvery = 250
 
 const protectAttempts = 3
+
+/** How far the server's clock may be ahead. Our own limit is what bounds the wait. Milliseconds. */
+const serverDeadlineMs = 600_000
 
 /** Nobody but an administrator, whom no such list keeps out: not even those who may append can delete, cut or open a stream. */
 const protectedStream = { $acl: { $r: ['$admins'], $w: ['$admins'], $mr: ['$admins'], $d: [], $mw: [] } }
@@ -59,8 +69,8 @@ const createLimit = (milliseconds: number) => {
 }
 
 /** Throws StartError where the client cannot be had, or cannot read the connection string. */
-export const openStreams = async ({ connectionString, callTimeoutMs }: OpenStreamsOptions): Promise<KurrentStreams> => {
-  const { KurrentDBClient, binaryEvent, jsonEvent, NO_STREAM } = await loadClient()
+export const openStreams = async ({ connectionString, callTimeoutMs, readTimeoutMs }: OpenStreamsOptions): Promise<KurrentStreams> => {
+  const { KurrentDBClient, BACKWARDS, END, binaryEvent, jsonEvent, NO_STREAM } = await loadClient()
   const connect = (): KurrentDBClient => {
     try {
       return KurrentDBClient.connectionString(connectionString)
@@ -69,16 +79,23 @@ export const openStreams = async ({ connectionString, callTimeoutMs }: OpenStrea
       throw new StartError('CHARTWARDEN_KURRENTDB_URL is nothing that the client of KurrentDB can read.')
     }
   }
-  let client = connect()
-  let renewedAt = Number.NEGATIVE_INFINITY
   const closing = new AbortController()
 
-  const renew = (failed: KurrentDBClient): void => {
-    if (failed !== client || closing.signal.aborted || performance.now() - renewedAt < renewedAtMostEvery) return
-    renewedAt = performance.now()
-    client = connect()
-    failed.dispose().catch(() => {})
+  const createRenewed = () => {
+    let client = connect()
+    let renewedAt = Number.NEGATIVE_INFINITY
+    return {
+      now: (): KurrentDBClient => client,
+      renew(failed: KurrentDBClient): void {
+        if (failed !== client || closing.signal.aborted || performance.now() - renewedAt < renewedAtMostEvery) return
+        renewedAt = performance.now()
+        client = connect()
+        failed.dispose().catch(() => {})
+      },
+    }
   }
+  const appending = createRenewed()
+  const reading = createRenewed()
 
   const send = async (
     stream: string,
@@ -86,13 +103,13 @@ export const openStreams = async ({ connectionString, callTimeoutMs }: OpenStrea
     after: bigint,
     count: number,
   ): Promise<Appended> => {
-    const used = client
+    const used = appending.now()
     const limit = createLimit(callTimeoutMs)
     try {
       const answer = used.appendToStream(stream, events, {
         streamState: after < 0n ? NO_STREAM : after,
         requiresLeader: true,
-        deadline: callTimeoutMs,
+        deadline: serverDeadlineMs,
       })
       answer.catch(() => {})
       const { nextExpectedRevision } = await Promise.race([answer, limit.passed])
@@ -104,18 +121,17 @@ export const openStreams = async ({ connectionString, callTimeoutMs }: OpenStrea
       const cause = plainCause(thrown)
       if (refusals.has(type)) return { kind: 'refused', cause }
       // The client goes to the leader by itself when it is told who that is.
-      if (type !== 'not-leader') renew(used)
+      if (type !== 'not-leader') appending.renew(used)
       return { kind: 'unknown', cause }
     } finally {
       limit.end()
     }
   }
 
-  const readOnce = async (stream: string, from: bigint, most: number): Promise<readonly StreamEvent[]> => {
-    const used = client
-    const limit = createLimit(callTimeoutMs)
+  const readOnce = async (used: KurrentDBClient, stream: string, which: Which): Promise<readonly StreamEvent[]> => {
+    const limit = createLimit(readTimeoutMs)
     const found: StreamEvent[] = []
-    const events = used.readStream(stream, { fromRevision: from, maxCount: most, requiresLeader: true })
+    const events = used.readStream(stream, { ...which, requiresLeader: true })
     try {
       for (;;) {
         const next = events.next()
@@ -132,11 +148,37 @@ export const openStreams = async ({ connectionString, callTimeoutMs }: OpenStrea
       const type = typeOf(thrown)
       if (type === 'stream-not-found' || type === 'stream-deleted') return []
       events.return?.().catch(() => {})
-      renew(used)
       throw thrown
     } finally {
       limit.end()
     }
+  }
+
+  const read = async (stream: string, which: Which): Promise<readonly StreamEvent[]> => {
+    const used = reading.now()
+    try {
+      return await readOnce(used, stream, which)
+    } catch {
+      // Perhaps the leader has changed, or the connection was lost: a new client finds its way.
+      reading.renew(used)
+      await pause(renewedAtMostEvery, closing.signal)
+      const next = reading.now()
+      return await readOnce(next, stream, which).catch((thrown: unknown) => {
+        reading.renew(next)
+        throw unavailable(plainCause(thrown))
+      })
+    }
+  }
+
+  /** It has metadata already: those of another service, or that were sent before. Somebody else's leave it open. */
+  const requireProtected = async (stream: string): Promise<void> => {
+    const [last] = await read(`$$${stream}`, { fromRevision: END, maxCount: 1, direction: BACKWARDS })
+    const metadata: unknown = last?.data
+    const list = typeof metadata === 'object' && metadata !== null && '$acl' in metadata ? metadata.$acl : undefined
+    if (isDeepStrictEqual(list, protectedStream.$acl)) return
+    throw unavailable(
+      new Error(`KurrentDB: the stream ${stream} has metadata whose $acl is not the service's own: an administrator has to see why`),
+    )
   }
 
   return {
@@ -147,23 +189,24 @@ export const openStreams = async ({ connectionString, callTimeoutMs }: OpenStrea
         after,
         events.length,
       ),
-    async read(stream, from, most) {
+    read: (stream, from, most) => read(stream, { fromRevision: from, maxCount: most }),
+    async readAnew(stream, from, most) {
+      await pause(renewedAtMostEvery, closing.signal)
+      const own = connect()
       try {
-        return await readOnce(stream, from, most)
-      } catch {
-        // Perhaps the leader has changed, or the connection was lost: a new client finds its way.
-        await pause(renewedAtMostEvery, closing.signal)
-        return await readOnce(stream, from, most).catch((thrown: unknown) => {
-          throw unavailable(plainCause(thrown))
-        })
+        return await readOnce(own, stream, { fromRevision: from, maxCount: most })
+      } catch (thrown) {
+        throw unavailable(plainCause(thrown))
+      } finally {
+        await own.dispose().catch(() => {})
       }
     },
     async protect(stream) {
       const event = jsonEvent({ type: '$metadata', data: protectedStream })
       for (let left = protectAttempts; ; left -= 1) {
         const appended = await send(`$$${stream}`, event, -1n, 1)
-        // A conflict: it is protected already, perhaps by what was sent before.
-        if (appended.kind === 'stored' || appended.kind === 'conflict') return
+        if (appended.kind === 'stored') return
+        if (appended.kind === 'conflict') return requireProtected(stream)
         if (appended.kind === 'refused' || left === 1) throw unavailable(appended.cause)
         await pause(renewedAtMostEvery, closing.signal)
       }
@@ -180,7 +223,7 @@ export const openStreams = async ({ connectionString, callTimeoutMs }: OpenStrea
     },
     async close() {
       closing.abort()
-      await client.dispose()
+      await Promise.all([appending.now().dispose(), reading.now().dispose()])
     },
   }
 }

@@ -5,10 +5,10 @@ import { gap } from '../postgres/entry-rows.ts'
 import { entryOf } from './entry-event.ts'
 import type { LedgerIndex } from './ledger-index.ts'
 import type { StreamNames } from './stream-names.ts'
-import type { KurrentStreams } from './streams.ts'
+import type { KurrentStreams, StreamEvent } from './streams.ts'
 
 export interface StreamReaderOptions {
-  readonly streams: Pick<KurrentStreams, 'read'>
+  readonly streams: Pick<KurrentStreams, 'read' | 'readAnew'>
   readonly index: Pick<LedgerIndex, 'head'>
   readonly names: StreamNames
   /** Entries fetched at once. */
@@ -20,6 +20,8 @@ export interface StreamReader {
   found(clinic: string, from: bigint, most: number): Promise<readonly StoredEntry[]>
   /** At most `most` entries from a revision on, in order and without a gap. Throws LEDGER_UNAVAILABLE, and INTERNAL for what is no entry. */
   page(clinic: string, from: bigint, most: number): Promise<readonly StoredEntry[]>
+  /** As `page`, by a connection of its own: before an entry that is missing is called lost. */
+  pageAnew(clinic: string, from: bigint, most: number): Promise<readonly StoredEntry[]>
   /** Throws LEDGER_REGRESSED if the index has entries from this revision on, where the stream was found to have none. */
   requireEnd(clinic: string, from: bigint): Promise<void>
   /** Entries `from` to `to`, both inclusive, in order; stops where the ledger does. Throws LEDGER_REGRESSED if the stream stops before. */
@@ -71,32 +73,45 @@ export async function* inPages(from: bigint, to: bigint, { pageEntries, fetch, e
 }
 
 export const createStreamReader = ({ streams, index, names, pageEntries }: StreamReaderOptions): StreamReader => {
-  const found = async (clinic: string, from: bigint, most: number): Promise<readonly StoredEntry[]> => {
+  const entriesOf = (clinic: string, events: readonly StreamEvent[]): readonly StoredEntry[] => {
     const stream = names.streamOf(clinic)
-    return (await streams.read(stream, from, most)).map((event) => {
+    return events.map((event) => {
       if (event.stream !== stream)
         throw new ChartwardenError('INTERNAL', { cause: new Error("an event of another stream than the clinic's") })
       return entryOf(event, clinic)
     })
   }
 
-  const page = async (clinic: string, from: bigint, most: number): Promise<readonly StoredEntry[]> => {
-    const entries = await found(clinic, from, most)
+  const found = async (clinic: string, from: bigint, most: number): Promise<readonly StoredEntry[]> =>
+    entriesOf(clinic, await streams.read(names.streamOf(clinic), from, most))
+
+  const whole = (entries: readonly StoredEntry[], from: bigint): readonly StoredEntry[] => {
     for (const [at, { revision }] of entries.entries())
       if (revision !== from + BigInt(at)) throw gap('revision', from + BigInt(at), revision)
     return entries
   }
 
+  const page: StreamReader['page'] = async (clinic, from, most) => whole(await found(clinic, from, most), from)
+
+  const pageAnew: StreamReader['pageAnew'] = async (clinic, from, most) =>
+    whole(entriesOf(clinic, await streams.readAnew(names.streamOf(clinic), from, most)), from)
+
   const requireEnd = async (clinic: string, from: bigint): Promise<void> => {
     const head = await index.head(clinic)
     // Entries may have come since the stream was found to end there.
-    if (head !== undefined && head.revision >= from && (await streams.read(names.streamOf(clinic), from, 1)).length === 0)
-      throw regressed(from)
+    if (head === undefined || head.revision < from) return
+    const stream = names.streamOf(clinic)
+    if ((await streams.read(stream, from, 1)).length > 0) return
+    if ((await streams.readAnew(stream, from, 1)).length === 0) throw regressed(from)
+    throw new ChartwardenError('LEDGER_UNAVAILABLE', {
+      cause: new Error(`revision ${from} was read from an old leader, which does not have it`),
+    })
   }
 
   return {
     found,
     page,
+    pageAnew,
     requireEnd,
     read: (clinic, from, to) =>
       inPages(from, to, { pageEntries, fetch: (next, most) => page(clinic, next, most), ended: (next) => requireEnd(clinic, next) }),
@@ -114,7 +129,7 @@ export const createStreamReader = ({ streams, index, names, pageEntries }: Strea
         const entries = await (fetched.shift() as Promise<readonly StoredEntry[]>)
         if (next !== undefined) fetched.push(fetch(next))
         for (const revision of range) {
-          const entry = entries[Number(revision - (range[0] ?? 0n))]
+          const entry = entries[Number(revision - (range[0] ?? 0n))] ?? (await pageAnew(clinic, revision, 1))[0]
           if (entry === undefined) throw regressed(revision)
           yield entry
         }

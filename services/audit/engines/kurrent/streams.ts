@@ -53,7 +53,15 @@ export interface KurrentStreams {
    * Throws LEDGER_UNAVAILABLE.
    */
   read(stream: string, from: bigint, most: number): Promise<readonly StreamEvent[]>
-  /** Makes a stream that does not exist yet one that nobody but an administrator may delete, cut or open. Throws LEDGER_UNAVAILABLE. */
+  /**
+   * As `read`, after a pause and by a connection of its own: for what the leader should have had and did not, since one that has just been
+   * deposed may answer yet.
+   */
+  readAnew(stream: string, from: bigint, most: number): Promise<readonly StreamEvent[]>
+  /**
+   * Makes a stream that does not exist yet one that nobody but an administrator may delete, cut or open. Throws LEDGER_UNAVAILABLE, also where
+   * somebody has given it other rights.
+   */
   protect(stream: string): Promise<void>
   /**
    * Events of all streams whose names begin so, in one order, from after the place (undefined: the beginning), and what comes, until the signal

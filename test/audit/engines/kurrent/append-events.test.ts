@@ -1,9 +1,14 @@
 import { randomBytes, randomUUID } from 'node:crypto'
 import fc from 'fast-check'
 import t from 'tap'
-import { type AppendEvents, createAppendEvents } from '../../../../services/audit/engines/kurrent/append-events.ts'
+import {
+  type AppendEvents,
+  type AppendEventsOptions,
+  createAppendEvents,
+} from '../../../../services/audit/engines/kurrent/append-events.ts'
 import { systemClock } from '../../../../services/kernel/clock.ts'
 import { fault } from '../../../support/fault.ts'
+import { manualClock } from '../../../support/manual-clock.ts'
 import { type Fate, type MemoryStreams, memoryStreams } from '../../../support/memory-streams.ts'
 
 // The pauses between two looks keep no process alive, and there is no connection here that would.
@@ -15,7 +20,10 @@ const open = new AbortController().signal
 const events = (count = 1) =>
   Array.from({ length: count }, () => ({ id: randomUUID(), type: 'x', data: randomBytes(4), metadata: { entryId: randomUUID() } }))
 
-const appendTo = (streams: MemoryStreams, settleMs = 2_000) => createAppendEvents({ streams, clock: systemClock, settleMs })
+const appendTo = (
+  streams: MemoryStreams,
+  { settleMs = 2_000, clock = systemClock, onUnsent = () => {} }: Partial<AppendEventsOptions> = {},
+) => createAppendEvents({ streams, clock, settleMs, onUnsent })
 const always = Number.POSITIVE_INFINITY
 
 t.test('an answer is taken as it is, and nothing is sent twice', async (t) => {
@@ -29,8 +37,37 @@ t.test('an answer is taken as it is, and nothing is sent twice', async (t) => {
 t.test('what the server refuses is a fault at once, and not stored', async (t) => {
   const streams = memoryStreams()
   streams.fates.push('refused')
-  await t.rejects(appendTo(streams)({ stream, events: events(), after: -1n, notSentAfter: always }, open), fault('LEDGER_UNAVAILABLE'))
+  const unsent: unknown[] = []
+  const append = appendTo(streams, { onUnsent: (refusal) => unsent.push(refusal) })
+  const thrown = await append({ stream, events: events(), after: -1n, notSentAfter: always }, open).catch((refusal: unknown) => refusal)
+  t.match(thrown, { reason: 'LEDGER_UNAVAILABLE' })
+  t.ok(unsent.length === 1 && unsent[0] === thrown, 'nobody has to find out what became of it')
   t.equal(streams.sent.length, 1)
+})
+
+t.test('one whose answer was lost leaves a doubt, and the time for it runs from when it was sent', async (t) => {
+  const streams = memoryStreams()
+  const clock = manualClock()
+  const unsent: unknown[] = []
+  let looked = 0
+  const slow = {
+    ...streams,
+    append: async (...asked: Parameters<MemoryStreams['append']>) => {
+      const answer = await streams.append(...asked)
+      clock.advance(999)
+      return answer
+    },
+    read: async (...asked: Parameters<MemoryStreams['read']>) => {
+      looked += 1
+      return streams.read(...asked)
+    },
+  }
+  streams.fates.push('lost before')
+  const late = createAppendEvents({ streams: slow, clock, settleMs: 1_000, onUnsent: (refusal) => unsent.push(refusal) })
+  await t.rejects(late({ stream, events: events(), after: -1n, notSentAfter: always }, open), fault('LEDGER_UNAVAILABLE'))
+  t.equal(looked, 1, 'it is looked for once at least')
+  t.equal(streams.sent.length, 1)
+  t.same(unsent, [], 'it may be stored yet')
 })
 
 t.test('an append whose answer was lost after it was stored is found, and not sent again', async (t) => {
@@ -86,11 +123,17 @@ t.test('other events at other revisions than they were sent behind are no proof'
 
 t.test('it is not sent once its moment has passed, nor sent again', async (t) => {
   const streams = memoryStreams()
-  const append = appendTo(streams, 100)
-  t.equal(await append({ stream, events: events(), after: -1n, notSentAfter: systemClock.monotonic() - 1 }, open), 'late')
+  const clock = manualClock()
+  const append = appendTo(streams, { settleMs: 100, clock })
+  t.equal(await append({ stream, events: events(), after: -1n, notSentAfter: clock.monotonic() - 1 }, open), 'late')
   t.equal(streams.sent.length, 0)
   streams.fates.push('lost before')
-  const notSentAfter = systemClock.monotonic() + 10
+  const notSentAfter = clock.monotonic() + 10
+  const read = streams.read
+  streams.read = async (...asked) => {
+    clock.advance(10)
+    return read(...asked)
+  }
   await t.rejects(append({ stream, events: events(), after: -1n, notSentAfter }, open), fault('LEDGER_UNAVAILABLE'))
   t.equal(streams.sent.length, 1, 'it may arrive yet, and was not helped along')
 })
@@ -99,7 +142,10 @@ t.test('what cannot be found out in time, or once the engine closes, is LEDGER_U
   const streams = memoryStreams()
   streams.failReads = 1_000
   streams.fates.push('lost after')
-  await t.rejects(appendTo(streams, 100)({ stream, events: events(), after: -1n, notSentAfter: always }, open), fault('LEDGER_UNAVAILABLE'))
+  await t.rejects(
+    appendTo(streams, { settleMs: 100 })({ stream, events: events(), after: -1n, notSentAfter: always }, open),
+    fault('LEDGER_UNAVAILABLE'),
+  )
   streams.fates.push('lost before')
   const closed = AbortSignal.abort()
   await t.rejects(appendTo(streams)({ stream, events: events(), after: 0n, notSentAfter: always }, closed), fault('LEDGER_UNAVAILABLE'))

@@ -3,6 +3,7 @@ import { randomBytes, randomUUID } from 'node:crypto'
 import t from 'tap'
 import { createKurrentClinicReader } from '../../../../services/audit/engines/kurrent/clinic-reader.ts'
 import { createStreamReader } from '../../../../services/audit/engines/kurrent/stream-reader.ts'
+import type { KurrentStreams } from '../../../../services/audit/engines/kurrent/streams.ts'
 import { noState } from '../../../../services/audit/ledger.ts'
 import { createClinicGate } from '../../../../services/kernel/clinic-gate.ts'
 import { systemClock } from '../../../../services/kernel/clock.ts'
@@ -62,7 +63,7 @@ t.test('rows are shown as they stand, a revision that is missing among them', as
     ids.get('south')?.slice(20, 23),
   )
   const holed = createStreamReader({
-    streams: { read: async () => [0n, 2n].map((revision) => ({ ...eventLike, revision })) },
+    streams: reading(async () => [0n, 2n].map((revision) => ({ ...eventLike, revision }))),
     index: nothingIndexed,
     names: { prefix: '', streamOf: (clinic) => clinic, clinicOf: (stream) => stream },
     pageEntries: 10,
@@ -73,6 +74,8 @@ t.test('rows are shown as they stand, a revision that is missing among them', as
   )
   await t.rejects(holed.page('north', 0n, 10), fault('INTERNAL'), 'whoever goes by them is told')
 })
+
+const reading = (read: KurrentStreams['read']) => ({ read, readAnew: read })
 
 const nothingIndexed = { head: async () => undefined }
 
@@ -98,7 +101,7 @@ t.test('an event that is of another stream, or no entry, is never shown', async 
   }
   for (const [name, difference] of Object.entries(faulty)) {
     const reader = createStreamReader({
-      streams: { read: async () => [{ ...eventLike, revision: 0n, ...difference }] },
+      streams: reading(async () => [{ ...eventLike, revision: 0n, ...difference }]),
       index: nothingIndexed,
       names: { prefix: '', streamOf: (clinic) => clinic, clinicOf: (stream) => stream },
       pageEntries: 10,

@@ -10,8 +10,8 @@ import { createIndexDatabase } from '../../../support/kurrent-index.ts'
 
 const openTwo = async (t: Test, url: string) => {
   const database = await createIndexDatabase(t)
-  // Pages smaller than what the suite writes, so that it turns them.
-  const options = { pageEntries: 7, pollMs: 50, contendMs: 20_000 }
+  // Pages smaller than what the suite writes, so that it turns them; and no batcher stands around it, which would send again.
+  const options = { pageEntries: 7, pollMs: 50, contendMs: 20_000, contendBesideOthersMs: 20_000 }
   return { first: await openKurrentEngine(t, url, database, options), second: await openKurrentEngine(t, url, database, options) }
 }
 

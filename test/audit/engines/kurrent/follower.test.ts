@@ -2,11 +2,12 @@ import { randomBytes, randomUUID } from 'node:crypto'
 import t, { type Test } from 'tap'
 import { createCatchUp } from '../../../../services/audit/engines/kurrent/catch-up.ts'
 import { eventOf } from '../../../../services/audit/engines/kurrent/entry-event.ts'
-import { createFollower, type Follower } from '../../../../services/audit/engines/kurrent/follower.ts'
+import { createFollower, type Follower, type FollowerOptions } from '../../../../services/audit/engines/kurrent/follower.ts'
 import { streamNames } from '../../../../services/audit/engines/kurrent/stream-names.ts'
 import { createStreamReader } from '../../../../services/audit/engines/kurrent/stream-reader.ts'
 import type { Followed, KurrentStreams, Place } from '../../../../services/audit/engines/kurrent/streams.ts'
 import { systemClock } from '../../../../services/kernel/clock.ts'
+import { ChartwardenError } from '../../../../services/kernel/errors.ts'
 import { createIndexDatabase, openIndex } from '../../../support/kurrent-index.ts'
 import { change, decision, newClinic } from '../../../support/ledger-entries.ts'
 import { memoryStreams } from '../../../support/memory-streams.ts'
@@ -38,7 +39,7 @@ const setUp = async (t: Test) => {
   const catchUp = createCatchUp({ index, reader, pageEntries: 100 })
   const pool = openPool(t, database.feedUrl)
   const faults: unknown[] = []
-  const begin = (follow: KurrentStreams['follow']): Follower => {
+  const begin = (follow: KurrentStreams['follow'], replaced: Partial<FollowerOptions> = {}): Follower => {
     const follower = createFollower({
       index,
       streams: { follow },
@@ -51,6 +52,7 @@ const setUp = async (t: Test) => {
       keepEveryMs: 0,
       clock: systemClock,
       onFault: (thrown) => faults.push(thrown),
+      ...replaced,
     })
     t.teardown(() => follower.close())
     follower.start()
@@ -140,6 +142,42 @@ t.test('a stream that holds what is no entry is told of, and keeps back no other
   t.match(await index.head(whole), { revision: 1n })
   t.equal(await index.head(broken), undefined)
   t.equal(faults.length, 1)
+})
+
+/** Does not work the first time. */
+const failingOnce = <Args extends readonly unknown[], Result>(work: (...args: Args) => Promise<Result>, fault: unknown) => {
+  let failed = false
+  return async (...args: Args): Promise<Result> => {
+    if (failed) return work(...args)
+    failed = true
+    throw fault
+  }
+}
+
+t.test('an index that cannot be written now keeps the place from moving past what is not in it', async (t) => {
+  const { index, begin, write, faults, streams, catchUp } = await setUp(t)
+  const unavailable = new ChartwardenError('LEDGER_UNAVAILABLE', { cause: new Error('the database is away') })
+  const [clinic, broken] = [newClinic(), newClinic()]
+  await streams.append(names.streamOf(broken), [{ id: randomUUID(), type: 'x', data: randomBytes(3), metadata: {} }], -1n)
+  const [first, second] = [await write(clinic, 1), await write(clinic, 1)]
+  const both = [...second, ...streams.events(names.streamOf(broken))]
+  const { asked, follow } = scripted([
+    () => [{ events: first, place: place(10) }],
+    () => [
+      { events: first, place: place(10) },
+      { events: both, place: place(20) },
+    ],
+    () => [{ events: both, place: place(20) }],
+  ])
+  // The first fault is the index's, the second the catch-up's that one clinic's broken stream leads to.
+  begin(follow, { index: { ...index, add: failingOnce(index.add, unavailable) }, catchUp: failingOnce(catchUp, unavailable) })
+  await waitFor('the place', async () => (await index.place())?.commit === 20n)
+  t.same(asked, [undefined, undefined, place(10)])
+  t.match(await index.head(clinic), { revision: 1n })
+  t.same(
+    faults.map((told) => (told as ChartwardenError).reason),
+    ['LEDGER_UNAVAILABLE', 'LEDGER_UNAVAILABLE', 'INTERNAL'],
+  )
 })
 
 t.test('of two services one follows, and the other takes over when it goes', async (t) => {
