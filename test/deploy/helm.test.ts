@@ -29,6 +29,8 @@ interface Container {
   readonly securityContext?: unknown
   readonly resources?: { readonly limits?: { readonly memory?: string } }
   readonly restartPolicy?: string
+  readonly envFrom?: readonly unknown[]
+  readonly volumeMounts?: readonly { readonly name: string; readonly mountPath: string; readonly readOnly?: boolean }[]
   readonly livenessProbe?: unknown
   readonly readinessProbe?: unknown
 }
@@ -36,6 +38,7 @@ interface Container {
 interface PodSpec {
   readonly enableServiceLinks?: boolean
   readonly automountServiceAccountToken?: boolean
+  readonly serviceAccountName?: string
   readonly terminationGracePeriodSeconds?: number
   readonly securityContext?: unknown
   readonly initContainers?: readonly Container[]
@@ -77,6 +80,8 @@ const withUrls = (environment: Record<string, string>): Record<string, string> =
   DATABASE_URL: 'postgres://a@b/c',
   CHARTWARDEN_FEED_DATABASE_URL: 'postgres://d@b/c',
   CHARTWARDEN_QUERY_DATABASE_URL: '',
+  ...('CHARTWARDEN_DRILL_DATABASE_URL' in environment ? { CHARTWARDEN_DRILL_DATABASE_URL: 'postgres://e@b/c' } : {}),
+  ...('CHARTWARDEN_KURRENTDB_URL' in environment ? { CHARTWARDEN_KURRENTDB_URL: 'kurrentdb://f:g@h:2113?tls=true' } : {}),
 })
 
 const isOurs = (container: Container): boolean => ['chartwarden', 'migrate'].includes(container.name)
@@ -180,7 +185,7 @@ t.test('a container of ours gets documented variables only, its secrets as files
         const environment = environmentOf(container)
         for (const [name, value] of Object.entries(environment)) {
           t.ok(documented.has(name), `${file}: ${name}`)
-          if (/DATABASE_URL$/.test(name)) t.match(value, /^@\/etc\/chartwarden\//, `${file}: ${name}`)
+          if (/(DATABASE|KURRENTDB)_URL$/.test(name)) t.match(value, /^@\/etc\/chartwarden\//, `${file}: ${name}`)
         }
         if (container.name === 'migrate') continue
         t.notOk('CHARTWARDEN_MIGRATE_DATABASE_URL' in environment, 'no replica may change tables')
@@ -246,6 +251,43 @@ t.test('the pod that signs takes no calls, and no selector of those that serve c
   t.match(environmentOf(container as Container), { CHARTWARDEN_GRPC_ADDR: '127.0.0.1:50051', CHARTWARDEN_HTTP_ADDR: '127.0.0.1:8080' })
 })
 
+t.test('backups have what they need where they are made, and nobody else has any of it', async (t) => {
+  const all = manifests('central-backups.yaml').filter(({ kind }) => kind === 'Deployment')
+  const of = (name: string) => {
+    const pod = podOf(all.find(({ metadata }) => metadata.name === name) as Manifest) as PodSpec
+    return { pod, container: pod.containers.find(isOurs) as Container }
+  }
+  const [signer, server] = [of('clinic-chartwarden-signer'), of('clinic-chartwarden')]
+  const { backup, drill } = readConfig(withUrls(environmentOf(signer.container)))
+  t.match(backup, { target: { kind: 's3' }, recipientsFile: '/etc/chartwarden/backup/recipients', hours: 1 })
+  t.match(drill, { hours: 168, identityFile: '/etc/chartwarden/backup/identity' })
+  t.match(signer.pod.volumes, [{}, {}, { name: 'backup', secret: { secretName: 'chartwarden-backup', defaultMode: 0o440 } }])
+  t.match(
+    signer.container.volumeMounts?.find(({ name }) => name === 'backup'),
+    { mountPath: '/etc/chartwarden/backup', readOnly: true },
+  )
+  t.notMatch(JSON.stringify(server.pod), /BACKUP|DRILL|chartwarden-backup/)
+  for (const { pod, container } of [signer, server]) {
+    t.equal(pod.serviceAccountName, 'chartwarden')
+    t.same(container.envFrom, [{ secretRef: { name: 'chartwarden-bucket' } }])
+  }
+})
+
+t.test('the connection string of KurrentDB is a file in every container that keeps ledgers there', async (t) => {
+  const pods = manifests('central-kurrentdb.yaml').filter(({ kind }) => kind === 'Deployment')
+  t.equal(pods.length, 2)
+  for (const pod of pods.map((manifest) => podOf(manifest) as PodSpec)) {
+    t.ok(readConfig(withUrls(environmentOf(pod.containers[0] as Container))).kurrentUrl)
+    t.match(
+      pod.containers[0]?.volumeMounts?.find(({ name }) => name === 'chartwarden-kurrentdb'),
+      {
+        mountPath: '/etc/chartwarden/kurrentdb',
+        readOnly: true,
+      },
+    )
+  }
+})
+
 t.test('numbers among the values, which Helm hands over as floating point, reach the service as whole ones', async (t) => {
   const deployment = manifests('central-full.yaml').find(({ kind }) => kind === 'Deployment') as Manifest
   const [container] = podOf(deployment)?.containers ?? []
@@ -285,6 +327,8 @@ t.test('values that would not work are refused before anything is installed', as
   t.ok(accepts(merge(defaults, sidecar)), JSON.stringify(accepts.errors))
 
   const good = merge(defaults, parse(read(helm, 'render/values/central.yaml')))
+  const backups = { backup: { secretName: 'backup' }, config: { CHARTWARDEN_BACKUP_TARGET: 's3://backups/chartwarden' } }
+  t.ok(accepts(merge(good, backups)), JSON.stringify(accepts.errors))
   const wrong: readonly (readonly [string, Values])[] = [
     ['no database', { database: { secretName: '' } }],
     ['no login to migrate with', { migration: { secretName: '' } }],
@@ -299,6 +343,13 @@ t.test('values that would not work are refused before anything is installed', as
     ['logs without a name', { signer: { origin: '' } }],
     ['a name of logs with a scheme', { signer: { origin: 'https://chartwarden.example.org' } }],
     ['a signer store that replicas would share', { config: { CHARTWARDEN_SIGNER_DIR: '/var/lib/chartwarden-signer' } }],
+    ['backups that are encrypted to nobody', { config: { CHARTWARDEN_BACKUP_TARGET: 's3://backups/chartwarden' } }],
+    ['recipients and nowhere to put a backup', { backup: { secretName: 'backup' } }],
+    ['backups in a directory of a container', { backup: { secretName: 'backup' }, config: { CHARTWARDEN_BACKUP_TARGET: '/backups' } }],
+    ['backups where nobody makes them', { ...backups, signer: { enabled: false } }],
+    ['backups of ledgers in KurrentDB', { ...backups, kurrentdb: { secretName: 'kurrentdb' } }],
+    ['drills that can open nothing', { ...backups, config: { ...backups.config, CHARTWARDEN_DRILL_HOURS: 24 } }],
+    ['a file that no secret brings', { config: { CHARTWARDEN_KURRENTDB_URL: '@/etc/kurrentdb' } }],
     ['a sidecar without a database', { mode: 'sidecar', database: { secretName: '' } }],
   ]
   for (const [what, over] of wrong) t.notOk(accepts(merge(good, over)), what)

@@ -49,9 +49,67 @@ capabilities: { drop: [ALL] }
 - { name: CHARTWARDEN_WITNESS_POLICY, value: /etc/chartwarden/witnesses/policy }
 {{- end }}
 - { name: CHARTWARDEN_DRAIN_TIMEOUT_MS, value: {{ .Values.drainTimeoutMs | int | quote }} }
+{{- if .Values.kurrentdb.secretName }}
+- { name: CHARTWARDEN_KURRENTDB_URL, value: "@/etc/chartwarden/kurrentdb/url" }
+{{- end }}
 {{- range $name, $value := .Values.config }}
-{{- /* Helm hands every number over as a float64, which toString would write as 4.194304e+06. */}}
-- { name: {{ $name }}, value: {{ ternary (printf "%.0f" (float64 $value)) (toString $value) (kindIs "float64" $value) | quote }} }
+{{- if not (regexMatch "^CHARTWARDEN_(BACKUP|DRILL)_" $name) }}
+{{ include "chartwarden.variable" (list $name $value) }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{/* Helm hands every number over as a float64, which toString would write as 4.194304e+06. */}}
+{{- define "chartwarden.variable" -}}
+{{- $value := index . 1 -}}
+- { name: {{ index . 0 }}, value: {{ ternary (printf "%.0f" (float64 $value)) (toString $value) (kindIs "float64" $value) | quote }} }
+{{- end }}
+
+{{/* Of the one container that makes backups. */}}
+{{- define "chartwarden.backups" -}}
+{{- with .Values.backup }}
+{{- if .secretName }}
+- { name: CHARTWARDEN_BACKUP_RECIPIENTS_FILE, value: /etc/chartwarden/backup/recipients }
+{{- if .keys.identity }}
+- { name: CHARTWARDEN_BACKUP_IDENTITY_FILE, value: /etc/chartwarden/backup/identity }
+{{- end }}
+{{- if .keys.drillUrl }}
+- { name: CHARTWARDEN_DRILL_DATABASE_URL, value: "@/etc/chartwarden/backup/drill-url" }
+{{- end }}
+{{- end }}
+{{- end }}
+{{- range $name, $value := .Values.config }}
+{{- if regexMatch "^CHARTWARDEN_(BACKUP|DRILL)_" $name }}
+{{ include "chartwarden.variable" (list $name $value) }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{- define "chartwarden.backupVolume" -}}
+{{- with .Values.backup }}
+{{- if .secretName }}
+- name: backup
+  secret:
+    secretName: {{ .secretName | quote }}
+    defaultMode: 288
+    items:
+      - { key: {{ .keys.recipients | quote }}, path: recipients }
+      {{- if .keys.identity }}
+      - { key: {{ .keys.identity | quote }}, path: identity }
+      {{- end }}
+      {{- if .keys.drillUrl }}
+      - { key: {{ .keys.drillUrl | quote }}, path: drill-url }
+      {{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{- define "chartwarden.envFrom" -}}
+{{- with .Values.extraEnvFrom }}
+envFrom:
+  {{- range . }}
+  - secretRef: { name: {{ . | quote }} }
+  {{- end }}
 {{- end }}
 {{- end }}
 
@@ -113,6 +171,9 @@ affinity:
 {{- define "chartwarden.mounts" -}}
 - { name: chartwarden-database, mountPath: /etc/chartwarden/database, readOnly: true }
 - { name: chartwarden-master-key, mountPath: /etc/chartwarden/master-key, readOnly: true }
+{{- if .Values.kurrentdb.secretName }}
+- { name: chartwarden-kurrentdb, mountPath: /etc/chartwarden/kurrentdb, readOnly: true }
+{{- end }}
 {{- if .Values.witnesses.policy }}
 - { name: chartwarden-witnesses, mountPath: /etc/chartwarden/witnesses, readOnly: true }
 {{- end }}
@@ -133,6 +194,10 @@ affinity:
     defaultMode: 288
     items:
       - { key: {{ .Values.masterKey.key | quote }}, path: master.key }
+{{- if .Values.kurrentdb.secretName }}
+- name: chartwarden-kurrentdb
+  secret: { secretName: {{ .Values.kurrentdb.secretName | quote }}, defaultMode: 288 }
+{{- end }}
 {{- if .Values.witnesses.policy }}
 - name: chartwarden-witnesses
   configMap: { name: {{ include "chartwarden.name" . }}-witnesses }
@@ -154,6 +219,9 @@ localhost without leaving the pod, and ends after it. Its volumes are "chartward
     {{- include "chartwarden.environment" . | nindent 4 }}
     {{- include "chartwarden.withinPod" . | nindent 4 }}
     {{- include "chartwarden.unsigned" . | nindent 4 }}
+  {{- with include "chartwarden.envFrom" . | trim }}
+  {{- . | nindent 2 }}
+  {{- end }}
   {{- include "chartwarden.ownProbes" . | nindent 2 }}
   resources:
     {{- toYaml .Values.resources | nindent 4 }}
