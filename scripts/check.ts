@@ -6,6 +6,7 @@ const checks: readonly (readonly [name: string, command: string])[] = [
   ['types', 'tsc --noEmit'],
   ['format and lint', 'biome check --diagnostic-level=warn --error-on-warnings'],
   ['import rules', 'node scripts/check-imports.ts'],
+  ['assertions that cannot fail', 'node scripts/check-matches.ts'],
   ['contract: lint', 'buf lint'],
   ['contract: format', 'buf format --diff --exit-code'],
   ['contract: breaking', 'buf breaking --against proto/released/contract.binpb'],

@@ -44,7 +44,7 @@ export const composeLedger = async (
   teardown: Teardown,
 ) => {
   const { config, logger, clock, randomness, decorateLedger = (ledger) => ledger, decorateVault = (vault) => vault } = options
-  const { part, workers = 1 } = options
+  const { part, workers = 1, settleUnknownMs } = options
   const background = part !== 'answers'
   // What can be seen to be wrong without a database is said before one is started.
   const source = masterKeySource(config.masterKey, config.stateDir, randomness)
@@ -98,7 +98,14 @@ export const composeLedger = async (
     },
   })
   teardown.add(() => batcher.drain())
-  const unguarded = observation.ledger(settleUnknown({ ledger: batcher, engine, clock, onSettled: observers?.settled }))
+  const settling = settleUnknown({
+    ledger: batcher,
+    engine,
+    clock,
+    onSettled: observers?.settled,
+    ...(settleUnknownMs === undefined ? {} : { maxMs: settleUnknownMs }),
+  })
+  const unguarded = observation.ledger(settling)
   await unguarded.time()
 
   const places = databases.sizes.query

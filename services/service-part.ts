@@ -22,6 +22,8 @@ export interface ServiceOptions {
   readonly decorateVault?: (vault: Vault) => Vault
   /** State-changing entries after which a snapshot of a clinic's state is written. For tests; defaults to 1,000. */
   readonly snapshotEvery?: number
+  /** For how long it is tried to find out what became of an append whose answer was lost, in milliseconds. For tests; defaults to 5,000. */
+  readonly settleUnknownMs?: number
   /** Milliseconds between two looks whether a ledger is to be checked. For tests; defaults to a minute. */
   readonly selfCheckTickMs?: number
   /** The same for backups. */

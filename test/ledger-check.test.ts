@@ -76,7 +76,7 @@ t.test('an intact ledger: the result is an entry of it before it is answered', a
   const before = (await ledger.head(clinic))?.revision ?? 0n
   const request = asked()
   const { result } = await run(check, request)
-  t.match(result, { size: 3n, faults: [], moreFaults: false, compared: { state: false, projections: true } })
+  t.match(result, { size: 3n, faults: { length: 0 }, moreFaults: false, compared: { state: false, projections: true } })
   t.equal(result.entry?.revision, before + 1n)
   const stored = (await ledger.find(clinic, [checkEntryId(clinic, request.requestId)])).values().next().value
   t.equal(stored?.id, result.entry?.id)
@@ -102,7 +102,7 @@ t.test('a damaged ledger: the faults are recorded, and nothing is compared with 
   const { result } = await run(check)
   t.match(result, { faults: { length: 30 }, moreFaults: true, compared: { state: false, projections: false } })
   const recorded = readChecked(result.entry as NonNullable<typeof result.entry>)
-  t.match(recorded, { result: 'damaged', faults: { length: 20 }, compared: [] })
+  t.match(recorded, { result: 'damaged', faults: { length: 20 }, compared: { length: 0 } })
   t.same(recorded.faults[0], { kind: 'entry_changed', revision: '7' })
   t.notOk('checkpoint_size' in recorded)
   t.same(told, ['asked damaged'])
@@ -157,7 +157,7 @@ t.test('read models that are ahead of the ledger show that entries are gone', as
 
 t.test('read models that are being built are not said to be compared', async (t) => {
   const { check } = await houseOfChecks({ compareReadModels: async () => ({ kind: 'building' }) })
-  t.match((await run(check)).result, { faults: [], compared: { projections: false } })
+  t.match((await run(check)).result, { faults: { length: 0 }, compared: { projections: false } })
 })
 
 t.test('a kept state that was edited is a fault', async (t) => {
@@ -235,9 +235,11 @@ t.test('there is nothing to check of a clinic that is not here', async (t) => {
 })
 
 t.test('the ledger of the operator is checked like any other', async (t) => {
-  const { check } = await houseOfChecks()
+  const { check } = await houseOfChecks({
+    compareReadModels: async () => ({ kind: 'compared', completeTo: -1n, differences: [], more: false }),
+  })
   const { result } = await run(check, asked({ clinic: systemLedger, wishes: { state: false, projections: true } }))
-  t.match(result, { faults: [], entry: { clinic: systemLedger } })
+  t.match(result, { faults: { length: 0 }, entry: { clinic: systemLedger } })
 })
 
 t.test('two checks that somebody asked for are under way at once, and no more; the one by schedule beside them', async (t) => {

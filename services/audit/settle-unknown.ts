@@ -40,8 +40,9 @@ const isFault = (thrown: unknown, ...reasons: readonly ChartwardenError['reason'
   thrown instanceof ChartwardenError && reasons.includes(thrown.reason)
 
 /**
- * The outcome as the first try would have had it. Where the state has moved on since, its own entries stay a duplicate: whoever asked decides
- * whether they still hold, as for any request that comes again, and no permit is handed out after its end.
+ * The outcome as the first try would have had it. Where the state has moved on since, or the moment has come that the append names, its own
+ * entries stay a duplicate: whoever asked decides whether they still hold, as for any request that comes again, and no permit is handed out
+ * after its end.
  */
 const asSent = (append: Append, outcome: AppendOutcome): AppendOutcome => {
   if (outcome.kind !== 'duplicate') return outcome
@@ -52,7 +53,8 @@ const asSent = (append: Append, outcome: AppendOutcome): AppendOutcome => {
   })
   const change = originals.findLast((original) => original.stateChanging)?.revision
   const stateThen = change ?? (append.restsOn === 'any' ? stateRevision : append.restsOn)
-  if (!own || stateThen !== stateRevision) return outcome
+  const past = append.notAfter !== undefined && outcome.ledgerTime >= append.notAfter
+  if (!own || past || stateThen !== stateRevision) return outcome
   return {
     kind: 'stored',
     revisions: originals.map((original) => original.revision),
@@ -68,8 +70,8 @@ const settlementOf = (outcome: AppendOutcome): Settlement => {
 
 /**
  * A ledger whose `append` is answered LEDGER_UNAVAILABLE only where nothing was stored, or where it could not be found out in time; in the
- * latter case it may still be stored, once. A sent-again append that is refused (`moved`, `stale`) was not stored and never will be, unless
- * the ledger's clock goes backwards.
+ * latter case it may still be stored, once. A sent-again append that is refused (`moved`, `stale`) was not stored; it never will be either, unless
+ * the ledger's clock goes backwards or, where an append cannot be compared with the ledger's clock (KurrentDB), a copy of it is still on its way.
  */
 export const settleUnknown = (options: SettleUnknownOptions): Ledger => {
   const { ledger, engine, clock, timers = systemTimers, maxMs = 5_000, onSettled } = options

@@ -1,6 +1,7 @@
 /**
- * Workers by `node:cluster`: this process listens for all of them and hands each new connection to the next one, in turns. Callers of gRPC keep
- * few connections for long, which a choice by chance, as the system makes it between processes that listen themselves, would spread badly.
+ * Workers by `node:cluster`: this process listens for all of them and hands each new connection to the worker that has been free for longest;
+ * one that has not taken its last connection yet is passed over, so turns are not strict. Callers of gRPC keep few connections for long, which a
+ * choice by chance, as the system makes it between processes that listen themselves, would spread badly.
  */
 import cluster from 'node:cluster'
 import { fileURLToPath } from 'node:url'

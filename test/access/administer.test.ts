@@ -62,7 +62,7 @@ t.test('registration opens the clinic with an administrator who may administer a
     outcome.events.map(({ type }) => type),
     ['chartwarden.clinic.registered.v1', 'chartwarden.staff.enrolled.v1', 'chartwarden.role.defined.v2', 'chartwarden.role.granted.v1'],
   )
-  t.match(outcome.events[3]?.data, { actor: { rule: 'scope/clinic.register' }, subject: root, role: 'administrator', flags: [] })
+  t.match(outcome.events[3]?.data, { actor: { rule: 'scope/clinic.register' }, subject: root, role: 'administrator', flags: { length: 0 } })
   clinic.applyAll(outcome.events)
   const ask = (type: string, action: string) => decide(clinic.state, question(root, type, action, { purpose: 'HSYSADMIN' }), noon)
   for (const [type, action] of [

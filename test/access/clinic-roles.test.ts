@@ -108,14 +108,14 @@ for (const name of roles) {
       )
       t.match(
         ask(cell, { purpose: 'HMARKT' }),
-        { decision: 'deny', reasonCode: 'purpose_not_allowed', rule, obligations: [] },
+        { decision: 'deny', reasonCode: 'purpose_not_allowed', rule, obligations: { length: 0 } },
         `${label} for marketing`,
       )
       for (const [missing = ''] of duties) {
         const others = new Set(duties.map(([kind = '']) => kind).filter((kind) => kind !== missing))
         t.match(
           ask(cell, { supportedObligations: others }),
-          { decision: 'deny', reasonCode: 'obligation_unsupported', rule, obligations: [] },
+          { decision: 'deny', reasonCode: 'obligation_unsupported', rule, obligations: { length: 0 } },
           `${label} without ${missing}`,
         )
       }
@@ -134,7 +134,7 @@ t.test('what is about no record is added to the table', async (t) => {
   t.equal(added.length, 14)
   for (const cell of added) {
     const label = `${cell.role}: ${cell.type} ${cell.action}`
-    t.match(ask(cell), { decision: 'permit', rule: `role/${cell.role}#${cell.type}.${cell.action}`, obligations: [] }, label)
+    t.match(ask(cell), { decision: 'permit', rule: `role/${cell.role}#${cell.type}.${cell.action}`, obligations: { length: 0 } }, label)
     for (const role of roles.filter(
       (name) => !added.some((other) => other.role === name && other.type === cell.type && other.action === cell.action),
     )) {

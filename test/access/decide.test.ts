@@ -381,7 +381,7 @@ t.test('after a cut-off the sign-in must be known and later', async (t) => {
     { subject: ada, effective: at(0), unknown_subject: false, ended: { grants: 1, shares: 0, relationships: 0, digest: '' } },
     noon - 100,
   )
-  t.match(ask('imaging', 'read', signedIn(noon)), { decision: 'deny', reasonCode: 'offboarded', rule: '', roles: [] })
+  t.match(ask('imaging', 'read', signedIn(noon)), { decision: 'deny', reasonCode: 'offboarded', rule: '', roles: { length: 0 } })
   clinic.apply('chartwarden.staff.reinstated.v1', { subject: ada })
   t.equal(ask('imaging', 'read', signedIn(noon)).reasonCode, 'no_grant', 'reinstated with nothing')
   clinic.grant(ada, 'held')

@@ -73,7 +73,7 @@ t.test('golden entries fold to the story they tell', async (t) => {
     })
   }
   t.match(after.get('chartwarden.record.shared.v1'), { grants: 1, shares: 1, teams: 1, roles: ['dentist'], anna: 'active' })
-  t.match(after.get('chartwarden.role.retired.v1'), { grants: 0, shares: 0, teams: 0, roles: [] })
+  t.match(after.get('chartwarden.role.retired.v1'), { grants: 0, shares: 0, teams: 0, roles: { length: 0 } })
   t.match(state.roles.definitions.get('reader'), {
     clearance: { confidentiality: 'R', sensitivities: ['HIV', 'EMP'] },
     permissions: [{ condition: 'resource.properties.status == "final"' }, { effect: 'forbid' }],

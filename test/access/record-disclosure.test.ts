@@ -46,7 +46,7 @@ t.test(
       recorded_by: { type: 'staff', pseudonym: ben },
       disclosed_at: new Date(clock.wall()).toISOString(),
       category: 'accountable',
-      flags: [],
+      flags: { length: 0 },
       sealed: { kid: patient },
     })
     t.notOk(only !== undefined && 'suspended_until' in only)

@@ -46,7 +46,7 @@ t.test('one question is decided twice: as it is, and as it would be', async (t) 
     ],
   })
   const same = await policy.simulate({ clinic, proposed: { putRoles: [dentist({ purposes: ['TREAT'] })] }, questions })
-  t.match(same, { decided: 1, changed: 0, changes: [], notSimulatedCount: 0 })
+  t.match(same, { decided: 1, changed: 0, changes: { length: 0 }, notSimulatedCount: 0 })
 })
 
 t.test('it changes nothing: one entry says that somebody looked, and no check is answered otherwise', async (t) => {
@@ -199,7 +199,10 @@ t.test('duties are part of the answer', async (t) => {
     questions: { case: 'lastDecisions', value: 10 },
   })
   t.match(simulated.changes, [
-    { today: { decision: Decision.PERMIT, obligations: [] }, proposed: { decision: Decision.PERMIT, obligations: [{ type: 'mask' }] } },
+    {
+      today: { decision: Decision.PERMIT, obligations: { length: 0 } },
+      proposed: { decision: Decision.PERMIT, obligations: [{ type: 'mask' }] },
+    },
   ])
 })
 

@@ -119,6 +119,17 @@ t.test('where the state has moved on since, it stays a duplicate, so that what h
   t.same(settled, ['found'])
 })
 
+t.test('where the moment has come that it names, it stays a duplicate too, though no state has moved', async (t) => {
+  const settledAfter = async (milliseconds: number): Promise<AppendOutcome> => {
+    const parts = await open(t)
+    const notAfter = parts.clock.wall() + 400
+    const append = appendOf(parts.clinic, 0n, [decision()], { notAfter })
+    return answerLost(parts, append, async () => parts.clock.advance(milliseconds))
+  }
+  t.match(await settledAfter(399), { kind: 'stored', revisions: [1n] })
+  t.match(await settledAfter(400), { kind: 'duplicate', stateRevision: 0n })
+})
+
 t.test('what no state can make wrong is stored, however far the state has moved', async (t) => {
   const parts = await open(t)
   const { memory, clinic } = parts

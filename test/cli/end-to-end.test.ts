@@ -65,7 +65,7 @@ t.test('a demo that was broken off is taken up, and one that ran to its end adds
   const broken = await head('demo')
   const taken = await chartwarden('demo', '--json')
   t.equal(taken.code, 0, taken.err)
-  t.match(json(taken.out), { clinic: 'demo', ran_before: false, unexpected: [] })
+  t.match(json(taken.out), { clinic: 'demo', ran_before: false, unexpected: { length: 0 } })
   const end = await head('demo')
   t.ok(end > broken)
   t.equal(end, Number(json(taken.out).head_revision))

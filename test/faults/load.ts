@@ -19,6 +19,8 @@ export interface LoadOptions {
   readonly callers: number
   /** How long somebody whose call failed waits before asking again, in milliseconds. Default 100. */
   readonly retryMs?: number
+  /** How long `finish` waits for what was asked, in milliseconds; what is not answered by then never is. Default 180,000. */
+  readonly patienceMs?: number
 }
 
 export interface Load {
@@ -33,7 +35,7 @@ export interface Load {
   limit(callers: number): void
   /** The first answer to a call that is sent from now on. Rejects when nobody is answered for two minutes. */
   nextAnswer(): Promise<Answer>
-  /** Nothing new is asked; resolves when everything that was asked is answered. */
+  /** Nothing new is asked; resolves when everything that was asked is answered, or nobody waits for it any more. No answer is taken after that. */
   finish(): Promise<void>
 }
 
@@ -45,16 +47,18 @@ const longestSilenceMs = 120_000
 /** The machine's wall clock in milliseconds since the epoch, with fractions, whatever is done to it meanwhile. */
 export const wallClock = (): number => performance.timeOrigin + performance.now()
 
-export const startLoad = ({ ask, reasonOf, ready, callers, retryMs = 100 }: LoadOptions): Load => {
+export const startLoad = ({ ask, reasonOf, ready, callers, retryMs = 100, patienceMs = 180_000 }: LoadOptions): Load => {
   const answers: Answer[] = []
   const refusals = new Map<string, number>()
   let waiting: { readonly since: number; readonly resolve: (answer: Answer) => void }[] = []
   let limited = callers
   let finishing = false
+  let givenUp = false
   let asked = 0
   let underWay = 0
 
   const take = (answer: Answer): void => {
+    if (givenUp) return
     answers.push(answer)
     if (waiting.length === 0) return
     const served = waiting.filter(({ since }) => answer.sentAt >= since)
@@ -64,7 +68,7 @@ export const startLoad = ({ ask, reasonOf, ready, callers, retryMs = 100 }: Load
 
   const untilAnswered = async (put: () => Promise<Reply>): Promise<void> => {
     asked += 1
-    for (;;) {
+    while (!givenUp) {
       await ready()
       const sentAt = wallClock()
       underWay += 1
@@ -112,7 +116,14 @@ export const startLoad = ({ ask, reasonOf, ready, callers, retryMs = 100 }: Load
       }),
     finish: async () => {
       finishing = true
-      await calling
+      const { promise: late, resolve } = Promise.withResolvers<void>()
+      const patience = setTimeout(resolve, patienceMs)
+      try {
+        await Promise.race([calling, late])
+      } finally {
+        givenUp = true
+        clearTimeout(patience)
+      }
     },
   }
 }

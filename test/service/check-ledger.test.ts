@@ -20,7 +20,7 @@ for (let asked = 0; asked < 5; asked += 1) await clients.access.check(readRecord
 t.test('how far it is, then what came out, which stands in the ledger already', async (t) => {
   const { parts, result } = await checkOf(clients.audit)
   t.equal(parts[0], 'entries')
-  t.match(result, { faults: [], moreFaults: false, state: false, projections: false })
+  t.match(result, { faults: { length: 0 }, moreFaults: false, state: false, projections: false })
   t.ok(result.size >= 9n)
   const { entry } = await clients.audit.getEntry({ clinic: 'north', key: { case: 'id', value: result.entry?.id ?? '' } })
   t.match(entry, { type: 'chartwarden.ledger.checked.v1', revision: result.entry?.revision, leafHash: result.entry?.leafHash })
@@ -33,7 +33,7 @@ t.test('whoever lacks the scope, or names a clinic that is not theirs, is refuse
   t.match(await caught(checkOf(clientsOf(service, without).audit)), { reason: 'SCOPE_MISSING' })
   const other = clientsOf(service, await service.token({ clinics: ['south'] }))
   t.match(await caught(checkOf(other.audit)), { reason: 'CLINIC_NOT_ALLOWED' })
-  t.match((await checkOf(other.audit, 'south')).result, { faults: [] })
+  t.match((await checkOf(other.audit, 'south')).result, { faults: { length: 0 } })
   t.match(await caught(checkOf(clients.audit, 'Not A Clinic')), { reason: /INVALID_ARGUMENT|CLINIC_NOT_ALLOWED/ })
   t.match(await caught(checkOf(clients.audit, '_system')), { reason: /INVALID_ARGUMENT|CLINIC_NOT_ALLOWED/ })
 })
@@ -46,11 +46,11 @@ t.test('one check of a clinic at a time, beside those of others; decisions go on
   const release = await held
   const refused = await caught(checkOf(clients.audit))
   t.match(refused, { reason: 'OVERLOADED', retryAfterSeconds: 60 })
-  t.match((await checkOf(clients.audit, 'south')).result, { faults: [] })
+  t.match((await checkOf(clients.audit, 'south')).result, { faults: { length: 0 } })
   t.ok(await clients.access.check(readRecord('north', 'ada')))
   release()
-  t.match((await first).result, { faults: [] })
-  t.match((await checkOf(clients.audit)).result, { faults: [] }, 'and then the next')
+  t.match((await first).result, { faults: { length: 0 } })
+  t.match((await checkOf(clients.audit)).result, { faults: { length: 0 } }, 'and then the next')
 })
 
 t.test('by schedule every ledger is checked, the operator’s own too, and the metrics say so', async (t) => {

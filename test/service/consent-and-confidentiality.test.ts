@@ -420,7 +420,14 @@ t.test('a directive against the recipient keeps a record from being shared, whoe
   const after = await ledgers.entries(clinic)
   t.match(after.at(-1), {
     type: 'chartwarden.access.decided.v1',
-    data: { decision: 'deny', reason_code: 'consent_denied', rule, operation: 'share_record', subject: { type: 'service' }, roles: [] },
+    data: {
+      decision: 'deny',
+      reason_code: 'consent_denied',
+      rule,
+      operation: 'share_record',
+      subject: { type: 'service' },
+      roles: { length: 0 },
+    },
   })
   const service = (after.at(-1)?.data.subject as { readonly pseudonym: string } | undefined)?.pseudonym
   t.ok(

@@ -107,7 +107,7 @@ t.test('a resource is described with its labels, under the key of its patient', 
   t.match((await own.directory.getResource({ clinic, resourceType: 'price_list', resourceId: 'list-1' })).description, {
     resource: { type: 'price_list', id: 'list-1', patientId: '' },
     confidentiality: 'N',
-    sensitivities: [],
+    sensitivities: { length: 0 },
   })
   const removal = { ...common(), resourceType: 'imaging', resourceId: 'x-ray-1', reason: 'described by mistake' }
   await own.directory.removeResource(removal)

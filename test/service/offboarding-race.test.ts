@@ -36,3 +36,29 @@ t.test('200 people leave while three processes answer checks about them', { time
     t.ok(again > 0 && refused >= again, `process ${index + 1}: the ledger refused ${refused} appends, ${again} decisions were made again`)
   }
 })
+
+t.test('a replica that fails ends the race at once, since nobody it was to answer is waited for', { timeout: 60_000 }, async (t) => {
+  const service = await startTestService(t, { database: await createTestDatabase(t) })
+  const clients = clientsOf(service, await service.token({ clinics: ['north', 'south'] }))
+  const failing = { ...clients, access: { ...clients.access, check: () => Promise.reject(new Error('the replica is gone')) } }
+  await t.rejects(raceOffboardings({ clinic: 'north', reader: clients, replicas: [clients, failing], leavers: 3, lanes: 1 }), {
+    message: 'the replica is gone',
+  })
+  const deaf = { ...clients, people: { ...clients.people, offboard: () => new Promise<never>(() => {}) } }
+  let checks = 0
+  const later = {
+    ...deaf,
+    access: {
+      ...clients.access,
+      check: (...call: Parameters<typeof clients.access.check>) => {
+        checks += 1
+        return checks > 50 ? Promise.reject(new Error('the replica went')) : clients.access.check(...call)
+      },
+    },
+  }
+  await t.rejects(
+    raceOffboardings({ clinic: 'south', reader: clients, replicas: [later], leavers: 3, lanes: 1 }),
+    { message: 'the replica went' },
+    'also while people leave',
+  )
+})

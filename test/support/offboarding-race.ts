@@ -3,6 +3,7 @@
  * of it afterwards is promise 2, whatever the replicas are.
  */
 import { randomUUID } from 'node:crypto'
+import { setTimeout as delay } from 'node:timers/promises'
 import { Decision } from '../../proto/gen/chartwarden/types/v1/types_pb.js'
 import type { AccessDecided, StaffOffboarded } from '../../services/access/events.ts'
 import { openEnvelope } from '../../services/audit/entry.ts'
@@ -69,7 +70,8 @@ const readLedger = async ({ audit }: Clients, clinic: string): Promise<Ledger> =
   return { decisions, leftAt, offboardings, gaps, size }
 }
 
-const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
+/** Long enough for whatever else lives in this process, a double of a server among it. */
+const turnMs = 5
 
 /** More changes of one clinic at once only make each other decide again. */
 const eightAtATime = async (people: readonly string[], change: (person: string, index: number) => Promise<unknown>): Promise<void> => {
@@ -103,17 +105,25 @@ export const raceOffboardings = async (race: OffboardingRace): Promise<RaceFindi
   const hammering = replicas.flatMap((replica, which) =>
     Array.from({ length: lanes }, (_, lane) => hammer(replica, which * 100 + lane * 13)),
   )
-  while (permitted.size < leavers.length) await turn()
-
+  // Lanes end when they are stopped, or by a fault: then nobody waits for people whom they no longer ask about.
+  const hammered = Promise.all(hammering)
+  const everybody = async (people: ReadonlySet<string>): Promise<void> => {
+    while (people.size < leavers.length) await Promise.race([delay(turnMs), hammered])
+  }
   const acknowledged = new Map<string, bigint>()
-  await eightAtATime(leavers, async (person, index) => {
-    const { people } = replicas[index % replicas.length] as Pick<Clients, 'people'>
-    const { entry } = await people.offboard({ requestId: randomUUID(), clinic, subject: staff(person) })
-    acknowledged.set(person, entry?.revision ?? -1n)
-  })
-  while (denied.size < leavers.length) await turn()
-  stop = true
-  await Promise.all(hammering)
+  try {
+    await everybody(permitted)
+    const leaving = eightAtATime(leavers, async (person, index) => {
+      const { people } = replicas[index % replicas.length] as Pick<Clients, 'people'>
+      const { entry } = await people.offboard({ requestId: randomUUID(), clinic, subject: staff(person) })
+      acknowledged.set(person, entry?.revision ?? -1n)
+    })
+    await Promise.race([leaving, hammered])
+    await everybody(denied)
+  } finally {
+    stop = true
+  }
+  await hammered
 
   const { decisions, leftAt, offboardings, gaps, size } = await readLedger(reader, clinic)
   const stored = [...decisions.values()]

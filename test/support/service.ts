@@ -91,6 +91,7 @@ export interface TestServiceOptions {
   readonly decorateLedger?: (ledger: Ledger) => Ledger
   readonly decorateVault?: (vault: Vault) => Vault
   readonly snapshotEvery?: number
+  readonly settleUnknownMs?: number
   readonly selfCheckTickMs?: number
   readonly backupTickMs?: number
   readonly drillTickMs?: number
@@ -114,6 +115,7 @@ export const startTestService = async (test: Test, options: TestServiceOptions):
     ...(options.decorateLedger === undefined ? {} : { decorateLedger: options.decorateLedger }),
     ...(options.decorateVault === undefined ? {} : { decorateVault: options.decorateVault }),
     ...(options.snapshotEvery === undefined ? {} : { snapshotEvery: options.snapshotEvery }),
+    ...(options.settleUnknownMs === undefined ? {} : { settleUnknownMs: options.settleUnknownMs }),
     ...(options.selfCheckTickMs === undefined ? {} : { selfCheckTickMs: options.selfCheckTickMs }),
     ...(options.backupTickMs === undefined ? {} : { backupTickMs: options.backupTickMs }),
     ...(options.drillTickMs === undefined ? {} : { drillTickMs: options.drillTickMs }),

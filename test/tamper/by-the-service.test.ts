@@ -70,7 +70,7 @@ t.test('a kept state and a read model: edited, they are found and named, whateve
   await t.test('twin: untouched, the same commands find nothing', async (t) => {
     for (const [name, anchor] of Object.entries(anchors)) {
       const { code, own } = await checked(chartwarden, ...both, ...anchor)
-      t.match({ code, own }, { code: 0, own: { state: true, projections: true, faults: [] } }, name)
+      t.match({ code, own }, { code: 0, own: { state: true, projections: true, faults: { length: 0 } } }, name)
       t.match(await recordedIn(attacker, own), { result: 'intact', compared: ['state', 'projections'], cause: 'asked' })
     }
   })
@@ -240,7 +240,7 @@ t.test('through the running service a stranger is told what was done, with what 
     t.ok(own)
   })
   await t.test('twin: untouched, nothing is found', async (t) => {
-    t.match(await through(t, async () => {}), { code: 0, faults: [], own: { state: true, faults: [] } })
+    t.match(await through(t, async () => {}), { code: 0, faults: { length: 0 }, own: { state: true, faults: { length: 0 } } })
   })
 })
 

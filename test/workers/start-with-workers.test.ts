@@ -47,7 +47,7 @@ const startOver = async (t: Test, CHARTWARDEN_WORKERS: string, workers: number) 
 
 t.test('no more workers than the database has connections for: auto takes fewer, a number is refused', async (t) => {
   t.match(await startOver(t, 'auto', 12), { forked: 8, fewer: [{ workers: 8, wanted: 12 }] })
-  t.match(await startOver(t, '8', 8), { forked: 8, fewer: [] })
+  t.match(await startOver(t, '8', 8), { forked: 8, fewer: { length: 0 } })
   await t.rejects(startOver(t, '9', 9), {
     name: 'StartError',
     message:

@@ -80,13 +80,19 @@ t.test('a refusal about the recipient outweighs the right to share', async (t) =
     action: 'share',
     patient: patient('1'),
     purpose: 'COC',
-    decision: { decision: 'deny', reasonCode: 'consent_denied', rule: `consent/${refusal.id}`, obligations: [], roles: ['sharer'] },
+    decision: {
+      decision: 'deny',
+      reasonCode: 'consent_denied',
+      rule: `consent/${refusal.id}`,
+      obligations: { length: 0 },
+      roles: ['sharer'],
+    },
   })
   t.match(
     outcome(clinic, share({ resourceTypes: ['lab_report'] })),
     {
       kind: 'refused',
-      decision: { reasonCode: 'consent_denied', roles: [] },
+      decision: { reasonCode: 'consent_denied', roles: { length: 0 } },
     },
     'for software alone too',
   )

@@ -375,6 +375,6 @@ t.test('the journal can be read without this programme', async (t) => {
   await (await store().claim()).advance([first])
   const lines = readFileSync(journalIn(directory), 'utf8').trimEnd().split('\n')
   const [state, write] = lines.map((line) => JSON.parse(line.slice(65)) as unknown)
-  t.match(state, { format: 'chartwarden signer store 1', installation: 'here', heads: [] })
+  t.match(state, { format: 'chartwarden signer store 1', installation: 'here', heads: { length: 0 } })
   t.same(write, { heads: [['north', '1', Buffer.from(head(1n).root).toString('base64')]] })
 })

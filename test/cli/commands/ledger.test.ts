@@ -48,7 +48,7 @@ t.test('checkpoints, receipts and proofs come by the command line as files that 
   const { size, root } = readCheckpoint(note.out, vkey)
   t.match(note.err, new RegExp(`^Covers ${size} of \\d+ entries, published \\d{4}-.*Z\\.\\nCosigned by nobody\\.\\nVerifier key: `))
   t.match(JSON.parse((await chartwarden('ledger', 'checkpoint', '--clinic', 'north', '--json')).out), {
-    checkpoint: { witnesses: [], quorum: false },
+    checkpoint: { witnesses: { length: 0 }, quorum: false },
     witnessed: null,
     verifier_keys: [vkey],
   })

@@ -56,7 +56,12 @@ t.test('a call reaches the handler of gRPC with the clinic of its path, who call
   const answer = await call(check, { request_id: 'r', supportedObligations: ['fields'] }, undefined, { traceparent, 'grpc-timeout': '2S' })
   t.equal(answer.statusCode, 200)
   t.match(answer.headers['content-type'], /^application\/json/)
-  t.match(answer.json(), { request_id: 'r', decision: 'DECISION_UNSPECIFIED', obligations: [], entry: { revision: '9007199254740993' } })
+  t.match(answer.json(), {
+    request_id: 'r',
+    decision: 'DECISION_UNSPECIFIED',
+    obligations: { length: 0 },
+    entry: { revision: '9007199254740993' },
+  })
   const [request, context] = seen as NonNullable<typeof seen>
   t.match(request, { requestId: 'r', clinic: 'north', supportedObligations: ['fields'] })
   t.match(context, { caller: { id: 'practice-software' }, traceparent, deadline: clock.monotonic() + 2_000 })

@@ -360,7 +360,7 @@ t.test('offboardings: newest first, with what ended and what was tried', async (
   const second = await script.offboarded(ben)
   await settle()
   const answer = await leavers({ pageSize: 1 })
-  t.match(answer.offboardings, [{ subject: { id: 'ben' }, entry: { id: second.id }, attemptsAfterExit: 0n, grantsEnded: [] }])
+  t.match(answer.offboardings, [{ subject: { id: 'ben' }, entry: { id: second.id }, attemptsAfterExit: 0n, grantsEnded: { length: 0 } }])
   const rest = await leavers({ pageSize: 1, pageToken: answer.nextPageToken ?? '' })
   t.match(rest.offboardings, [
     {

@@ -24,7 +24,7 @@ t.test('every decision and every recorded access becomes one row of its kind', a
       decision: 'permit',
       rule: 'role/dentist#1',
       decision_entry_id: null,
-      flags: [],
+      flags: { length: 0 },
     },
     { revision: Number(deny.revision), kind: 'refused', decision: 'deny', resource_type: 'invoice', action: 'export', purpose: 'HPAYMT' },
     { revision: Number(probe.revision), kind: 'probed', decision: 'permit' },

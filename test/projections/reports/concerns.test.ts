@@ -27,7 +27,7 @@ t.test('a concern stands with its answers, oldest first, until one of them ends 
       raisedAt: at(raised),
       recordedBy: { type: 'staff', id: 'ben' },
       due: at(raised + 60 * day),
-      answers: [],
+      answers: { length: 0 },
       open: true,
     },
   ])

@@ -60,7 +60,7 @@ t.test('the checkpoint is told with how far the ledger and the tree are ahead of
   const note = String(answer.checkpoint?.note)
   t.match(readCheckpoint(note, log.vkey()), { size: 290 })
   t.match(answer, {
-    checkpoint: { size: 290n, witnesses: [], quorum: false },
+    checkpoint: { size: 290n, witnesses: { length: 0 }, quorum: false },
     sequenced: 300n,
     integrated: 300n,
     verifierKeys: [log.vkey()],
@@ -287,7 +287,7 @@ t.test('cosignatures of configured witnesses go with the note; those of others d
   t.match(receipt, /\u2014 b\.example /)
   log.publish(20)
   const newest = await ask.checkpoint({})
-  t.match(newest.checkpoint, { size: 20n, witnesses: [], quorum: false })
+  t.match(newest.checkpoint, { size: 20n, witnesses: { length: 0 }, quorum: false })
   t.match(newest.witnessed, { size: 5n, witnesses: ['A', 'B'], quorum: true }, 'the newest that they cosigned')
   t.equal((await ask.receipt({ key: at(4), witnessed: true })).treeSize, 5n)
   t.equal((await ask.receipt({ key: at(4) })).treeSize, 20n)

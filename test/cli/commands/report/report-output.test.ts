@@ -85,7 +85,7 @@ t.test('what the service says should be looked at is told, to people and to prog
   const items = [{ completeToRevision: 9n, notes: ['no entry names staff:nobody'] }]
   t.match(await report(items), { outcome: 'ok', err: /Note: no entry names staff:nobody\n/ })
   const machine = await report(items, true)
-  t.match(JSON.parse(machine.out), { rows: [], notes: ['no entry names staff:nobody'] })
+  t.match(JSON.parse(machine.out), { rows: { length: 0 }, notes: ['no entry names staff:nobody'] })
   t.notOk('notes' in (JSON.parse((await report([{ completeToRevision: 9n }], true)).out) as object), 'twin: nothing to say')
 })
 

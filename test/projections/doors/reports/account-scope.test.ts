@@ -33,7 +33,7 @@ t.test('the first question after a stolen password: which patients, how many rec
       resourceTypes: ['imaging', 'invoice'],
       actions: ['export', 'read'],
     },
-    { patientId: 'p-1', authorised: 0n, performed: 0n, refused: 1n, records: 0n, resourceTypes: [] },
+    { patientId: 'p-1', authorised: 0n, performed: 0n, refused: 1n, records: 0n, resourceTypes: { length: 0 } },
   ])
   t.match(answer.totals, {
     patients: 1n,

@@ -105,7 +105,7 @@ t.test('a recorded access that names the decision about somebody else has the ro
   await script.recorded({ subject: ben, patient })
   await settle()
   t.match((await report({ query: { patientId: 'p-1' } })).rows, [
-    { roles: [] },
+    { roles: { length: 0 } },
     { roles: ['assistant'] },
     { roles: ['assistant'] },
     { roles: ['dentist'] },
