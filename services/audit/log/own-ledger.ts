@@ -54,9 +54,11 @@ export async function* readOwnLedger(options: OwnLedgerOptions): AsyncGenerator<
   async function* tiles(from: bigint, to: bigint | undefined): AsyncGenerator<LedgerPart> {
     let asked: TileId[] = []
     const fetch = async (): Promise<readonly LedgerPart[]> => {
-      const found = asked.length === 0 ? [] : await reader.tiles(clinic, asked, log?.generation)
-      const order = (id: TileId) => asked.findIndex(({ level, index }) => level === id.level && index === id.index)
+      const ids = asked
       asked = []
+      const found = ids.length === 0 ? [] : await reader.tiles(clinic, ids, log?.generation)
+      // A tile that comes before an earlier one would look as if that one were missing.
+      const order = (id: TileId) => ids.findIndex(({ level, index }) => level === id.level && index === id.index)
       return [...found].sort((one, other) => order(one) - order(other)).map((tile) => ({ kind: 'tile', tile: asOf(size, tile) }))
     }
     for (const id of tilesBetween(size, from, to)) {
