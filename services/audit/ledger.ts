@@ -126,7 +126,8 @@ export interface LeafFeed {
 
 /**
  * What an engine implements: one statement for many appends, in order. The order of outcomes is the order of appends. `again` asks the
- * batcher to send that append in its next statement: an earlier append of the same batch holds one of its ids. `failed` is the fault of one
+ * batcher to send that append in its next statement: an earlier append of the same batch holds one of its ids, or other writers of the clinic
+ * came first so often that its neighbours in the batch would wait. `failed` is the fault of one
  * clinic's ledger, for an engine whose ledgers fail apart; a fault of them all is thrown.
  */
 export type EngineOutcome =

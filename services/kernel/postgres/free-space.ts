@@ -5,7 +5,7 @@ import { StartError } from '../start-error.ts'
 /** Bytes that this account may still write to the file system a directory lies on. */
 export type FreeBytes = (directory: string) => Promise<number>
 
-export const freeBytesOf: FreeBytes = async (directory) => {
+const freeBytesOf: FreeBytes = async (directory) => {
   const { bavail, bsize } = await statfs(directory)
   return bavail * bsize
 }
