@@ -77,8 +77,9 @@ const measureQuietP99 = async (service: BenchService): Promise<number> => {
 }
 
 const kinds = [
-  { what: 'Check', size: 1, busyInFlight: 128 },
-  { what: 'CheckBatch of 50', size: 50, busyInFlight: 8 },
+  { what: 'Check', size: 1, busyInFlight: 128, connections: 4 },
+  { what: 'Check, 32 connections', size: 1, busyInFlight: 128, connections: 32 },
+  { what: 'CheckBatch of 50', size: 50, busyInFlight: 8, connections: 4 },
 ] as const
 
 const measureAll = async (): Promise<Pick<OverloadResults, 'quietP99Ms' | 'overload' | 'neighbours'>> => {

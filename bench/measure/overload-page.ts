@@ -42,7 +42,12 @@ export const promisesOf = ({ overload, neighbours }: Pick<OverloadResults, 'over
   })
   return [
     ...overload.flatMap(({ what, refused, accepted, recoveryMs, memoryMiB }) => [
-      promise(`${what}: median time to a refusal, ms`, refused.p50Ms, bounds.refusedP50Ms, decimals(refused.p50Ms)),
+      promise(
+        `${what}: median time to a refusal, ms`,
+        refused.p50Ms,
+        bounds.refusedP50Ms,
+        refused.calls === 0 ? 'none was refused: held back' : decimals(refused.p50Ms),
+      ),
       promise(`${what}: p99 of what is answered, ms`, accepted.p99Ms, bounds.acceptedP99Ms, decimals(accepted.p99Ms)),
       promise(`${what}: answers as quick as before after, ms`, recoveryMs, bounds.recoveryMs, count(recoveryMs)),
       promise(
@@ -54,14 +59,20 @@ export const promisesOf = ({ overload, neighbours }: Pick<OverloadResults, 'over
     ]),
     ...neighbours
       .filter(({ quota }) => quota !== 'off')
-      .map(({ p99Ratio }) =>
+      .flatMap(({ p99Ratio, greedyRefusedP50Ms }) => [
+        promise(
+          'a clinic at ten times its share, beyond its quota: median time to a refusal, ms',
+          greedyRefusedP50Ms,
+          bounds.refusedP50Ms,
+          decimals(greedyRefusedP50Ms),
+        ),
         promise(
           'neighbours of a clinic at ten times its share: p99 ÷ their quiet p99',
           p99Ratio,
           bounds.neighboursRatio,
           decimals(p99Ratio),
         ),
-      ),
+      ]),
   ]
 }
 

@@ -49,6 +49,8 @@ export interface Neighbours {
   /** Calls of the greedy clinic a second, over all rounds: sent and answered. */
   readonly greedySentPerSecond: number
   readonly greedyAnsweredPerSecond: number
+  /** Median over the rounds of their own medians: milliseconds to a refusal of the greedy clinic; 0 where none was refused. */
+  readonly greedyRefusedP50Ms: number
   /** Median over the rounds of their own ratios. */
   readonly p99Ratio: number
 }

@@ -80,6 +80,7 @@ export const measureNeighbours = async (options: NeighboursOptions): Promise<Nei
     refusedNeighbours: [...quiet, ...beside].reduce((sum, { refused }) => sum + refused.calls, 0),
     greedySentPerSecond: mean(({ sentPerSecond }) => sentPerSecond),
     greedyAnsweredPerSecond: mean(({ accepted }) => accepted.calls / seconds),
+    greedyRefusedP50Ms: spreadOf(greedyOnes.map(({ refused }) => refused.p50Ms)).median,
     p99Ratio: spreadOf(beside.map(({ accepted }, round) => accepted.p99Ms / (quiet[round]?.accepted.p99Ms ?? Number.NaN))).median,
   }
 }

@@ -88,6 +88,7 @@ export interface OverloadKind {
   readonly size: number
   /** Calls out at a time that keep the service busy. */
   readonly busyInFlight: number
+  readonly connections: number
 }
 
 export interface OverloadOptions {
@@ -102,9 +103,8 @@ export interface OverloadOptions {
   readonly say: (text: string) => void
 }
 
-const connections = 4
-/** As many streams as a connection may have. */
-const mostOnConnection = 1_000
+/** As many streams as a connection may have by default. */
+const mostOnConnection = 128
 const timesCapacity = 10
 const capacitySeconds = 4
 
@@ -137,7 +137,7 @@ export const measureOverload = async (options: OverloadOptions): Promise<Overloa
     path: kind.size === 1 ? checkPath : checkBatchPath,
     groups: [{ name: kind.what, perSecond, messages }],
     seconds: forSeconds,
-    connections,
+    connections: kind.connections,
     maxInFlight,
   })
   const capacity = await growth.during(
@@ -156,7 +156,7 @@ export const measureOverload = async (options: OverloadOptions): Promise<Overloa
   const { loaded, probing, recoveryMs } = await growth.during(
     async () => {
       const probing = startProbing(service, quiet)
-      const loaded = await runJob(job(timesCapacity * capacityPerSecond, seconds, connections * mostOnConnection))
+      const loaded = await runJob(job(timesCapacity * capacityPerSecond, seconds, kind.connections * mostOnConnection))
       const ended = performance.now()
       let recoveryMs: number | undefined
       while (recoveryMs === undefined && performance.now() - ended < longestRecoveryMs) {

@@ -238,10 +238,15 @@ export const rows = {
     unit: 'items a second',
     default: 'off',
   }),
-  maxStreamsPerConnection: row('CHARTWARDEN_MAX_STREAMS_PER_CONNECTION', number(1, 65_536), 'Calls at a time on one gRPC connection.', {
-    unit: 'calls',
-    default: '1024',
-  }),
+  maxStreamsPerConnection: row(
+    'CHARTWARDEN_MAX_STREAMS_PER_CONNECTION',
+    number(1, 65_536),
+    'Calls at a time on one gRPC connection; libraries of gRPC keep the rest with the caller until one is done. A stream is one, however much is in flight on it.',
+    {
+      unit: 'calls',
+      default: '128',
+    },
+  ),
   maxHttpCalls: row(
     'CHARTWARDEN_MAX_HTTP_CALLS',
     number(4, 65_536),

@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import t from 'tap'
-import { overloadPageOf } from '../../bench/measure/overload-page.ts'
+import { overloadPageOf, promisesOf } from '../../bench/measure/overload-page.ts'
 import { bounds, type OverloadResults } from '../../bench/measure/overload-results.ts'
 
 const directory = path.resolve(import.meta.dirname, '../../bench/results')
@@ -43,6 +43,7 @@ const results = (over: { readonly refusedMs?: number; readonly ratio?: number } 
     refusedNeighbours: 0,
     greedySentPerSecond: 500,
     greedyAnsweredPerSecond: 60,
+    greedyRefusedP50Ms: 3,
     p99Ratio: over.ratio ?? 1.5,
   })),
 })
@@ -58,6 +59,13 @@ t.test('the page says of each promise what was measured and whether it was kept'
 t.test('twin: a promise that was not kept stands there as such', (t) => {
   t.match(overloadPageOf(results({ refusedMs: bounds.refusedP50Ms + 1 })), /median time to a refusal, ms \| 51\.0 \| 50 \| \*\*no\*\* \|/)
   t.match(overloadPageOf(results({ ratio: bounds.neighboursRatio + 0.5 })), /quiet p99 \| 2\.50 \| 2 \| \*\*no\*\* \|/)
+  t.end()
+})
+
+t.test('where nothing was refused, the page says so and gives no time', (t) => {
+  const { overload, neighbours } = results()
+  const held = overload.map((each) => ({ ...each, refused: { calls: 0, p50Ms: 0, p99Ms: 0 } }))
+  t.match(promisesOf({ overload: held, neighbours })[0], { measured: 'none was refused: held back', kept: true })
   t.end()
 })
 

@@ -54,7 +54,7 @@ t.test('an empty environment is a development service on this machine', async (t
     maxUnderWay: 2_048,
     callerQuota: undefined,
     clinicQuota: undefined,
-    maxStreamsPerConnection: 1024,
+    maxStreamsPerConnection: 128,
     maxHttpCalls: 1024,
     defaultDeadlineMs: 10_000,
     drainTimeoutMs: 10_000,
