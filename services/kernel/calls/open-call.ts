@@ -13,6 +13,7 @@ import { bearerToken } from '../tokens/bearer.ts'
 import type { TokenVerifier } from '../tokens/verifier.ts'
 import { parseTraceparent } from '../traceparent.ts'
 import type { Admission } from './admission.ts'
+import type { Turns } from './turns.ts'
 
 /** What a door knows of a call. */
 export interface CallSurface {
@@ -36,6 +37,8 @@ export interface CallParts {
   readonly draining: AbortSignal
   /** Undefined: whatever comes is begun. */
   readonly admission?: Admission | undefined
+  /** In which batches that were let in begin. Undefined: all at once. */
+  readonly turns?: Turns | undefined
 }
 
 /** One call under way. */

@@ -65,7 +65,7 @@ export const decodeRequest = ({ method }: MethodPlan, bytes: Buffer): unknown =>
  * Decodes the one request of a call, checks the clinic it names and lets its work in, before it decodes where that can be told. Bytes that say
  * one thing then and another when they are decoded, as a decoder that forgives may find, are no request.
  */
-export const readRequest = (parts: CallParts, open: OpenCall, context: CallContext, bytes: Buffer): unknown => {
+export const readRequest = async (parts: CallParts, open: OpenCall, context: CallContext, bytes: Buffer): Promise<unknown> => {
   const { plan } = open
   if (plan.outline === undefined) {
     const request = decodeRequest(plan, bytes)
@@ -75,6 +75,7 @@ export const readRequest = (parts: CallParts, open: OpenCall, context: CallConte
   const outline = outlineOf(bytes, plan.outline)
   if (outline === undefined) throw notTheRequest(plan.method.input, new Error('its fields cannot be told apart'))
   admit(parts, open, context, outline)
+  if (outline.items > 1) await parts.turns?.enter(outline.items)
   const request = decodeRequest(plan, bytes)
   const { clinic, items } = admitteeOf(plan, request)
   if (clinic !== outline.clinic || items !== outline.items)

@@ -159,7 +159,7 @@ export const runServerStream =
     const run = async (): Promise<void> => {
       try {
         const context = await authorise(parts, stream.open)
-        const request = readRequest(parts, stream.open, context, call.request)
+        const request = await readRequest(parts, stream.open, context, call.request)
         stream.watchExpiry(context)
         if (!stream.over) await stream.send(handler(request, context))
       } catch (thrown) {

@@ -47,7 +47,7 @@ export const runUnary =
     const run = async (): Promise<void> => {
       try {
         const context = await authorise(parts, open)
-        const answer = await handler(readRequest(parts, open, context, call.request), context)
+        const answer = await handler(await readRequest(parts, open, context, call.request), context)
         finish(undefined, encodeAnswer(plan.method.output, answer))
       } catch (thrown) {
         finish(thrown, undefined)

@@ -1,6 +1,7 @@
 import { logVerbosity, Server, ServerCredentials, setLogVerbosity, type UntypedServiceImplementation } from '@grpc/grpc-js'
 import type { Admission } from '../calls/admission.ts'
 import type { CallParts } from '../calls/open-call.ts'
+import { createTurns } from '../calls/turns.ts'
 import type { Clock } from '../clock.ts'
 import { formatHostPort, type HostPort } from '../host-port.ts'
 import type { Randomness } from '../ids.ts'
@@ -65,6 +66,9 @@ export interface GrpcServer {
   close(): void
 }
 
+/** Items of batches begun in one turn of the event loop: some twenty milliseconds of deciding on the machine of bench/README.md. */
+const unitsInTurn = 100
+
 /** Room for the last statuses to reach their callers once the time to drain is over, in milliseconds. */
 const lastStatusesMs = 200
 
@@ -107,6 +111,7 @@ export const createGrpcServer = (options: GrpcServerOptions): GrpcServer => {
     defaultDeadlineMs: options.defaultDeadlineMs,
     draining: draining.signal,
     admission: options.admission,
+    turns: createTurns({ unitsInTurn }),
   }
   const server = new Server({
     'grpc.max_receive_message_length': options.maxMessageBytes,

@@ -114,6 +114,32 @@ t.test('a batch that is refused is not decoded, and one that is let in and is no
   await sendBytes(door, 'CheckBatch', Buffer.from('0a056e6f727468', 'hex'))
 })
 
+t.test('batches that come together begin in turns of the event loop of their own, so that others are heard in between', async (t) => {
+  let turn = 0
+  let counting = true
+  const count = (): void => {
+    turn += 1
+    if (counting) setImmediate(count)
+  }
+  count()
+  t.teardown(() => {
+    counting = false
+  })
+  const begun: number[] = []
+  const door = await grpcDoor(t, {
+    handlers: {
+      checkBatch: async () => {
+        begun.push(turn)
+        return {}
+      },
+    },
+  })
+  const client = door.connect()
+  const checks = Array.from({ length: 60 }, () => ({}))
+  await Promise.all(Array.from({ length: 12 }, () => client.checkBatch({ clinic: 'north', checks })))
+  t.equal(new Set(begun).size, 12)
+})
+
 t.test('bytes that name one clinic to whoever reads fields by their types and another to whoever does not are no request', async (t) => {
   const admission = admit()
   const door = await grpcDoor(t, { admission })
