@@ -15,6 +15,8 @@ const deadlineExceeded = 4
 const mostMemory = 1_024
 /** More than fit into the room, and twice as many as one clinic may have in it. */
 const inFlight = 3_000
+/** So many that as many calls are sent: a connection has 128 at once, and what is beyond that its caller keeps. */
+const connections = 24
 
 /** What 3,000 calls out at any time, each followed by the next at once, come to; and what the ledger holds of it. */
 const flood = async (t: Test, seconds: number) => {
@@ -28,7 +30,7 @@ const flood = async (t: Test, seconds: number) => {
     path: checkPath,
     groups: [{ name: 'flood', perSecond: Number.POSITIVE_INFINITY, messages: [{ clinic: 'north', message: encodeCheck(question) }] }],
     seconds,
-    connections: 4,
+    connections,
     maxInFlight: inFlight,
   })
   const { entry: after } = await clients.access.check({ clinic: 'north', ...danaAsks() })
